@@ -1,0 +1,56 @@
+package settings
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	single := AccountFiltering{Mode: SingleFilter, Single: " Type = 'Customer' ", Partner: "x = 1"}
+	if got, want := single.Filters(), []Filter{{Customer, PathSingle, "Type = 'Customer'"}}; !slices.Equal(got, want) {
+		t.Errorf("single: got %v, want %v", got, want)
+	}
+	typed := AccountFiltering{Mode: TypedFilters, Single: "ignored = 1", Partner: "a = 1", Customer: "b = 2", Prospect: "  "}
+	want := []Filter{{Customer, PathCustomer, "b = 2"}, {Partner, PathPartner, "a = 1"}}
+	if got := typed.Filters(); !slices.Equal(got, want) {
+		t.Errorf("typed: got %v, want %v", got, want)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		in   AccountFiltering
+		path string
+	}{
+		{"empty single", AccountFiltering{Mode: SingleFilter, Single: " \n"}, PathSingle},
+		{"empty typed", AccountFiltering{Mode: TypedFilters, Single: "x = 1"}, PathCustomer},
+		{"unknown mode", AccountFiltering{Mode: "both", Single: "x = 1"}, PathMode},
+		{"good single", AccountFiltering{Mode: SingleFilter, Single: "x = 1"}, ""},
+		{"one typed is enough", AccountFiltering{Mode: TypedFilters, Partner: "x = 1"}, ""},
+	} {
+		errs := Settings{Accounts: c.in}.Validate()
+		if c.path == "" && len(errs) != 0 {
+			t.Errorf("%s: unexpected %v", c.name, errs)
+		}
+		if c.path != "" && (len(errs) != 1 || len(errs[c.path]) != 1) {
+			t.Errorf("%s: got %v, want one error at %s", c.name, errs, c.path)
+		}
+	}
+}
+
+func TestDiffIgnoresLineEndsAndOuterBlanks(t *testing.T) {
+	t.Parallel()
+	a := Settings{Accounts: AccountFiltering{Mode: SingleFilter, Single: "A = 1\nAND B = 2"}}
+	b := Settings{Accounts: AccountFiltering{Mode: SingleFilter, Single: "  A = 1\r\nAND B = 2\r\n"}}
+	if d := Diff(a, b); len(d) != 0 {
+		t.Errorf("got %v, want nothing", d)
+	}
+	b.Accounts.Mode, b.Accounts.Customer = TypedFilters, "A = 1"
+	d := Diff(a, b)
+	if len(d) != 2 || d[0].Path != PathMode || d[1].Path != PathCustomer || d[1].After != "A = 1" {
+		t.Errorf("got %v", d)
+	}
+}
