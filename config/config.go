@@ -1,0 +1,261 @@
+// Package config turns the command line and the environment into checked configuration. It is the only reader of the environment.
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// ErrUsage marks a bad command line; the process exits with status 2.
+var ErrUsage = errors.New("bad usage")
+
+// Demo configures `millrace demo`.
+type Demo struct {
+	Server
+	OrgAddr  string // where the simulated org listens
+	Accounts int    // accounts in the simulated org
+	Seed     int64  // of the simulated org's data
+	Ready    bool   // connect, filter and sync without being asked
+}
+
+// Org configures `millrace org`.
+type Org struct {
+	Addr                string
+	Accounts            int
+	Seed                int64
+	DailyAPILimit       int
+	RotateRefreshTokens bool
+}
+
+// Server configures everything that serves the app or opens its database.
+type Server struct {
+	Addr        string
+	DataDir     string // home of the private Postgres and of the files that the demo keeps
+	DatabaseURL string // replaces the private Postgres
+	PostgresBin string // folder of initdb and postgres; empty to search
+	SecretKey   string // seals the secrets at rest
+	BaseURL     string // address under which browsers reach the app; needed for OAuth callbacks unless that is a loopback address
+	// The connected app offered on the Connect page for Production, Sandbox and My Domain; empty to let the admin enter one.
+	SalesforceClientID     string
+	SalesforceClientSecret string
+	LogLevel               string
+}
+
+// User configures `millrace user add` and `millrace user passwd`.
+type User struct {
+	Server
+	Email, Name, Role string
+}
+
+// SOQLCheck configures `millrace soql check`.
+type SOQLCheck struct {
+	Object string
+}
+
+// Source is where configuration comes from; tests replace it.
+type Source struct {
+	Getenv func(string) string
+	Output io.Writer // for usage texts
+}
+
+// OS reads the real environment.
+func OS() Source { return Source{Getenv: os.Getenv, Output: os.Stderr} }
+
+// Demo parses the arguments of `millrace demo`.
+func (s Source) Demo(args []string) (Demo, error) {
+	var c Demo
+	err := s.parse("demo", args, func(fs *flag.FlagSet) {
+		c.Server.flags(fs)
+		fs.StringVar(&c.OrgAddr, "org-addr", "127.0.0.1:8081", "address of the simulated Salesforce org; port 0 picks a free one")
+		fs.IntVar(&c.Accounts, "accounts", 250, "accounts in the simulated org")
+		fs.Int64Var(&c.Seed, "seed", 1, "seed of the simulated org's data")
+		fs.BoolVar(&c.Ready, "ready", false, "connect the simulated org, save a first filter and sync it")
+	})
+	if err == nil {
+		err = errors.Join(c.Server.validate(false), checkAddr("org-addr", c.OrgAddr), checkPositive("accounts", c.Accounts))
+	}
+	return c, s.usage(err)
+}
+
+// Org parses the arguments of `millrace org`.
+func (s Source) Org(args []string) (Org, error) {
+	var c Org
+	err := s.parse("org", args, func(fs *flag.FlagSet) {
+		fs.StringVar(&c.Addr, "addr", "127.0.0.1:8081", "address to listen on; port 0 picks a free one")
+		fs.IntVar(&c.Accounts, "accounts", 250, "accounts in the org")
+		fs.Int64Var(&c.Seed, "seed", 1, "seed of the data: the same seed gives the same records")
+		fs.IntVar(&c.DailyAPILimit, "daily-api-limit", 100000, "API calls allowed in 24 hours")
+		fs.BoolVar(&c.RotateRefreshTokens, "rotate-refresh-tokens", false, "give a new refresh token at each refresh and end the old one")
+	})
+	if err == nil {
+		err = errors.Join(checkAddr("addr", c.Addr), checkPositive("accounts", c.Accounts), checkPositive("daily-api-limit", c.DailyAPILimit))
+	}
+	return c, s.usage(err)
+}
+
+// Serve parses the arguments of `millrace serve`; a secret key is required.
+func (s Source) Serve(args []string) (Server, error) {
+	var c Server
+	err := s.parse("serve", args, c.flags)
+	if err == nil {
+		err = c.validate(true)
+	}
+	return c, s.usage(err)
+}
+
+// Migrate parses the arguments of `millrace migrate`.
+func (s Source) Migrate(args []string) (Server, error) {
+	var c Server
+	err := s.parse("migrate", args, c.flags)
+	if err == nil {
+		err = c.validate(false)
+	}
+	return c, s.usage(err)
+}
+
+// User parses the arguments of `millrace user add` or `millrace user passwd`; action is the second word.
+func (s Source) User(action string, args []string) (User, error) {
+	var c User
+	err := s.parse("user "+action, args, func(fs *flag.FlagSet) {
+		c.Server.flags(fs)
+		fs.StringVar(&c.Email, "email", "", "the person's e-mail address, which is their sign-in name")
+		if action == "add" {
+			fs.StringVar(&c.Name, "name", "", "the person's name")
+			fs.StringVar(&c.Role, "role", "admin", "admin (everything) or viewer (status and data, no settings)")
+		}
+	})
+	if err == nil {
+		err = c.Server.validate(false)
+		if c.Email == "" {
+			err = errors.Join(err, errors.New("-email is required"))
+		}
+		if action == "add" && c.Role != "admin" && c.Role != "viewer" {
+			err = errors.Join(err, fmt.Errorf("-role is %q; it must be admin or viewer", c.Role))
+		}
+	}
+	return c, s.usage(err)
+}
+
+// SOQLCheck parses the arguments of `millrace soql check`.
+func (s Source) SOQLCheck(args []string) (SOQLCheck, error) {
+	var c SOQLCheck
+	err := s.parse("soql check", args, func(fs *flag.FlagSet) {
+		fs.StringVar(&c.Object, "object", "", "check WHERE conditions on this object instead of whole queries")
+	})
+	return c, s.usage(err)
+}
+
+func (c *Server) flags(fs *flag.FlagSet) {
+	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "address of the app; port 0 picks a free one")
+	fs.StringVar(&c.DataDir, "data", ".millrace", "folder of the private Postgres and of generated keys")
+	fs.StringVar(&c.DatabaseURL, "database-url", "", "Postgres to use instead of the private one (also: DATABASE_URL)")
+	fs.StringVar(&c.PostgresBin, "postgres-bin", "", "folder with the Postgres server's programs; empty to search for them")
+	fs.StringVar(&c.SecretKey, "secret-key", "", "at least 32 characters that seal the secrets at rest; better given as MILLRACE_SECRET_KEY")
+	fs.StringVar(&c.BaseURL, "base-url", "", "address under which browsers reach the app, such as https://millrace.example.com")
+	fs.StringVar(&c.SalesforceClientID, "salesforce-client-id", "", "consumer key of the connected app offered on the Connect page")
+	fs.StringVar(&c.SalesforceClientSecret, "salesforce-client-secret", "", "consumer secret of that app; better given as MILLRACE_SALESFORCE_CLIENT_SECRET")
+	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+}
+
+func (c Server) validate(needKey bool) error {
+	errs := []error{checkAddr("addr", c.Addr)}
+	if needKey && c.SecretKey == "" {
+		errs = append(errs, fmt.Errorf("MILLRACE_SECRET_KEY is not set. It seals the Salesforce tokens; make one once with `openssl rand -base64 32` and keep it with your other secrets"))
+	}
+	if c.SecretKey != "" && len(c.SecretKey) < 32 {
+		errs = append(errs, fmt.Errorf("MILLRACE_SECRET_KEY has %d characters; at least 32 are needed", len(c.SecretKey)))
+	}
+	if c.BaseURL != "" {
+		u, err := url.Parse(c.BaseURL)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
+			errs = append(errs, fmt.Errorf("-base-url is %q; it must be an address such as https://millrace.example.com", c.BaseURL))
+		}
+	}
+	if (c.SalesforceClientID == "") != (c.SalesforceClientSecret == "") {
+		errs = append(errs, errors.New("-salesforce-client-id and -salesforce-client-secret belong together; only one is set"))
+	}
+	switch c.LogLevel {
+	case "debug", "info", "warn", "error":
+	default:
+		errs = append(errs, fmt.Errorf("-log-level is %q; it must be debug, info, warn or error", c.LogLevel))
+	}
+	return errors.Join(errs...)
+}
+
+// SecretKeyBytes returns the key as bytes: decoded where it is base64 of 32 bytes or more, else the text itself.
+func (c Server) SecretKeyBytes() []byte {
+	if b, err := base64.StdEncoding.DecodeString(c.SecretKey); err == nil && len(b) >= 32 {
+		return b
+	}
+	return []byte(c.SecretKey)
+}
+
+// parse declares the flags, presets each from MILLRACE_<NAME>, and parses args.
+func (s Source) parse(command string, args []string, declare func(*flag.FlagSet)) error {
+	fs := flag.NewFlagSet("millrace "+command, flag.ContinueOnError)
+	fs.SetOutput(s.Output)
+	declare(fs)
+	var errs []error
+	fs.VisitAll(func(f *flag.Flag) {
+		name := EnvName(f.Name)
+		value := s.Getenv(name)
+		if f.Name == "database-url" && value == "" {
+			name, value = "DATABASE_URL", s.Getenv("DATABASE_URL")
+		}
+		if value != "" {
+			if err := fs.Set(f.Name, value); err != nil {
+				errs = append(errs, fmt.Errorf("%s is %q: %w", name, value, err))
+			}
+		}
+	})
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return alreadySaid{err}
+	}
+	if fs.NArg() > 0 {
+		errs = append(errs, fmt.Errorf("unexpected argument %q", fs.Arg(0)))
+	}
+	return errors.Join(errs...)
+}
+
+// EnvName returns the environment variable that presets the flag.
+func EnvName(flagName string) string {
+	return "MILLRACE_" + strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
+}
+
+// alreadySaid is an error that package flag has printed together with the usage text.
+type alreadySaid struct{ error }
+
+func (s Source) usage(err error) error {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	var said alreadySaid
+	if !errors.As(err, &said) {
+		fmt.Fprintln(s.Output, err)
+	}
+	return fmt.Errorf("%w: %w", ErrUsage, err)
+}
+
+func checkAddr(name, addr string) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return fmt.Errorf("-%s is %q; it must be host:port, such as 127.0.0.1:8080", name, addr)
+	}
+	return nil
+}
+
+func checkPositive(name string, n int) error {
+	if n < 1 {
+		return fmt.Errorf("-%s is %d; it must be at least 1", name, n)
+	}
+	return nil
+}

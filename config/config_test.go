@@ -1,0 +1,80 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"strings"
+	"testing"
+)
+
+func source(env map[string]string, out io.Writer) Source {
+	return Source{Getenv: func(k string) string { return env[k] }, Output: out}
+}
+
+func TestFlagsBeatEnvironmentBeatsDefaults(t *testing.T) {
+	t.Parallel()
+	s := source(map[string]string{"MILLRACE_ADDR": "127.0.0.1:1", "MILLRACE_ORG_ADDR": "127.0.0.1:2", "MILLRACE_READY": "true", "DATABASE_URL": "postgres://x"}, io.Discard)
+	c, err := s.Demo([]string{"--addr", "127.0.0.1:3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Addr != "127.0.0.1:3" || c.OrgAddr != "127.0.0.1:2" || !c.Ready || c.Accounts != 250 || c.DataDir != ".millrace" || c.DatabaseURL != "postgres://x" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestBadUsageIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	key := strings.Repeat("k", 32)
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		call func(Source) error
+		want string
+	}{
+		{"no key", nil, func(s Source) error { _, err := s.Serve(nil); return err }, "MILLRACE_SECRET_KEY is not set"},
+		{"short key", map[string]string{"MILLRACE_SECRET_KEY": "abc"}, func(s Source) error { _, err := s.Serve(nil); return err }, "has 3 characters"},
+		{"bad address", nil, func(s Source) error { _, err := s.Demo([]string{"-addr", "8080"}); return err }, "must be host:port"},
+		{"no accounts", nil, func(s Source) error { _, err := s.Org([]string{"-accounts", "0"}); return err }, "must be at least 1"},
+		{"unknown flag", nil, func(s Source) error { _, err := s.Org([]string{"-nope"}); return err }, "not defined: -nope"},
+		{"stray word", nil, func(s Source) error { _, err := s.Org([]string{"nope"}); return err }, `unexpected argument "nope"`},
+		{"bad environment", map[string]string{"MILLRACE_ACCOUNTS": "many"}, func(s Source) error { _, err := s.Org(nil); return err }, "MILLRACE_ACCOUNTS"},
+		{"half an app", map[string]string{"MILLRACE_SECRET_KEY": key, "MILLRACE_SALESFORCE_CLIENT_ID": "x"}, func(s Source) error { _, err := s.Serve(nil); return err }, "belong together"},
+		{"base url with a path", map[string]string{"MILLRACE_SECRET_KEY": key, "MILLRACE_BASE_URL": "https://x/y"}, func(s Source) error { _, err := s.Serve(nil); return err }, "-base-url"},
+		{"unknown role", nil, func(s Source) error { _, err := s.User("add", []string{"-email", "a@b.c", "-role", "owner"}); return err }, "admin or viewer"},
+		{"no email", nil, func(s Source) error { _, err := s.User("passwd", nil); return err }, "-email is required"},
+		{"log level", nil, func(s Source) error { _, err := s.Migrate([]string{"-log-level", "loud"}); return err }, "-log-level"},
+	} {
+		var out strings.Builder
+		err := c.call(source(c.env, &out))
+		if !errors.Is(err, ErrUsage) {
+			t.Errorf("%s: got %v, want ErrUsage", c.name, err)
+		}
+		if strings.Count(out.String(), c.want) != 1 {
+			t.Errorf("%s: said %q, want %q once", c.name, out.String(), c.want)
+		}
+	}
+}
+
+func TestHelpIsNotAnError(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if _, err := source(nil, &out).Demo([]string{"-h"}); !errors.Is(err, flag.ErrHelp) || errors.Is(err, ErrUsage) {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(out.String(), "-org-addr") {
+		t.Errorf("no usage text in %q", out.String())
+	}
+}
+
+func TestSecretKeyBytes(t *testing.T) {
+	t.Parallel()
+	if got := (Server{SecretKey: "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}).SecretKeyBytes(); string(got) != "01234567890123456789012345678901" {
+		t.Errorf("base64: got %q", got)
+	}
+	plain := "not base64: a pass phrase of some length"
+	if got := (Server{SecretKey: plain}).SecretKeyBytes(); string(got) != plain {
+		t.Errorf("plain: got %q", got)
+	}
+}
