@@ -1,0 +1,127 @@
+package db
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// connector opens the pool's connections with a bound on every write and with TCP keepalive: the driver itself would wait for ever on a stalled
+// network. It also remembers the socket under each driver connection, so that a COPY can be ended at once when its context is.
+type connector struct {
+	pq    *pq.Connector
+	wires sync.Map // driver.Conn -> *wire
+}
+
+func newConnector(o Options) (*connector, error) {
+	cfg, err := pq.NewConfig(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database address: %w", withoutAddress(err))
+	}
+	cfg.ApplicationName = o.AppName
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = 15 * time.Second
+	}
+	inner, err := pq.NewConnectorConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("read the database address: %w", withoutAddress(err))
+	}
+	inner.Dialer(dialer{timeout: o.WriteTimeout})
+	return &connector{pq: inner}, nil
+}
+
+// withoutAddress hides the text of an address that could not be read, since it may hold a password.
+func withoutAddress(error) error {
+	return errors.New("it is neither a postgres:// URL nor a key=value string that Postgres clients understand")
+}
+
+type wireKey struct{}
+
+// sessionSetup ends a session that idles inside a transaction (a stopped process must not keep its locks for ever) and fixes the time zone. It is
+// sent as a statement, since poolers refuse start-up parameters that they do not know.
+const sessionSetup = `SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '5min'`
+
+// Connect implements driver.Connector.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	var w *wire
+	conn, err := c.pq.Connect(context.WithValue(ctx, wireKey{}, &w))
+	if err != nil {
+		return nil, err
+	}
+	if w != nil {
+		c.wires.Store(conn, w)
+		w.onClose = func() { c.wires.Delete(conn) }
+	}
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, sessionSetup, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up a session: %w", err), conn.Close())
+	}
+	return conn, nil
+}
+
+// Driver implements driver.Connector.
+func (c *connector) Driver() driver.Driver { return c.pq.Driver() }
+
+// cut closes the socket under conn without a word to the server, which then rolls back.
+func (c *connector) cut(conn driver.Conn) {
+	if w, ok := c.wires.Load(conn); ok {
+		_ = w.(*wire).Close() // the connection is given up
+	}
+}
+
+// dialer implements pq.Dialer and pq.DialerContext.
+type dialer struct{ timeout time.Duration }
+
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return d.DialContext(ctx, network, address)
+}
+
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	nd := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 4}}
+	conn, err := nd.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	w := &wire{Conn: conn, timeout: d.timeout}
+	if slot, ok := ctx.Value(wireKey{}).(**wire); ok {
+		*slot = w
+	}
+	return w, nil
+}
+
+// wire is a socket whose writes end.
+type wire struct {
+	net.Conn
+	timeout time.Duration
+	once    sync.Once
+	onClose func()
+}
+
+// Write implements net.Conn under the write deadline.
+func (w *wire) Write(p []byte) (int, error) {
+	if err := w.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
+		return 0, err
+	}
+	return w.Conn.Write(p)
+}
+
+// Close implements net.Conn.
+func (w *wire) Close() error {
+	w.once.Do(func() {
+		if w.onClose != nil {
+			w.onClose()
+		}
+	})
+	return w.Conn.Close()
+}
