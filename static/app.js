@@ -1,0 +1,160 @@
+// What the pages do beyond links and forms. Everything here is a refinement: each page works without it.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  root.dataset.script = "on";
+
+  // Times: the server writes UTC text; show the viewer's zone, keep UTC in the title.
+  const zone = root.dataset.timeZone || undefined;
+  const format = (options) => {
+    try {
+      return new Intl.DateTimeFormat(undefined, { ...options, timeZone: zone });
+    } catch {
+      return new Intl.DateTimeFormat(undefined, options);
+    }
+  };
+  const absolute = format({ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  const clock = format({ hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  const relative = (at) => {
+    const seconds = Math.round((Date.now() - at) / 1000);
+    if (seconds < 5) return "just now";
+    if (seconds < 60) return `${seconds} s ago`;
+    if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+    return `${Math.floor(seconds / 3600)} h ago`;
+  };
+  const localise = (scope) => {
+    for (const el of scope.querySelectorAll("time[data-time]")) {
+      const at = new Date(el.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      const age = Date.now() - at;
+      let text;
+      if (el.dataset.time === "clock") text = clock.format(at);
+      else if (el.dataset.time === "relative" && age >= 0 && age < 86400000) text = relative(at);
+      else text = absolute.format(at);
+      if (el.textContent !== text) el.textContent = text;
+    }
+  };
+  const ready = () => {
+    localise(document);
+    setInterval(() => document.hidden || localise(document), 15000);
+    document.querySelector("[data-focus]")?.focus({ preventScroll: false });
+  };
+  document.addEventListener("DOMContentLoaded", ready);
+  document.addEventListener("htmx:after:swap", () => localise(document));
+
+  // Polling stops while the tab is hidden, and lost contact is said where it is seen.
+  const contact = (lost) => {
+    const el = document.getElementById("contact");
+    if (el && el.hidden === lost) el.hidden = !lost;
+  };
+  document.addEventListener("htmx:config:request", (e) => {
+    const source = e.detail?.ctx?.sourceElement;
+    if (document.hidden && source?.matches?.("[data-live]")) e.preventDefault();
+  });
+  document.addEventListener("htmx:after:request", (e) => contact((e.detail?.ctx?.response?.status ?? 0) >= 500));
+  document.addEventListener("htmx:error", () => contact(true));
+
+  // Editing a filter greys the result of its last validation.
+  document.addEventListener("input", (e) => {
+    const id = e.target.dataset?.result;
+    const result = id && document.getElementById(id)?.querySelector(".result");
+    if (result) result.dataset.stale = "";
+    const form = e.target.closest?.("form[data-guard]");
+    if (form) mark(form);
+  });
+  document.addEventListener("change", (e) => {
+    const form = e.target.closest?.("form[data-guard]");
+    if (form) mark(form);
+    if (e.target.matches?.("select[data-submit]")) e.target.form.requestSubmit();
+  });
+
+  // Unsaved changes are counted in the footer and guarded on leaving.
+  const changes = (form) => {
+    let n = form.hasAttribute("data-dirty") ? 1 : 0;
+    const radios = new Set();
+    for (const el of form.elements) {
+      if (el.type === "radio") {
+        if (el.checked !== el.defaultChecked && !radios.has(el.name)) {
+          radios.add(el.name);
+          n++;
+        }
+      } else if (/^(TEXTAREA|INPUT)$/.test(el.tagName) && el.type !== "hidden" && el.value !== el.defaultValue) n++;
+    }
+    return n;
+  };
+  const mark = (form) => {
+    const n = changes(form);
+    for (const el of document.querySelectorAll("[data-unsaved]")) {
+      el.textContent = n === 0 ? "No unsaved changes" : n === 1 ? "1 unsaved change" : `${n} unsaved changes`;
+    }
+    const state = document.querySelector("[data-section-state]");
+    if (state) state.hidden = n === 0;
+  };
+  let leaving = false;
+  window.addEventListener("beforeunload", (e) => {
+    const form = document.querySelector("form[data-guard]");
+    if (form && !leaving && changes(form) > 0) e.preventDefault();
+  });
+
+  // A form is sent once: its button is disabled with the form on its way. Back from the page cache undoes that.
+  document.addEventListener("submit", (e) => {
+    const form = e.target;
+    if (e.defaultPrevented) return;
+    if (form.dataset.sent) {
+      e.preventDefault();
+      return;
+    }
+    leaving = true;
+    form.dataset.sent = "1";
+    const button = e.submitter;
+    setTimeout(() => {
+      if (button) button.setAttribute("aria-disabled", "true");
+    });
+  });
+  window.addEventListener("pageshow", () => {
+    leaving = false;
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+    for (const b of document.querySelectorAll("form button[aria-disabled]:not([data-disabled])")) b.removeAttribute("aria-disabled");
+  });
+
+  // Shortcuts: Ctrl/Cmd+Enter validates the box in use, Ctrl/Cmd+S saves, / finds.
+  document.addEventListener("keydown", (e) => {
+    const field = e.target;
+    if ((e.ctrlKey || e.metaKey) && e.key === "Enter" && field.dataset?.validate) {
+      e.preventDefault();
+      document.getElementById(field.dataset.validate)?.click();
+    } else if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "s") {
+      const save = document.querySelector("[data-save]");
+      if (save) {
+        e.preventDefault();
+        save.click();
+      }
+    } else if (e.key === "/" && !e.ctrlKey && !e.metaKey && !/^(INPUT|TEXTAREA|SELECT)$/.test(field.tagName)) {
+      const find = document.querySelector("[data-quick-find]");
+      if (find) {
+        e.preventDefault();
+        find.focus();
+      }
+    } else if (e.key === "Escape") {
+      for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+    }
+  });
+
+  document.addEventListener("click", async (e) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(e.target)) menu.open = false;
+    const copy = e.target.closest?.("[data-copy]");
+    if (copy) {
+      const label = copy.querySelector("[data-copy-label]") ?? copy;
+      const before = label.textContent;
+      try {
+        await navigator.clipboard.writeText(copy.dataset.copy);
+        label.textContent = "Copied";
+      } catch {
+        label.textContent = "Select and copy it by hand";
+      }
+      setTimeout(() => (label.textContent = before), 2000);
+    }
+    const dismiss = e.target.closest?.("[data-dismiss]");
+    if (dismiss) dismiss.closest(".note")?.remove();
+  });
+})();
