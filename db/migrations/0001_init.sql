@@ -114,6 +114,7 @@ CREATE TABLE millrace.runs (
     owner               text        NOT NULL DEFAULT '',
     fence               bigint      NOT NULL DEFAULT 0,
     attempt             integer     NOT NULL DEFAULT 0,
+    waits               integer     NOT NULL DEFAULT 0, -- waits for a fault to pass since the last committed page
     lease_until         timestamptz,
     waiting_until       timestamptz,
     waiting_reason      text        NOT NULL DEFAULT '',
@@ -141,13 +142,16 @@ CREATE TABLE millrace.run_steps (
     query       text    NOT NULL,
     state       text    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'running', 'done', 'failed')),
     mode        text    NOT NULL DEFAULT '' CHECK (mode IN ('', 'bulk', 'rest')),
+    fresh       boolean NOT NULL DEFAULT false, -- the target held nothing of this connection when the step began
     job_id      text    NOT NULL DEFAULT '',
+    note        text    NOT NULL DEFAULT '',
     expected    bigint,
     read        bigint  NOT NULL DEFAULT 0,
     created     bigint  NOT NULL DEFAULT 0,
     updated     bigint  NOT NULL DEFAULT 0,
     unchanged   bigint  NOT NULL DEFAULT 0,
     skipped     bigint  NOT NULL DEFAULT 0,
+    elsewhere   bigint  NOT NULL DEFAULT 0, -- taken by an earlier filter, or of an account that is not synced
     failed      bigint  NOT NULL DEFAULT 0,
     left_filter bigint  NOT NULL DEFAULT 0,
     started_at  timestamptz,
@@ -164,6 +168,7 @@ CREATE TABLE millrace.run_pages (
     locator      text    NOT NULL,
     next_locator text    NOT NULL,
     records      bigint  NOT NULL,
+    seen         bigint  NOT NULL, -- rows that this page added to run_seen
     fence        bigint  NOT NULL,
     committed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (run_id, position, page),
