@@ -280,7 +280,7 @@ type Call struct {
 
 // HasAggregate tells whether the call is an aggregate function, or wraps one as FORMAT(MIN(Amount)) does.
 func (c *Call) HasAggregate() bool {
-	if c.Func.Kind() == KindAggregate {
+	if c.Func.Kind() == AggregateFunc {
 		return true
 	}
 	for _, arg := range c.Args {

@@ -43,25 +43,25 @@ type FuncKind int
 
 // The kinds of function.
 const (
-	KindAggregate FuncKind = iota + 1 // COUNT, SUM, …: SELECT, HAVING and ORDER BY
-	KindDate                          // CALENDAR_YEAR, …: SELECT, WHERE, GROUP BY, HAVING and ORDER BY
-	KindConvert                       // toLabel, FORMAT, convertCurrency, convertTimezone
-	KindGeo                           // DISTANCE and, inside it, GEOLOCATION
-	KindOther                         // GROUPING, FIELDS, FORMULA
+	AggregateFunc FuncKind = iota + 1 // COUNT, SUM, …: SELECT, HAVING and ORDER BY
+	DateFunc                          // CALENDAR_YEAR, …: SELECT, WHERE, GROUP BY, HAVING and ORDER BY
+	ConvertFunc                       // toLabel, FORMAT, convertCurrency, convertTimezone
+	GeoFunc                           // DISTANCE and, inside it, GEOLOCATION
+	OtherFunc                         // GROUPING, FIELDS, FORMULA
 )
 
 // Kind returns the sort of the function, or 0 for a name that is no function.
 func (f Func) Kind() FuncKind { return funcKinds[f] }
 
 var funcKinds = map[Func]FuncKind{
-	FuncCount: KindAggregate, FuncCountDistinct: KindAggregate, FuncSum: KindAggregate, FuncAvg: KindAggregate, FuncMin: KindAggregate, FuncMax: KindAggregate,
-	FuncToLabel: KindConvert, FuncFormat: KindConvert, FuncConvertCurrency: KindConvert, FuncConvertTimezone: KindConvert,
-	FuncGrouping: KindOther, FuncFields: KindOther, FuncFormula: KindOther,
-	FuncDistance: KindGeo, FuncGeolocation: KindGeo,
-	FuncCalendarMonth: KindDate, FuncCalendarQuarter: KindDate, FuncCalendarYear: KindDate,
-	FuncDayInMonth: KindDate, FuncDayInWeek: KindDate, FuncDayInYear: KindDate, FuncDayOnly: KindDate,
-	FuncFiscalMonth: KindDate, FuncFiscalQuarter: KindDate, FuncFiscalYear: KindDate,
-	FuncHourInDay: KindDate, FuncWeekInMonth: KindDate, FuncWeekInYear: KindDate,
+	FuncCount: AggregateFunc, FuncCountDistinct: AggregateFunc, FuncSum: AggregateFunc, FuncAvg: AggregateFunc, FuncMin: AggregateFunc, FuncMax: AggregateFunc,
+	FuncToLabel: ConvertFunc, FuncFormat: ConvertFunc, FuncConvertCurrency: ConvertFunc, FuncConvertTimezone: ConvertFunc,
+	FuncGrouping: OtherFunc, FuncFields: OtherFunc, FuncFormula: OtherFunc,
+	FuncDistance: GeoFunc, FuncGeolocation: GeoFunc,
+	FuncCalendarMonth: DateFunc, FuncCalendarQuarter: DateFunc, FuncCalendarYear: DateFunc,
+	FuncDayInMonth: DateFunc, FuncDayInWeek: DateFunc, FuncDayInYear: DateFunc, FuncDayOnly: DateFunc,
+	FuncFiscalMonth: DateFunc, FuncFiscalQuarter: DateFunc, FuncFiscalYear: DateFunc,
+	FuncHourInDay: DateFunc, FuncWeekInMonth: DateFunc, FuncWeekInYear: DateFunc,
 }
 
 // funcsByName finds a function by its lower-case name.

@@ -7,15 +7,15 @@ type LiteralKind int
 
 // The kinds of literal.
 const (
-	NullLiteral        LiteralKind = iota
-	BoolLiteral                    // TRUE or FALSE
-	StringLiteral                  // 'text'
-	NumberLiteral                  // 5, -5.25, .5
-	DateLiteral                    // 2026-01-31
-	DateTimeLiteral                // 2026-01-31T10:00:00Z
-	TimeLiteral                    // 10:00:00.000Z
-	NamedDateLiteral               // TODAY, LAST_N_DAYS:7
-	CurrencyLiteral                // USD5000.50
+	NullLiteral      LiteralKind = iota
+	BoolLiteral                  // TRUE or FALSE
+	StringLiteral                // 'text'
+	NumberLiteral                // 5, -5.25, .5
+	DateLiteral                  // 2026-01-31
+	DateTimeLiteral              // 2026-01-31T10:00:00Z
+	TimeLiteral                  // 10:00:00.000Z
+	NamedDateLiteral             // TODAY, LAST_N_DAYS:7
+	CurrencyLiteral              // USD5000.50
 )
 
 // String names the kind in the plain words of a message.
@@ -47,10 +47,10 @@ func (k LiteralKind) String() string {
 type Literal struct {
 	Span
 	Kind LiteralKind
-	// Text is the value: the decoded characters of a string (where \_ and \% stay as written, since only LIKE gives them a meaning), the
-	// digits of a number or of a currency amount with its sign but without a plus or blanks, a date or time as written, the upper-case
-	// name of a named date literal, and TRUE, FALSE or NULL in upper case.
+	// Text is the value: the decoded characters of a string, the digits of a number or of a currency amount with its sign but without a plus
+	// or blanks, a date or time as written, the upper-case name of a named date literal, and TRUE, FALSE or NULL in upper case.
 	Text     string
+	Escaped  []int  // the byte offsets in Text of each % and _ that a backslash made an ordinary character; only after LIKE
 	N        int64  // the n of a named date literal that takes one
 	Currency string // the upper-case code of a currency literal
 }
@@ -81,17 +81,17 @@ func (l *Literal) Pattern() []PatternPart {
 			text.Reset()
 		}
 	}
+	escaped := l.Escaped
 	for i := 0; i < len(l.Text); i++ {
-		switch c := l.Text[i]; {
-		case c == '%' || c == '_':
+		c := l.Text[i]
+		if len(escaped) > 0 && escaped[0] == i {
+			escaped = escaped[1:]
+		} else if c == '%' || c == '_' {
 			flush()
 			parts = append(parts, PatternPart{Wild: c})
-		case c == '\\' && i+1 < len(l.Text) && (l.Text[i+1] == '%' || l.Text[i+1] == '_'):
-			i++
-			text.WriteByte(l.Text[i])
-		default:
-			text.WriteByte(c)
+			continue
 		}
+		text.WriteByte(c)
 	}
 	flush()
 	return parts

@@ -3,14 +3,13 @@ package soql
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Quote returns s as a SOQL string literal, quotes included. Every character of s survives, except that bytes which are not UTF-8 become U+FFFD.
 func Quote(s string) string {
 	var b strings.Builder
 	b.Grow(len(s) + 2)
-	quoteTo(&b, s, false)
+	quoteTo(&b, s, nil)
 	return b.String()
 }
 
@@ -29,18 +28,15 @@ func QuoteLike(s string) string {
 	return b.String()
 }
 
-// quoteTo writes s as a literal. With keepWild, \_ and \% are already escapes and stay as they are.
-func quoteTo(b *strings.Builder, s string, keepWild bool) {
+// quoteTo writes s as a literal with a backslash before the bytes at the offsets in escaped.
+func quoteTo(b *strings.Builder, s string, escaped []int) {
 	b.WriteByte('\'')
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if keepWild && r == '\\' && i+1 < len(s) && (s[i+1] == '_' || s[i+1] == '%') {
-			b.WriteString(s[i : i+2])
-			i += 2
-			continue
+	for i, r := range s {
+		if len(escaped) > 0 && escaped[0] == i {
+			escaped = escaped[1:]
+			b.WriteByte('\\')
 		}
 		escapeRune(b, r)
-		i += n
 	}
 	b.WriteByte('\'')
 }
@@ -68,7 +64,7 @@ func escapeRune(b *strings.Builder, r rune) {
 func (l *Literal) print(b *strings.Builder) {
 	switch l.Kind {
 	case StringLiteral:
-		quoteTo(b, l.Text, true)
+		quoteTo(b, l.Text, l.Escaped)
 	case NamedDateLiteral:
 		b.WriteString(l.Text)
 		if countedDateLiterals[l.Text] {

@@ -1,7 +1,8 @@
 // Package soql parses, checks, quotes and builds SOQL. It is pure: no I/O, no clock. Nothing else in the repository makes SOQL text.
 package soql
 
-// Pos is a place in a SOQL text. Line and Column are 1-based and count characters as Salesforce counts them; Offset is in bytes.
+// Pos is a place in a SOQL text. Line and Column are 1-based; columns count UTF-16 units, as Salesforce does, so that a character
+// beyond the basic plane counts two. Offset is in bytes.
 type Pos struct{ Offset, Line, Column int }
 
 // Finding is one problem in a text that a person typed.
@@ -10,6 +11,11 @@ type Finding struct {
 	Message     string       // a plain sentence, with the remedy where there is one
 	Suggestions []Suggestion // nearest names, best first
 	Fix         *Fix         // set only where the repair is certain
+	Kind        Kind
+	Warning     bool   // the text is valid SOQL and may be saved as it is
+	Subject     string // what the finding is about, in the words of its Kind
+	Object      string
+	Want        string
 }
 
 // Suggestion is a field, object or relationship that the writer may have meant.
