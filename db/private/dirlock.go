@@ -1,0 +1,56 @@
+package private
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// InUseError says that the folder is in use by a running process.
+type InUseError struct {
+	PID string // of the process; empty when it has not written it yet
+}
+
+// Error implements error.
+func (e *InUseError) Error() string {
+	if e.PID == "" {
+		return "the folder is in use by another process; stop that one, or choose another folder"
+	}
+	return fmt.Sprintf("the folder is in use by process %s; stop that one, or choose another folder", e.PID)
+}
+
+// dirLock is held by the process that runs the server. The kernel frees it when the process ends, however it ends.
+type dirLock struct {
+	file *os.File
+	once sync.Once
+}
+
+func lockDir(dir string) (*dirLock, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, plain(err, "")
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		pid := make([]byte, 20)
+		n, _ := f.Read(pid) // without the number the sentence is still true
+		return nil, &InUseError{PID: strings.TrimSpace(string(pid[:n]))}
+	}
+	if err := f.Truncate(0); err == nil {
+		_, _ = fmt.Fprintf(f, "%d\n", os.Getpid()) // only for the other one's message
+	}
+	return &dirLock{file: f}, nil
+}
+
+func (l *dirLock) release() {
+	if l != nil {
+		l.once.Do(func() { _ = l.file.Close() })
+	}
+}
