@@ -87,8 +87,11 @@ func codeUnit(s string) (rune, bool) {
 	return rune(n), err == nil
 }
 
-// typographicQuotes are the quotes that word processors put in place of ' and ".
-const typographicQuotes = "‘’‚‛“”„‟«»`´"
+// The quotes of other languages and of word processors.
+const (
+	singleQuotes = "‘’‚‛`´"
+	doubleQuotes = "\"“”„‟«»"
+)
 
 // scanForeign reads what people bring from other languages, so that one finding covers the whole of it. It returns 0 when there is none.
 func scanForeign(s string) int {
@@ -108,11 +111,8 @@ func scanForeign(s string) int {
 			return end + 4
 		}
 		return len(s)
-	case s[0] == '"':
-		return scanQuoted(s, 1)
 	}
-	r, n := utf8.DecodeRuneInString(s)
-	if n > 1 && strings.ContainsRune(typographicQuotes, r) {
+	if r, n := utf8.DecodeRuneInString(s); strings.ContainsRune(singleQuotes+doubleQuotes, r) {
 		return scanQuoted(s, n)
 	}
 	return 0
@@ -121,15 +121,20 @@ func scanForeign(s string) int {
 // scanQuoted reads text in quotes of another language, the first of which takes n bytes. Without a closing quote on the line, only the opening
 // one is read.
 func scanQuoted(s string, n int) int {
+	opening, _ := utf8.DecodeRuneInString(s)
+	closing := singleQuotes + "'"
+	if strings.ContainsRune(doubleQuotes, opening) {
+		closing = doubleQuotes
+	}
 	for i := n; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == '\n' || r == '\r':
 			return n
-		case r == '\\' && s[0] == '"' && i+1 < len(s):
+		case r == '\\' && i+1 < len(s) && s[i+1] != '\n' && s[i+1] != '\r':
 			_, size = utf8.DecodeRuneInString(s[i+1:])
 			size++
-		case s[0] == '"' && r == '"', s[0] != '"' && (strings.ContainsRune(typographicQuotes, r) || r == '\'' || r == '"'):
+		case strings.ContainsRune(closing, r):
 			return i + size
 		}
 		i += size
