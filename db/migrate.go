@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,10 +13,9 @@ import (
 	"strings"
 
 	"github.com/jmoiron/sqlx"
-)
 
-//go:embed migrations/*.sql
-var migrationFiles embed.FS
+	"millrace/db/migrations"
+)
 
 // migrationLock is the advisory lock under which one process migrates while the others wait.
 const migrationLock = 0x4d696c6c72616365 // "Millrace"
@@ -43,14 +41,14 @@ func (e *SchemaNewerError) Error() string {
 // Migrate brings the schema up to date. It only moves forward; each migration is one transaction under an advisory lock, so that replicas starting
 // together migrate once. A database that a newer Millrace has migrated is refused with a *SchemaNewerError.
 func (d *DB) Migrate(ctx context.Context) error {
-	all, err := loadMigrations(migrationFiles)
+	all, err := loadMigrations(migrations.Files)
 	if err != nil {
 		return fmt.Errorf("db.Migrate: %w", err)
 	}
 	if err := d.migrate(ctx, all); err != nil {
 		return fmt.Errorf("db.Migrate: %w", err)
 	}
-	return nil
+	return d.EnsureAuditPartitions(ctx, auditDays)
 }
 
 func (d *DB) migrate(ctx context.Context, all []migration) error {
@@ -112,19 +110,18 @@ func migrateOne(ctx context.Context, tx *sqlx.Tx, all []migration) (done bool, e
 	return false, nil
 }
 
-// loadMigrations reads the numbered files below migrations/ in order; the numbers must run from 1 without a gap.
+// loadMigrations reads the numbered files in order; the numbers must run from 1 without a gap.
 func loadMigrations(files fs.FS) ([]migration, error) {
-	names, err := fs.Glob(files, "migrations/*.sql")
+	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
 		return nil, err
 	}
 	var all []migration
-	for _, path := range names {
-		text, err := fs.ReadFile(files, path)
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err
 		}
-		name := strings.TrimPrefix(path, "migrations/")
 		number, err := strconv.Atoi(name[:max(0, strings.IndexByte(name, '_'))])
 		if err != nil {
 			return nil, fmt.Errorf("migration %s has no number", name)
