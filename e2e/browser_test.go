@@ -1,0 +1,237 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience bounds each wait for a page; it is long because the machine may be slow, and no test measures it.
+const patience = 60 * time.Second
+
+// browser is one browser profile with one tab.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	complaints []string // what the page's console and the content security policy complained about
+}
+
+type browserOption func(*browserSetup)
+
+type browserSetup struct {
+	width, height int64
+	dark, noJS    bool
+}
+
+func narrow(s *browserSetup)    { s.width, s.height = 390, 844 }
+func dark(s *browserSetup)      { s.dark = true }
+func withoutJS(s *browserSetup) { s.noJS = true }
+
+// newBrowser starts a headless Chromium with an empty profile.
+func newBrowser(t *testing.T, options ...browserOption) *browser {
+	t.Helper()
+	setup := browserSetup{width: 1440, height: 1000}
+	for _, o := range options {
+		o(&setup)
+	}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
+	)
+	if path := os.Getenv("MILLRACE_CHROMIUM"); path != "" {
+		flags = append(flags, chromedp.ExecPath(path))
+	}
+	allocated, cancelAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
+	ctx, cancel := chromedp.NewContext(allocated)
+	t.Cleanup(func() { cancel(); cancelAllocator() })
+	b := &browser{t: t, ctx: ctx}
+	scheme := "light"
+	if setup.dark {
+		scheme = "dark"
+	}
+	err := errors.Join(
+		chromedp.Listen(ctx, b.listen),
+		call(ctx, log.Enable, cdp.Empty{}),
+		call(ctx, runtime.Enable, cdp.Empty{}),
+		chromedp.Do(ctx, chromedp.EmulateViewport(setup.width, setup.height)),
+		call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+		}}),
+		call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: setup.noJS}),
+	)
+	if err != nil {
+		t.Fatalf("starting the browser: %v", err)
+	}
+	return b
+}
+
+// call runs a protocol command that answers nothing.
+func call[P any](ctx context.Context, command cdp.Command[P, cdp.Empty], params P) error {
+	_, err := chromedp.Call(ctx, command, params)
+	return err
+}
+
+func (b *browser) listen(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError && !strings.Contains(e.Entry.Text, "Failed to load resource") {
+			b.complaints = append(b.complaints, e.Entry.Text)
+		}
+	case *runtime.EventExceptionThrown:
+		b.complaints = append(b.complaints, fmt.Sprintf("%s (%s:%d)", e.ExceptionDetails.Text, e.ExceptionDetails.URL, e.ExceptionDetails.LineNumber))
+	}
+}
+
+// noComplaints fails the test when a page threw an error or broke its content security policy.
+func (b *browser) noComplaints() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.complaints {
+		b.t.Errorf("the browser's console says: %s", c)
+	}
+}
+
+// do runs actions and fails the test, with a picture, when one does not come about.
+func (b *browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.shot("failed")
+		b.t.Fatalf("%s: %v\nat %s\n%s", what, err, b.location(), b.text("body"))
+	}
+}
+
+func (b *browser) open(address string) {
+	b.t.Helper()
+	b.do("opening "+address, chromedp.Navigate(address))
+}
+
+// click clicks the first visible element that matches.
+func (b *browser) click(selector string) {
+	b.t.Helper()
+	b.do("clicking "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// follow clicks what leads to another page, and waits until that has loaded.
+func (b *browser) follow(selector string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)); err != nil {
+		b.shot("failed")
+		b.t.Fatalf("following %s: %v\nat %s\n%s", selector, err, b.location(), b.text("body"))
+	}
+}
+
+// fill replaces what a field holds.
+func (b *browser) fill(selector, value string) {
+	b.t.Helper()
+	b.do("filling "+selector, chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), value))
+}
+
+// waitText waits until the text of the first match contains want.
+func (b *browser) waitText(selector, want string) {
+	b.t.Helper()
+	expression := fmt.Sprintf(`(document.querySelector(%q)?.innerText ?? "").includes(%s)`, selector, quoteJS(want))
+	b.waitFor(fmt.Sprintf("%s to say %q", selector, want), expression)
+}
+
+// waitFor waits until a JavaScript expression is true. It asks from outside, so that it works in a page without scripts too.
+func (b *browser) waitFor(what, expression string) {
+	b.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		if ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)); err == nil && ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.shot("failed")
+			b.t.Fatalf("waited in vain for %s\nat %s\n%s", what, b.location(), b.text("body"))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func quoteJS(s string) string {
+	q, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(q)
+}
+
+func (b *browser) location() string {
+	at, _ := chromedp.Run(b.ctx, chromedp.Location())
+	return at
+}
+
+// text returns the visible text of the first match, or nothing.
+func (b *browser) text(selector string) string {
+	s, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector)))
+	return s
+}
+
+// value evaluates a JavaScript expression.
+func value[T any](b *browser, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("evaluating %.200s: %v", expression, err)
+	}
+	return v
+}
+
+// count returns how many elements match.
+func (b *browser) count(selector string) int {
+	b.t.Helper()
+	return value[int](b, fmt.Sprintf(`document.querySelectorAll(%q).length`, selector))
+}
+
+// shot keeps a picture of the whole page in shots/, which is not part of the repository.
+func (b *browser) shot(name string) {
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		return
+	}
+	if err := os.MkdirAll("shots", 0o755); err != nil {
+		return
+	}
+	name = strings.ReplaceAll(b.t.Name(), "/", "_") + "_" + name + ".png"
+	_ = os.WriteFile(filepath.Join("shots", name), png, 0o644)
+}
+
+// axe fails the test for each accessibility violation that axe-core finds on the page.
+func (b *browser) axe() {
+	b.t.Helper()
+	source, err := os.ReadFile("../node_modules/axe-core/axe.min.js")
+	if err != nil {
+		b.t.Fatalf("axe-core is not installed: %v", err)
+	}
+	value[int](b, string(source)+"\n;0")
+	found := value[[]string](b, `axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + v.help + " at " + n.target.join(" ") + " " + n.failureSummary)))`)
+	for _, v := range found {
+		b.t.Errorf("accessibility at %s: %s", b.location(), v)
+	}
+}
