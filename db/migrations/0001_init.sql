@@ -189,6 +189,7 @@ CREATE UNLOGGED TABLE millrace.run_seen (
 CREATE TABLE millrace.run_errors (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run_id     bigint      NOT NULL REFERENCES millrace.runs (id) ON DELETE CASCADE,
+    position   integer     NOT NULL, -- of the step
     object     text        NOT NULL,
     sf_id      text        NOT NULL DEFAULT '',
     line       bigint,

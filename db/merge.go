@@ -1,0 +1,218 @@
+package db
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lib/pq"
+
+	"millrace/pipeline"
+)
+
+// stage is the temporary table into which a page is copied before it is merged.
+const stage = "millrace_page"
+
+// merge builds the SQL that takes a staged page over. Its places are the same in all statements: $1 connection, $2 run, $3 entity of the audit
+// log, $4 account type, $5 least and $6 greatest id of the page, $7 object, $8 position of the step; bind fills them in.
+type merge struct {
+	step pipeline.Step
+	cols []pipeline.Column // that the page has
+}
+
+// bind puts literals into the places of query. Literals let the planner choose by the values; all of them are numbers, our own words or checked ids.
+func (m merge) bind(query string, connectionID, runID int64, r pipeline.Report) string {
+	text := pq.QuoteLiteral
+	return strings.NewReplacer(
+		"$1", strconv.FormatInt(connectionID, 10), "$2", strconv.FormatInt(runID, 10), "$3", text(m.step.Table.Entity),
+		"$4", text(string(m.step.AccountType)), "$5", text(r.MinID), "$6", text(r.MaxID), "$7", text(m.step.Table.Object),
+		"$8", strconv.Itoa(m.step.Position)).Replace(query)
+}
+
+func pgType(k pipeline.Kind) string {
+	switch k {
+	case pipeline.ID:
+		return `text COLLATE "C"`
+	case pipeline.Number:
+		return "numeric"
+	case pipeline.Date:
+		return "date"
+	case pipeline.DateTime:
+		return "timestamptz"
+	case pipeline.Bool:
+		return "boolean"
+	}
+	return "text"
+}
+
+func (m merge) names() []string {
+	out := make([]string, len(m.cols))
+	for i, c := range m.cols {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// list joins the page's columns, each in the given form.
+func (m merge) list(form func(name string) string) string {
+	var b strings.Builder
+	for _, name := range m.names() {
+		b.WriteString(", " + form(name))
+	}
+	return b.String()
+}
+
+func bare(name string) string   { return name }
+func staged(name string) string { return "s." + name }
+
+// prepare makes the staging table and tunes the transaction: sorts and hashes of a page fit in memory, records are looked up by index even where a
+// scan looks cheaper at first sight, and no time goes into compiling statements that run once.
+func (m merge) prepare() string {
+	var b strings.Builder
+	b.WriteString("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1;\n")
+	b.WriteString("CREATE TEMP TABLE " + stage + ` (sf_id text COLLATE "C"`)
+	for _, c := range m.cols {
+		b.WriteString(", " + c.Name + " " + pgType(c.Kind))
+	}
+	b.WriteString(") ON COMMIT DROP")
+	return b.String()
+}
+
+// dedupe keeps the last of the rows with the same id.
+func (m merge) dedupe() string {
+	return "DELETE FROM " + stage + " a USING " + stage + " b WHERE a.sf_id = b.sf_id AND a.ctid < b.ctid"
+}
+
+// lacking is the condition under which a staged record is skipped.
+func (m merge) lacking() string {
+	switch r := m.step.Table.Require; {
+	case r == "":
+		return "false"
+	case !m.has(r):
+		return "true"
+	default:
+		return "s." + r + " IS NULL"
+	}
+}
+
+// orphan is the condition under which a staged record belongs to no account that is here.
+func (m merge) orphan() string {
+	switch p := m.step.Table.Parent; {
+	case p == "":
+		return "false"
+	case !m.has(p):
+		return "true"
+	default:
+		return "NOT EXISTS (SELECT FROM millrace.accounts a WHERE a.connection_id = $1 AND a.sf_id = s." + p + " AND a.left_filter_at IS NULL)"
+	}
+}
+
+func (m merge) has(name string) bool {
+	for _, c := range m.cols {
+		if c.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// insertInto is the head of an INSERT of staged records into the table, up to its SELECT list.
+func (m merge) insertInto() string {
+	typeCol, typeVal := "", ""
+	if m.step.Table.Typed {
+		typeCol, typeVal = ", account_type", ", $4"
+	}
+	return fmt.Sprintf("INSERT INTO millrace.%s (connection_id, sf_id%s%s, first_seen_run, last_seen_run)\n    SELECT $1, s.sf_id%s%s, $2, $2",
+		m.step.Table.Name, typeCol, m.list(bare), typeVal, m.list(staged))
+}
+
+const auditInto = "INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)"
+
+// fresh takes a page over into a table that held nothing when the step began: all records are new, so there is nothing to compare with and
+// nobody who could have left. A record that an earlier page brought already violates the key; the page is then merged instead.
+func (m merge) fresh() string {
+	verdicts := "SELECT 'created' AS verdict, count(*) AS n, 0 AS seen FROM ins"
+	skip := ""
+	if m.step.Table.Require != "" {
+		skip = ",\nskip AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, 'skipped', NULL::jsonb, '" + m.step.Table.Lacking + "' FROM " + stage +
+			" s WHERE " + m.lacking() + " RETURNING 1)"
+		verdicts += "\nUNION ALL SELECT 'skipped', count(*), 0 FROM skip"
+	}
+	return "WITH ins AS (" + m.insertInto() + "\n    FROM " + stage + " s WHERE NOT (" + m.lacking() + ") AND NOT (" + m.orphan() + ") RETURNING sf_id),\n" +
+		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'created', NULL::jsonb, NULL FROM ins)" + skip + "\n" + verdicts
+}
+
+// general takes a page over by comparing it with what is here. Rows that are here just so are not touched, not even locked.
+func (m merge) general() string {
+	t := m.step.Table.Name
+	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, " + m.verdict() + " AS verdict\n      FROM " + stage + " s\n" +
+		"      LEFT JOIN millrace." + t + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + m.earlierJoin() + "),\n" +
+		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
+		"upd AS (UPDATE millrace." + t + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
+		"    WHERE v.verdict IN ('updated', 'returned') AND t.connection_id = $1 AND t.sf_id = s.sf_id),\n" +
+		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, v.verdict, " + m.changes() + ", " + m.detail() + "\n" +
+		"    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n    LEFT JOIN millrace." + t + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id\n" +
+		"    WHERE v.verdict IN ('created', 'updated', 'returned', 'skipped')),\n" +
+		"seen AS (INSERT INTO millrace.run_seen (run_id, object, sf_id, position)\n    SELECT $2, $7, s.sf_id, $8 FROM verdict v JOIN " + stage +
+		" s ON s.ctid = v.tid\n    WHERE v.verdict NOT IN ('skipped', 'elsewhere') ON CONFLICT DO NOTHING RETURNING 1)\n" +
+		"SELECT verdict, count(*) AS n, (SELECT count(*) FROM seen) AS seen FROM verdict GROUP BY verdict"
+}
+
+// verdict says what is to be done with a staged record s that is here as t, if it is.
+func (m merge) verdict() string {
+	earlier, typeDiffers := "", ""
+	if m.step.Table.Typed {
+		// Two ways to see that an earlier filter has taken the record: it was met, or it was created, by a step that had no need to note whom it met.
+		earlier = "\n           WHEN e.sf_id IS NOT NULL OR t.first_seen_run = $2 AND t.account_type <> $4 THEN 'elsewhere'"
+		typeDiffers = "t.account_type <> $4 OR "
+	}
+	differs := "false"
+	if len(m.cols) > 0 {
+		row := func(alias string) string {
+			return "ROW(" + strings.TrimPrefix(m.list(func(n string) string { return alias + "." + n }), ", ") + ")"
+		}
+		differs = row("t") + " IS DISTINCT FROM " + row("s")
+	}
+	return "CASE WHEN " + m.lacking() + " THEN 'skipped'" + earlier +
+		"\n           WHEN " + m.orphan() + " THEN 'elsewhere'" +
+		"\n           WHEN t.sf_id IS NULL THEN 'created'" +
+		"\n           WHEN t.left_filter_at IS NOT NULL THEN 'returned'" +
+		"\n           WHEN " + typeDiffers + differs + " THEN 'updated'" +
+		"\n           WHEN t.last_seen_run = $2 THEN 'written'" + // by this run, before the step was restarted: counted already
+		"\n           ELSE 'unchanged' END"
+}
+
+func (m merge) earlierJoin() string {
+	if !m.step.Table.Typed {
+		return ""
+	}
+	return "\n      LEFT JOIN millrace.run_seen e ON e.run_id = $2 AND e.object = $7 AND e.sf_id = s.sf_id AND e.position < $8"
+}
+
+func (m merge) assignments() string {
+	set := m.list(func(n string) string { return n + " = s." + n })
+	if m.step.Table.Typed {
+		set += ", account_type = $4"
+	}
+	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now(), left_filter_at = NULL", ", ")
+}
+
+// changes is the before and after of each field that differs. The statement still sees t as it was before the update beside it.
+func (m merge) changes() string {
+	pairs := m.list(func(n string) string { return fmt.Sprintf("('%s', to_jsonb(t.%s), to_jsonb(s.%s))", n, n, n) })
+	if m.step.Table.Typed {
+		pairs += ", ('account_type', to_jsonb(t.account_type), to_jsonb($4::text))"
+	}
+	if pairs == "" {
+		return "NULL::jsonb"
+	}
+	return "CASE WHEN v.verdict IN ('updated', 'returned') THEN (SELECT jsonb_object_agg(d.k, jsonb_build_array(d.o, d.n))\n        FROM (VALUES " +
+		strings.TrimPrefix(pairs, ", ") + ") AS d (k, o, n) WHERE d.o IS DISTINCT FROM d.n) END"
+}
+
+func (m merge) detail() string {
+	if m.step.Table.Require == "" {
+		return "NULL"
+	}
+	return "CASE v.verdict WHEN 'skipped' THEN '" + m.step.Table.Lacking + "' END"
+}

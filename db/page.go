@@ -1,0 +1,221 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/lib/pq"
+
+	"millrace/pipeline"
+)
+
+// CommitPage implements pipeline.Store. The page is copied into a temporary table while it arrives, then merged; one transaction holds all of it.
+func (s *RunStore) CommitPage(ctx context.Context, step pipeline.Step, p *pipeline.Page) error {
+	w := pageWork{RunStore: s, step: step, page: p, merge: merge{step: step, cols: p.Columns}}
+	cancelled := false
+	err := s.db.Pinned(ctx, func(c *Conn) error {
+		w.conn = c
+		if err := c.Begin(ctx); err != nil {
+			return err
+		}
+		done, err := w.standing(ctx)
+		if err != nil || done {
+			return err
+		}
+		if cancelled, err = w.takeOver(ctx); err != nil {
+			return err
+		}
+		return c.Commit(ctx)
+	})
+	switch {
+	case err == nil && cancelled:
+		return ErrCancelled
+	case w.step.Fresh && isCode(err, "23505"):
+		// A record came twice, in two pages: from here on the step compares.
+		if err := s.update(ctx, "stop plain inserts", step, `fresh = false`); err != nil {
+			return err
+		}
+	}
+	return storeFault(fmt.Sprintf("store page %d of %s", p.Number, step.Name), err)
+}
+
+// pageWork is one page in its transaction.
+type pageWork struct {
+	*RunStore
+	step   pipeline.Step
+	page   *pipeline.Page
+	merge  merge
+	conn   *Conn
+	report pipeline.Report
+	counts pageCounts
+}
+
+type pageCounts struct{ created, updated, unchanged, skipped, elsewhere, seen int64 }
+
+// standing reads whether the step still inserts plainly, and reports whether the page is committed already: a connection lost during COMMIT leaves its
+// outcome open to the one who asked.
+func (w *pageWork) standing(ctx context.Context) (done bool, err error) {
+	var row struct {
+		Fresh bool `db:"fresh"`
+		Done  bool `db:"done"`
+	}
+	err = w.conn.Get(ctx, &row, `
+		SELECT fresh, EXISTS (SELECT FROM millrace.run_pages p WHERE p.run_id = s.run_id AND p.position = s.position AND p.page = $3) AS done
+		  FROM millrace.run_steps s WHERE run_id = $1 AND position = $2`, w.runID, w.step.Position, w.page.Number)
+	w.step.Fresh = row.Fresh
+	return row.Done, err
+}
+
+// takeOver does all of the page's work up to its commit.
+func (w *pageWork) takeOver(ctx context.Context) (cancelled bool, err error) {
+	for _, do := range []func(context.Context) error{w.copy, w.mergeRows, w.noteErrors} {
+		if err := do(ctx); err != nil {
+			return false, err
+		}
+	}
+	return w.checkpoint(ctx)
+}
+
+func (w *pageWork) copy(ctx context.Context) error {
+	if _, err := w.conn.Exec(ctx, w.merge.prepare()); err != nil {
+		return err
+	}
+	err := w.conn.CopyText(ctx, stage, append([]string{"sf_id"}, w.merge.names()...), func(cw *CopyWriter) (err error) {
+		w.report, err = w.page.Copy(ctx, rowWriter{cw})
+		return err
+	})
+	if err == nil && w.report.Duplicates {
+		_, err = w.conn.Exec(ctx, w.merge.dedupe())
+	}
+	return err
+}
+
+// rowWriter lets the pipeline write into a COPY.
+type rowWriter struct{ *CopyWriter }
+
+// EndRow implements pipeline.RowWriter.
+func (w rowWriter) EndRow() error {
+	err := w.CopyWriter.EndRow()
+	var bad *FieldError
+	if errors.As(err, &bad) {
+		return &pipeline.RowError{Field: bad.Column, Message: "The value " + bad.Reason + "."}
+	}
+	return err
+}
+
+// mergeRows takes the staged rows over and counts what became of them.
+func (w *pageWork) mergeRows(ctx context.Context) error {
+	if !w.step.Fresh {
+		if err := w.seenIntact(ctx); err != nil {
+			return err
+		}
+	}
+	if w.report.MinID == "" {
+		return nil
+	}
+	query := w.merge.general()
+	if w.step.Fresh {
+		query = w.merge.fresh()
+	}
+	var rows []struct {
+		Verdict string `db:"verdict"`
+		N       int64  `db:"n"`
+		Seen    int64  `db:"seen"`
+	}
+	if err := w.conn.Select(ctx, &rows, w.merge.bind(query, w.connectionID, w.runID, w.report)); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		w.counts.add(r.Verdict, r.N)
+		w.counts.seen = r.Seen
+	}
+	return nil
+}
+
+func (c *pageCounts) add(verdict string, n int64) {
+	switch verdict {
+	case "created":
+		c.created += n
+	case "updated", "returned":
+		c.updated += n
+	case "unchanged":
+		c.unchanged += n
+	case "skipped":
+		c.skipped += n
+	case "elsewhere":
+		c.elsewhere += n
+	}
+}
+
+// seenIntact checks that Postgres has not emptied run_seen in a crash since the run began.
+func (w *pageWork) seenIntact(ctx context.Context) error {
+	var intact bool
+	err := w.conn.Get(ctx, &intact, `SELECT EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND object = '')`, w.runID)
+	if err == nil && !intact {
+		return pipeline.ErrSeenLost
+	}
+	return err
+}
+
+// noteErrors lists the records with bad values. They count as met: the org still has them, only their new values could not be stored.
+func (w *pageWork) noteErrors(ctx context.Context) error {
+	if len(w.report.BadIDs) > 0 && !w.step.Fresh {
+		n, err := w.conn.Exec(ctx, `
+			INSERT INTO millrace.run_seen (run_id, object, sf_id, position) SELECT $1, $2, unnest($3::text[]), $4 ON CONFLICT DO NOTHING`,
+			w.runID, w.step.Table.Object, pq.Array(w.report.BadIDs), w.step.Position)
+		if err != nil {
+			return err
+		}
+		w.counts.seen += n
+	}
+	bad := w.report.Bad
+	if rest := w.report.BadTotal - int64(len(bad)); rest > 0 {
+		bad = append(bad, pipeline.RowError{Message: fmt.Sprintf("%d more records of this page could not be stored.", rest)})
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	var lines []int64
+	var ids, causes, messages []string
+	for _, e := range bad {
+		lines, ids = append(lines, e.Line), append(ids, e.ID)
+		causes, messages = append(causes, e.Field), append(messages, e.Message)
+	}
+	_, err := w.conn.Exec(ctx, `
+		INSERT INTO millrace.run_errors (run_id, position, object, sf_id, line, cause, message)
+		SELECT $1, $2, $3, e.sf_id, nullif(e.line, 0), e.cause, e.message
+		  FROM unnest($4::text[], $5::bigint[], $6::text[], $7::text[]) AS e (sf_id, line, cause, message)`,
+		w.runID, w.step.Position, w.step.Table.Object, pq.Array(ids), pq.Array(lines), pq.Array(causes), pq.Array(messages))
+	return err
+}
+
+// checkpoint records the page and checks the fence, last and in one statement, so that the run's row is locked for a moment only.
+func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
+	c := w.counts
+	err = w.conn.Get(ctx, &cancelled, `
+		WITH held AS (
+		    UPDATE millrace.runs SET waits = 0 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id, cancel_requested_at IS NOT NULL AS cancelled),
+		page AS (
+		    INSERT INTO millrace.run_pages (run_id, position, page, locator, next_locator, records, seen, fence)
+		    SELECT id, $3, $4, $5, $6, $7, $8, $2 FROM held),
+		step AS (
+		    UPDATE millrace.run_steps s
+		       SET read = read + $7, created = created + $9, updated = updated + $10, unchanged = unchanged + $11, skipped = skipped + $12,
+		           elsewhere = elsewhere + $13, failed = failed + $14
+		      FROM held WHERE s.run_id = held.id AND s.position = $3)
+		SELECT cancelled FROM held`,
+		w.runID, w.fence, w.step.Position, w.page.Number, w.page.Locator, w.page.Next, w.report.Read, c.seen,
+		c.created, c.updated, c.unchanged, c.skipped, c.elsewhere, w.report.BadTotal)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, ErrFenced
+	}
+	return cancelled, err
+}
+
+// isCode reports whether Postgres refused with this SQLSTATE.
+func isCode(err error, code pq.ErrorCode) bool {
+	var pe *pq.Error
+	return errors.As(err, &pe) && pe.Code == code
+}

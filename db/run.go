@@ -1,0 +1,183 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// RunState is where a run stands.
+type RunState string
+
+// The states of a run.
+const (
+	RunQueued              RunState = "queued"
+	RunRunning             RunState = "running"
+	RunWaiting             RunState = "waiting" // for a time, or for a person to reconnect the org
+	RunCompleted           RunState = "completed"
+	RunCompletedWithErrors RunState = "completed_with_errors"
+	RunCancelled           RunState = "cancelled"
+	RunFailed              RunState = "failed"
+)
+
+// Active reports whether the run still has work before it.
+func (s RunState) Active() bool { return s == RunQueued || s == RunRunning || s == RunWaiting }
+
+// Label returns the state as people read it.
+func (s RunState) Label() string {
+	switch s {
+	case RunQueued:
+		return "Queued"
+	case RunRunning:
+		return "Running"
+	case RunWaiting:
+		return "Waiting"
+	case RunCompleted:
+		return "Completed"
+	case RunCompletedWithErrors:
+		return "Completed with errors"
+	case RunCancelled:
+		return "Cancelled"
+	case RunFailed:
+		return "Failed"
+	}
+	return string(s)
+}
+
+// Triggers of runs.
+const (
+	TriggerFirst    = "first"    // the first save of the settings
+	TriggerManual   = "manual"   // a person
+	TriggerSchedule = "schedule" // the clock
+)
+
+// Run is one execution of a sync.
+type Run struct {
+	ID                int64      `db:"id"`
+	ShortID           string     `db:"short_id"` // the name that people see, such as "R-7KQ2MX"
+	ConnectionID      int64      `db:"connection_id"`
+	ConnectionName    string     `db:"connection_name"`
+	Entity            string     `db:"entity"`
+	Trigger           string     `db:"trigger"`
+	RequestedBy       *int64     `db:"requested_by"`
+	RequestedByName   string     `db:"requested_by_name"`
+	SettingsVersion   int        `db:"settings_version"`
+	State             RunState   `db:"state"`
+	Outcome           string     `db:"outcome"` // what the run did, in a sentence; empty before its end
+	Phase             string     `db:"phase"`   // what it is doing, for people
+	Owner             string     `db:"owner"`   // the runner that holds it
+	Fence             int64      `db:"fence"`   // grows with each claim; writes under an older one are refused
+	Attempt           int        `db:"attempt"` // claims so far
+	Waits             int        `db:"waits"`   // waits for a fault to pass since the last committed page
+	LeaseUntil        *time.Time `db:"lease_until"`
+	WaitingUntil      *time.Time `db:"waiting_until"` // nil while it waits for a person
+	WaitingReason     string     `db:"waiting_reason"`
+	CancelRequestedAt *time.Time `db:"cancel_requested_at"`
+	CancelRequestedBy *int64     `db:"cancel_requested_by"`
+	ErrorCode         string     `db:"error_code"`
+	Error             string     `db:"error"` // a plain sentence with the remedy
+	APICalls          int64      `db:"api_calls"`
+	CreatedAt         time.Time  `db:"created_at"`
+	StartedAt         *time.Time `db:"started_at"`
+	FinishedAt        *time.Time `db:"finished_at"`
+}
+
+// Duration returns how long the run took, or has taken up to now; 0 before it started.
+func (r Run) Duration(now time.Time) time.Duration {
+	if r.StartedAt == nil {
+		return 0
+	}
+	if r.FinishedAt != nil {
+		now = *r.FinishedAt
+	}
+	return now.Sub(*r.StartedAt)
+}
+
+const runSelect = `
+SELECT r.id, r.short_id, r.connection_id, c.name AS connection_name, r.entity, r.trigger, r.requested_by,
+       coalesce(nullif(u.name, ''), u.email, '') AS requested_by_name, r.settings_version, r.state, r.outcome, r.phase, r.owner, r.fence,
+       r.attempt, r.waits, r.lease_until, r.waiting_until, r.waiting_reason, r.cancel_requested_at, r.cancel_requested_by, r.error_code, r.error,
+       r.api_calls, r.created_at, r.started_at, r.finished_at
+  FROM millrace.runs r
+  JOIN millrace.connections c ON c.id = r.connection_id
+  LEFT JOIN millrace.users u ON u.id = r.requested_by`
+
+// Run returns a connection's run by its short id. It returns ErrNotFound when the connection has no such run.
+func (d *DB) Run(ctx context.Context, connectionID int64, shortID string) (Run, error) {
+	var r Run
+	err := d.pool.GetContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 AND r.short_id = $2`, connectionID, shortID)
+	if err != nil {
+		return r, fmt.Errorf("db.Run(%d, %q): %w", connectionID, shortID, notFound(err))
+	}
+	return r, nil
+}
+
+// RunByID returns a run. It returns ErrNotFound when there is none.
+func (d *DB) RunByID(ctx context.Context, id int64) (Run, error) {
+	var r Run
+	if err := d.pool.GetContext(ctx, &r, runSelect+` WHERE r.id = $1`, id); err != nil {
+		return r, fmt.Errorf("db.RunByID(%d): %w", id, notFound(err))
+	}
+	return r, nil
+}
+
+// LatestRun returns the newest run of a connection, or nil when it has none.
+func (d *DB) LatestRun(ctx context.Context, connectionID int64) (*Run, error) {
+	var r []Run
+	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 ORDER BY r.id DESC LIMIT 1`, connectionID)
+	if err != nil || len(r) == 0 {
+		return nil, wrapIf(err, "db.LatestRun(%d)", connectionID)
+	}
+	return &r[0], nil
+}
+
+// RunFilter selects runs of a connection. The zero State means all states.
+type RunFilter struct {
+	ConnectionID int64
+	State        string
+	Limit        int   // 25 by default
+	BeforeID     int64 // only runs older than this one; 0 for the newest
+}
+
+// Runs returns runs, newest first, and how many there are with BeforeID and Limit left aside.
+func (d *DB) Runs(ctx context.Context, f RunFilter) (runs []Run, total int, err error) {
+	if f.Limit <= 0 {
+		f.Limit = 25
+	}
+	const where = ` WHERE r.connection_id = $1 AND ($2 = '' OR r.state = $2)`
+	err = d.pool.GetContext(ctx, &total, `SELECT count(*) FROM millrace.runs r`+where, f.ConnectionID, f.State)
+	if err == nil {
+		err = d.pool.SelectContext(ctx, &runs, runSelect+where+` AND ($3 = 0 OR r.id < $3) ORDER BY r.id DESC LIMIT $4`,
+			f.ConnectionID, f.State, f.BeforeID, f.Limit)
+	}
+	return runs, total, wrapIf(err, "db.Runs(%d)", f.ConnectionID)
+}
+
+// RunError is a record that a run could not take over.
+type RunError struct {
+	ID        int64     `db:"id"`
+	RunID     int64     `db:"run_id"`
+	Object    string    `db:"object"`
+	SFID      string    `db:"sf_id"`
+	Line      *int64    `db:"line"`    // of the record in its page
+	Cause     string    `db:"cause"`   // the field, or a short code
+	Message   string    `db:"message"` // a plain sentence
+	CreatedAt time.Time `db:"created_at"`
+}
+
+// RunErrors returns the error list of a run, oldest first, after the entry with the id after (0 for the first ones).
+func (d *DB) RunErrors(ctx context.Context, runID int64, limit int, after int64) ([]RunError, error) {
+	var out []RunError
+	err := d.pool.SelectContext(ctx, &out, `
+		SELECT id, run_id, object, sf_id, line, cause, message, created_at
+		  FROM millrace.run_errors WHERE run_id = $1 AND id > $2 ORDER BY id LIMIT $3`, runID, after, limit)
+	return out, wrapIf(err, "db.RunErrors(%d)", runID)
+}
+
+// wrapIf adds the operation to an error and leaves nil alone.
+func wrapIf(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}

@@ -1,0 +1,126 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"millrace/pipeline"
+)
+
+// ErrFenced means that a run is no longer held by whoever writes to it.
+var ErrFenced = pipeline.ErrFenced
+
+// ErrCancelled means that a person has asked for the run's end.
+var ErrCancelled = pipeline.ErrCancelled
+
+// Claim takes over the next run that needs a runner, for as long as lease: a queued one, one whose waiting time is over, or one whose runner has let
+// its lease run out. It returns nil when there is none. Only Postgres' clock counts, so that replicas with wrong clocks do no harm.
+func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run, error) {
+	var id int64
+	err := d.pool.GetContext(ctx, &id, `
+		UPDATE millrace.runs
+		   SET state = 'running', owner = $1, fence = fence + 1, attempt = attempt + 1, lease_until = now() + $2 * interval '1 second',
+		       started_at = coalesce(started_at, now()), waiting_until = NULL, waiting_reason = ''
+		 WHERE id = (SELECT id FROM millrace.runs
+		              WHERE state = 'queued' OR state = 'waiting' AND waiting_until <= now() OR state = 'running' AND lease_until < now()
+		              ORDER BY id FOR UPDATE SKIP LOCKED LIMIT 1)
+		RETURNING id`, owner, lease.Seconds())
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, wrapIf(err, "db.Claim")
+	}
+	r, err := d.RunByID(ctx, id)
+	return &r, err
+}
+
+// Heartbeat extends a run's lease. It returns ErrFenced when the run is no longer held under this fence and ErrCancelled when its end is asked for.
+func (d *DB) Heartbeat(ctx context.Context, runID, fence int64, lease time.Duration) error {
+	return d.held(ctx, "db.Heartbeat", `
+		UPDATE millrace.runs SET lease_until = now() + $3 * interval '1 second'
+		 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested_at IS NOT NULL`, runID, fence, lease.Seconds())
+}
+
+// held runs an update of a held run whose one result says whether its end is asked for.
+func (d *DB) held(ctx context.Context, op, query string, args ...any) error {
+	var cancelled bool
+	err := d.pool.GetContext(ctx, &cancelled, query, args...)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return ErrFenced
+	case err == nil && cancelled:
+		return ErrCancelled
+	}
+	return wrapIf(asCancelled(ctx, err), "%s", op)
+}
+
+// Release gives a held run back at once, for any runner to go on with. It does nothing when the run is no longer held under this fence.
+func (d *DB) Release(ctx context.Context, runID, fence int64) error {
+	_, err := d.pool.ExecContext(ctx, `
+		UPDATE millrace.runs SET state = 'queued', owner = '', lease_until = NULL, phase = 'Waiting for a runner'
+		 WHERE id = $1 AND fence = $2 AND state = 'running'`, runID, fence)
+	return wrapIf(err, "db.Release(%d)", runID)
+}
+
+// Wait is how long and why a run pauses.
+type Wait struct {
+	For    time.Duration // from now; ignored for Person
+	AtHour bool          // until the next full hour instead
+	Person bool          // until a person reconnects the org
+	Reason string        // a plain sentence
+	Fault  bool          // counts towards Run.Waits
+}
+
+// Wait puts a held run to rest; Claim takes it up again when its time has come, or when the org has been reconnected. It returns ErrFenced when the run
+// is no longer held under this fence, and ErrCancelled when its end is asked for, in which case it does not wait.
+func (d *DB) Wait(ctx context.Context, runID, fence int64, w Wait) error {
+	return d.held(ctx, "db.Wait", `
+		UPDATE millrace.runs
+		   SET state = CASE WHEN cancel_requested_at IS NULL THEN 'waiting' ELSE state END, owner = '', phase = '',
+		       waiting_until = CASE WHEN $3 THEN NULL WHEN $4 THEN date_trunc('hour', now()) + interval '1 hour'
+		                            ELSE now() + $5 * interval '1 second' END,
+		       waiting_reason = $6, waits = waits + CASE WHEN $7 THEN 1 ELSE 0 END
+		 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested_at IS NOT NULL`,
+		runID, fence, w.Person, w.AtHour, w.For.Seconds(), w.Reason, w.Fault)
+}
+
+// wakeRuns lets the runs that wait for the connection to be reconnected go on.
+func wakeRuns(ctx context.Context, tx *sqlx.Tx, connectionID int64) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE millrace.runs SET state = 'queued', waiting_reason = ''
+		 WHERE connection_id = $1 AND state = 'waiting' AND waiting_until IS NULL`, connectionID)
+	return err
+}
+
+// Ending is how a run ends.
+type Ending struct {
+	State   RunState
+	Outcome string // what it did, in a sentence
+	Code    string // of what made it fail; empty otherwise
+	Error   string // a plain sentence with the remedy; empty unless it failed
+}
+
+// Finish ends a held run and forgets which records it met. It returns ErrFenced when the run is no longer held under this fence.
+func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
+	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
+		var id int64
+		err := tx.GetContext(ctx, &id, `
+			UPDATE millrace.runs
+			   SET state = $3, outcome = $4, error_code = $5, error = $6, phase = '', owner = '', lease_until = NULL, finished_at = now()
+			 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id`, runID, fence, e.State, e.Outcome, e.Code, e.Error)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrFenced
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1`, runID)
+		return err
+	})
+	return wrapIf(err, "db.Finish(%d)", runID)
+}

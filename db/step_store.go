@@ -1,0 +1,186 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jmoiron/sqlx"
+
+	"millrace/pipeline"
+)
+
+// RunStore keeps one held run for the pipeline.
+type RunStore struct {
+	db           *DB
+	runID, fence int64
+	connectionID int64
+}
+
+var _ pipeline.Store = (*RunStore)(nil)
+
+// RunStore returns the store of a run as Claim returned it. All that it writes is refused once another runner has claimed the run.
+func (d *DB) RunStore(r *Run) *RunStore {
+	return &RunStore{db: d, runID: r.ID, fence: r.Fence, connectionID: r.ConnectionID}
+}
+
+// hold locks the run for the rest of the transaction, or refuses the transaction.
+const hold = `SELECT cancel_requested_at IS NOT NULL FROM millrace.runs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE`
+
+// transact runs fn in a transaction under the run's fence.
+func (s *RunStore) transact(ctx context.Context, op string, fn func(*sqlx.Tx) error) error {
+	err := s.db.Transact(ctx, func(tx *sqlx.Tx) error {
+		var cancelled bool
+		err := tx.GetContext(ctx, &cancelled, hold, s.runID, s.fence)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return ErrFenced
+		case err != nil:
+			return err
+		case cancelled:
+			return ErrCancelled
+		}
+		return fn(tx)
+	})
+	return storeFault(op, err)
+}
+
+// update runs one statement on a step under the run's fence.
+func (s *RunStore) update(ctx context.Context, op string, step pipeline.Step, set string, args ...any) error {
+	return s.transact(ctx, op, func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE millrace.run_steps SET `+set+` WHERE run_id = $1 AND position = $2`,
+			append([]any{s.runID, step.Position}, args...)...)
+		return err
+	})
+}
+
+// Steps implements pipeline.Store.
+func (s *RunStore) Steps(ctx context.Context) ([]pipeline.Step, error) {
+	rows, err := s.db.RunSteps(ctx, s.runID)
+	if err != nil {
+		return nil, storeFault("read the steps", err)
+	}
+	steps := make([]pipeline.Step, len(rows))
+	for i, r := range rows {
+		steps[i] = r.plan()
+	}
+	return steps, nil
+}
+
+// SaveSteps implements pipeline.Store.
+func (s *RunStore) SaveSteps(ctx context.Context, steps []pipeline.Step) error {
+	return s.transact(ctx, "save the plan", func(tx *sqlx.Tx) error {
+		for _, p := range steps {
+			_, err := tx.ExecContext(ctx, `
+				INSERT INTO millrace.run_steps (run_id, position, name, label, object, query, note, expected)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.runID, p.Position, p.Name, p.Label, p.Table.Object, p.Query, p.Note, p.Expected)
+			if err != nil {
+				return err
+			}
+		}
+		return s.plantSentinel(ctx, tx)
+	})
+}
+
+// plantSentinel makes the run_seen row that tells whether Postgres has emptied the table since: an unlogged table is empty after a crash.
+func (s *RunStore) plantSentinel(ctx context.Context, tx *sqlx.Tx) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO millrace.run_seen (run_id, object, sf_id, position) VALUES ($1, '', '', 0) ON CONFLICT DO NOTHING`, s.runID)
+	return err
+}
+
+// SetPhase implements pipeline.Store.
+func (s *RunStore) SetPhase(ctx context.Context, phase string) error {
+	return s.transact(ctx, "note the phase", func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE millrace.runs SET phase = $2 WHERE id = $1 AND phase <> $2`, s.runID, phase)
+		return err
+	})
+}
+
+// StartStep implements pipeline.Store. Whether the target holds anything is asked only when the step starts for the first time: later it holds what
+// the step itself has written.
+func (s *RunStore) StartStep(ctx context.Context, step pipeline.Step, mode pipeline.Mode) (pipeline.Step, error) {
+	err := s.transact(ctx, "start "+step.Name, func(tx *sqlx.Tx) error {
+		return tx.GetContext(ctx, &step.Fresh, fmt.Sprintf(`
+			UPDATE millrace.run_steps
+			   SET state = 'running', mode = $3, started_at = coalesce(started_at, now()),
+			       fresh = CASE WHEN started_at IS NULL THEN NOT EXISTS (SELECT FROM millrace.%s WHERE connection_id = $4) ELSE fresh END
+			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name), s.runID, step.Position, mode, s.connectionID)
+	})
+	step.Mode = mode
+	return step, err
+}
+
+// SetJob implements pipeline.Store.
+func (s *RunStore) SetJob(ctx context.Context, step pipeline.Step, jobID string) error {
+	return s.update(ctx, "note the bulk job", step, `job_id = $3`, jobID)
+}
+
+// SetExpected implements pipeline.Store.
+func (s *RunStore) SetExpected(ctx context.Context, step pipeline.Step, expected int64) error {
+	return s.update(ctx, "note the number of records", step, `expected = $3`, expected)
+}
+
+// SetQuery implements pipeline.Store.
+func (s *RunStore) SetQuery(ctx context.Context, step pipeline.Step) error {
+	return s.update(ctx, "note the new query", step, `query = $3, note = $4`, step.Query, step.Note)
+}
+
+// restart makes the step being read from its beginning. Created and updated stay: their records are met again as written by this run, and are not
+// counted twice.
+const restart = `job_id = '', read = 0, unchanged = 0, skipped = 0, elsewhere = 0, failed = 0, state = 'pending', fresh = false`
+
+// RestartStep implements pipeline.Store.
+func (s *RunStore) RestartStep(ctx context.Context, step pipeline.Step) error {
+	return s.transact(ctx, "restart "+step.Name, func(tx *sqlx.Tx) error {
+		if err := s.forget(ctx, tx, `position = $2`, step.Position); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1 AND object = $2 AND position = $3`,
+			s.runID, step.Table.Object, step.Position)
+		return err
+	})
+}
+
+// forget resets the steps that where selects by $2 and removes their checkpoints and their error lists.
+func (s *RunStore) forget(ctx context.Context, tx *sqlx.Tx, where string, arg any) error {
+	_, err := tx.ExecContext(ctx, `
+		WITH step AS (UPDATE millrace.run_steps SET `+restart+` WHERE run_id = $1 AND `+where+` RETURNING run_id, position),
+		     page AS (DELETE FROM millrace.run_pages USING step WHERE run_pages.run_id = step.run_id AND run_pages.position = step.position)
+		DELETE FROM millrace.run_errors USING step WHERE run_errors.run_id = step.run_id AND run_errors.position = step.position`, s.runID, arg)
+	return err
+}
+
+// RestartObject implements pipeline.Store.
+func (s *RunStore) RestartObject(ctx context.Context, step pipeline.Step) error {
+	return s.transact(ctx, "restart "+step.Table.Object, func(tx *sqlx.Tx) error {
+		if err := s.forget(ctx, tx, `object = $2`, step.Table.Object); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1`, s.runID); err != nil {
+			return err
+		}
+		return s.plantSentinel(ctx, tx)
+	})
+}
+
+// Pages implements pipeline.Store.
+func (s *RunStore) Pages(ctx context.Context, step pipeline.Step) (map[string]pipeline.PageMark, error) {
+	var rows []struct {
+		Page       int    `db:"page"`
+		Locator    string `db:"locator"`
+		NextMarker string `db:"next_locator"`
+		Records    int64  `db:"records"`
+	}
+	err := s.db.pool.SelectContext(ctx, &rows, `
+		SELECT page, locator, next_locator, records FROM millrace.run_pages WHERE run_id = $1 AND position = $2`, s.runID, step.Position)
+	if err != nil {
+		return nil, storeFault("read the checkpoint", err)
+	}
+	pages := make(map[string]pipeline.PageMark, len(rows))
+	for _, r := range rows {
+		pages[r.Locator] = pipeline.PageMark{Number: r.Page, Next: r.NextMarker, Records: r.Records}
+	}
+	return pages, nil
+}

@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Page is one page of a step's result on its way into the store. It is read once.
+type Page struct {
+	Number   int    // within the step, counted from 1
+	Locator  string // where it starts; empty for the first
+	Next     string // locator of the next page; empty on the last
+	Declared int64  // how many records Salesforce said it holds
+	Columns  []Column
+	records  RecordReader
+	index    []int // for each column, its field's place in a record
+	id       int   // place of the record id
+}
+
+// Report is what a page turned out to hold.
+type Report struct {
+	Read       int64 // records in the page
+	Bad        []RowError
+	BadTotal   int64    // with those beyond what Bad holds
+	BadIDs     []string // of all bad records whose id is known
+	Duplicates bool     // some id occurs more than once; the last one counts
+	MinID      string   // of the stored ids, in byte order
+	MaxID      string
+}
+
+// maxBad bounds the records listed as errors per page; the others are counted.
+const maxBad = 1000
+
+// newPage reads the header through which the columns of table find their fields. Fields that the table does not know are ignored, columns whose field
+// is not in the page are left out of it.
+func newPage(header []string, table Table, records RecordReader) (*Page, error) {
+	place := make(map[string]int, len(header))
+	for i, h := range header {
+		place[strings.ToLower(h)] = i
+	}
+	id, ok := place["id"]
+	if !ok {
+		return nil, &Fault{Kind: Fatal, Code: "no_id", Message: "Salesforce's answer has no Id column.",
+			Err: fmt.Errorf("header %q has no Id", strings.Join(header, ","))}
+	}
+	p := &Page{records: records, id: id}
+	for _, c := range table.Columns {
+		if at, ok := place[strings.ToLower(c.Field)]; ok {
+			p.Columns = append(p.Columns, c)
+			p.index = append(p.index, at)
+		}
+	}
+	return p, nil
+}
+
+// Copy writes the page's records to w, the record id first, then Columns. Records with a bad value are left out and reported. It fails when the
+// page does not hold as many records as Salesforce said.
+func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
+	var r Report
+	met := make(map[[18]byte]struct{}, min(p.Declared, 100_000))
+	var lo, hi [18]byte
+	for {
+		fields, err := p.records.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return r, badBody(err)
+		}
+		if r.Read++; r.Read%1024 == 0 && ctx.Err() != nil {
+			return r, ctx.Err()
+		}
+		var id [18]byte
+		bad, err := p.row(w, fields, &id)
+		if err != nil {
+			return r, err
+		}
+		if bad != nil {
+			r.addBad(*bad)
+			continue
+		}
+		if len(met) == 0 || string(id[:]) < string(lo[:]) {
+			lo = id
+		}
+		if len(met) == 0 || string(id[:]) > string(hi[:]) {
+			hi = id
+		}
+		before := len(met)
+		met[id] = struct{}{}
+		r.Duplicates = r.Duplicates || len(met) == before
+	}
+	if r.Read != p.Declared {
+		return r, &Fault{Kind: Transient, Code: "short_page", Message: "Salesforce sent an incomplete page of results.",
+			Err: fmt.Errorf("page %d holds %d records where Salesforce announced %d", p.Number, r.Read, p.Declared)}
+	}
+	if len(met) > 0 {
+		r.MinID, r.MaxID = string(lo[:]), string(hi[:])
+	}
+	return r, nil
+}
+
+// row writes one record; bad tells why it was left out.
+func (p *Page) row(w RowWriter, fields [][]byte, id *[18]byte) (bad *RowError, err error) {
+	if len(fields) <= p.id || len(fields) < len(p.Columns) {
+		return &RowError{Message: "The record has too few fields."}, nil
+	}
+	if !fullID(id, fields[p.id]) {
+		return &RowError{Field: "Id", Message: fmt.Sprintf("%q is not a Salesforce id.", excerpt(fields[p.id]))}, nil
+	}
+	// All values are checked before the first is written: a row that has begun must be ended.
+	for i, c := range p.Columns {
+		if at := p.index[i]; at >= len(fields) {
+			return &RowError{ID: string(id[:]), Message: "The record has too few fields."}, nil
+		} else if wrong := c.Kind.check(fields[at]); wrong != "" {
+			return &RowError{ID: string(id[:]), Field: c.Field, Message: wrong}, nil
+		}
+	}
+	w.Bytes(id[:])
+	for i, c := range p.Columns {
+		c.Kind.write(w, fields[p.index[i]])
+	}
+	err = w.EndRow()
+	if errors.As(err, &bad) {
+		bad.ID = string(id[:])
+		return bad, nil
+	}
+	return nil, err
+}
+
+func (r *Report) addBad(e RowError) {
+	e.Line = r.Read
+	if r.BadTotal++; r.BadTotal <= maxBad {
+		r.Bad = append(r.Bad, e)
+	}
+	if e.ID != "" {
+		r.BadIDs = append(r.BadIDs, e.ID)
+	}
+}
+
+// badBody makes a fault of a body that cannot be read: cut, stalled or not CSV at all. All of these are worth another attempt.
+func badBody(err error) error {
+	if KindOf(err) != Fatal {
+		return err
+	}
+	return &Fault{Kind: Transient, Code: "bad_page", Message: "Salesforce's answer could not be read to its end.", Err: err}
+}

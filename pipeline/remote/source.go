@@ -1,0 +1,104 @@
+// Package remote lets the pipeline read an org through the Salesforce client: it turns the client's answers and errors into the pipeline's.
+package remote
+
+import (
+	"context"
+	"errors"
+
+	"millrace/pipeline"
+	"millrace/salesforce"
+	"millrace/salesforce/soql"
+)
+
+// Source reads one org for runs and previews.
+type Source struct{ client *salesforce.Client }
+
+var _ pipeline.Source = (*Source)(nil)
+
+// New returns the source of the org behind the client.
+func New(client *salesforce.Client) *Source { return &Source{client: client} }
+
+// Schema implements pipeline.Source.
+func (s *Source) Schema(ctx context.Context, fresh bool) (soql.Schema, error) {
+	if fresh {
+		s.client.RefreshSchema()
+	}
+	schema, err := s.client.Schema(ctx, pipeline.Objects()...)
+	return schema, fault(err)
+}
+
+// Count implements pipeline.Sampler.
+func (s *Source) Count(ctx context.Context, query string) (int64, error) {
+	n, err := s.client.Count(ctx, query)
+	return n, fault(err)
+}
+
+// Rows implements pipeline.Sampler.
+func (s *Source) Rows(ctx context.Context, query string) (*pipeline.Rows, error) {
+	return rows(s.client.Query(ctx, query))
+}
+
+// MoreRows implements pipeline.Source.
+func (s *Source) MoreRows(ctx context.Context, next string) (*pipeline.Rows, error) {
+	return rows(s.client.QueryMore(ctx, next))
+}
+
+func rows(r *salesforce.QueryResult, err error) (*pipeline.Rows, error) {
+	if err != nil {
+		return nil, fault(err)
+	}
+	out := &pipeline.Rows{Total: int64(r.TotalSize), Next: r.Next, Records: make([]map[string]any, len(r.Records))}
+	for i, record := range r.Records {
+		out.Records[i] = record
+	}
+	return out, nil
+}
+
+// StartJob implements pipeline.Source.
+func (s *Source) StartJob(ctx context.Context, query string) (string, error) {
+	job, err := s.client.CreateQueryJob(ctx, query)
+	return job.ID, fault(err)
+}
+
+// Job implements pipeline.Source.
+func (s *Source) Job(ctx context.Context, id string) (pipeline.Job, error) {
+	job, err := s.client.Job(ctx, id)
+	if err != nil {
+		return pipeline.Job{}, jobFault(err)
+	}
+	out := pipeline.Job{Message: job.ErrorMessage, Processed: job.Processed}
+	switch job.State {
+	case salesforce.JobComplete:
+		out.State = pipeline.JobComplete
+	case salesforce.JobFailed:
+		out.State = pipeline.JobFailed
+	case salesforce.JobAborted:
+		out.State, out.Message = pipeline.JobFailed, "somebody aborted the bulk job in Salesforce."
+	}
+	return out, nil
+}
+
+// Results implements pipeline.Source.
+func (s *Source) Results(ctx context.Context, id, locator string, records int) (*pipeline.Results, error) {
+	res, err := s.client.Results(ctx, id, locator, records)
+	if err != nil {
+		return nil, jobFault(err)
+	}
+	csv := salesforce.NewCSVReader(res.Body)
+	header, err := csv.Header()
+	if err != nil {
+		return nil, errors.Join(fault(err), res.Body.Close())
+	}
+	return &pipeline.Results{Records: csv, Header: header, Next: res.Locator, Count: res.Records, Close: res.Body.Close}, nil
+}
+
+// DropJob implements pipeline.Source. A job that is still in progress must be aborted before it can be deleted.
+func (s *Source) DropJob(ctx context.Context, id string) error {
+	if s.client.DeleteJob(ctx, id) == nil {
+		return nil
+	}
+	if err := s.client.AbortJob(ctx, id); err != nil {
+		return fault(err)
+	}
+	return fault(s.client.DeleteJob(ctx, id))
+}

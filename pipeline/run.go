@@ -1,0 +1,232 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"millrace/settings"
+)
+
+// Run executes one claimed run from wherever it stands until nothing of its plan is left, and returns nil then; the store knows the counts. It
+// stops early with ErrFenced, ErrCancelled, the context's error, or the Fault that no attempt could get past. It may be called again later.
+func Run(ctx context.Context, j Work) error {
+	j.Options = j.Options.withDefaults()
+	if err := j.plan(ctx); err != nil {
+		return err
+	}
+	for {
+		step, ok, err := j.next(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		switch err := j.execute(ctx, step); {
+		case errors.Is(err, ErrSeenLost):
+			j.Log.Warn("postgres lost the list of met records; reading the object again", "object", step.Table.Object)
+			if err := j.Store.RestartObject(ctx, step); err != nil {
+				return err
+			}
+		case err != nil:
+			return fmt.Errorf("step %s: %w", step.Name, err)
+		}
+	}
+}
+
+// Work is everything that one run needs.
+type Work struct {
+	Settings settings.Settings
+	Source   Source
+	Store    Store
+	Options  Options
+	Log      *slog.Logger
+}
+
+// plan makes, counts and stores the steps, unless an earlier attempt did.
+func (j Work) plan(ctx context.Context) error {
+	steps, err := j.Store.Steps(ctx)
+	if err != nil || len(steps) > 0 {
+		return err
+	}
+	if err := j.Store.SetPhase(ctx, "Reading the org's fields"); err != nil {
+		return err
+	}
+	plan, err := j.describe(ctx, false)
+	if err != nil {
+		return err
+	}
+	if err := j.Store.SetPhase(ctx, "Counting records"); err != nil {
+		return err
+	}
+	if err := j.count(ctx, plan); KindOf(err) == Refused {
+		if plan, err = j.describe(ctx, true); err != nil {
+			return err
+		}
+		err = j.count(ctx, plan)
+		if err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	return j.Store.SaveSteps(ctx, plan.Steps)
+}
+
+func (j Work) describe(ctx context.Context, fresh bool) (Plan, error) {
+	var plan Plan
+	err := j.attempt(ctx, func() error {
+		schema, err := j.Source.Schema(ctx, fresh)
+		if err != nil {
+			return err
+		}
+		plan, err = MakePlan(j.Settings, schema)
+		return err
+	})
+	return plan, err
+}
+
+// count notes how many records each step expects. An org that cannot count in time leaves the number open, which means many.
+func (j Work) count(ctx context.Context, plan Plan) error {
+	for i := range plan.Steps {
+		s := &plan.Steps[i]
+		err := j.attempt(ctx, func() error {
+			n, err := j.Source.Count(ctx, s.CountQuery)
+			if err == nil {
+				s.Expected = &n
+			}
+			return err
+		})
+		if err != nil && FaultOf(err).Code != "QUERY_TIMEOUT" {
+			return fmt.Errorf("count %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+// next returns the first step that is not done.
+func (j Work) next(ctx context.Context) (Step, bool, error) {
+	steps, err := j.Store.Steps(ctx)
+	if err != nil {
+		return Step{}, false, err
+	}
+	for _, s := range steps {
+		if !s.Done {
+			return s, true, nil
+		}
+	}
+	return Step{}, false, nil
+}
+
+// execute reads one step to its end. A query that Salesforce refuses although it was planned from a describe names a field that has gone meanwhile: the
+// step is planned again from a fresh describe, once. A job or cursor that has gone is started anew, once.
+func (j Work) execute(ctx context.Context, s Step) error {
+	replanned, restarted := false, false
+	for {
+		err := j.read(ctx, s)
+		switch KindOf(err) {
+		case Refused:
+			if replanned {
+				return err
+			}
+			replanned = true
+			if s, err = j.replan(ctx, s); err != nil {
+				return err
+			}
+		case Gone:
+			if restarted {
+				return err
+			}
+			restarted = true
+			j.Log.Warn("the query's result has gone from Salesforce; reading the step again", "step", s.Name, "err", err)
+			if err := j.Store.RestartStep(ctx, s); err != nil {
+				return err
+			}
+			s.JobID = ""
+		default:
+			if err != nil {
+				return err
+			}
+			return j.Store.FinishStep(ctx, s)
+		}
+	}
+}
+
+func (j Work) read(ctx context.Context, s Step) error {
+	mode := s.Mode
+	if mode == "" {
+		mode = j.mode(s)
+	}
+	var err error
+	if s, err = j.Store.StartStep(ctx, s, mode); err != nil {
+		return err
+	}
+	if mode == Bulk {
+		return j.readBulk(ctx, s)
+	}
+	return j.readREST(ctx, s)
+}
+
+func (j Work) mode(s Step) Mode {
+	if s.Expected != nil && *s.Expected <= j.Options.RESTLimit {
+		return REST
+	}
+	return Bulk
+}
+
+// replan plans s again from a fresh describe and says which fields it now leaves out.
+func (j Work) replan(ctx context.Context, s Step) (Step, error) {
+	plan, err := j.describe(ctx, true)
+	if err != nil {
+		return s, err
+	}
+	for _, again := range plan.Steps {
+		if again.Name != s.Name {
+			continue
+		}
+		j.Log.Warn("salesforce refused the query; planned again", "step", s.Name, "note", again.Note)
+		s.Query, s.CountQuery, s.Note, s.JobID = again.Query, again.CountQuery, again.Note, ""
+		if err := j.Store.SetQuery(ctx, s); err != nil {
+			return s, err
+		}
+		return s, j.Store.RestartStep(ctx, s)
+	}
+	return s, &Fault{Kind: Fatal, Code: "plan_changed", Message: "The settings no longer lead to this step.", Err: fmt.Errorf("no step %s in the new plan", s.Name)}
+}
+
+// attempt calls fn until it succeeds, fails for good, or Options.Attempts are used up.
+func (j Work) attempt(ctx context.Context, fn func() error) error {
+	pause := j.Options.Backoff
+	for n := 1; ; n++ {
+		err := fn()
+		if err == nil || n >= j.Options.Attempts || !retryable(ctx, err) {
+			return err
+		}
+		j.Log.Info("trying again", "attempt", n, "err", err)
+		if KindOf(err) == Conflict {
+			err = sleep(ctx, rand.N(j.Options.Backoff))
+		} else {
+			err = sleep(ctx, pause/2+rand.N(pause))
+			pause *= 2
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// lower returns a label for the middle of a sentence.
+func lower(label string) string { return strings.ToLower(label) }

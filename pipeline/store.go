@@ -1,0 +1,84 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps one claimed run and its records. Each method is one transaction, refused with ErrFenced when another runner has taken the run over and
+// with ErrCancelled when a person has cancelled it. Other errors are Faults.
+type Store interface {
+	// Steps returns the run's steps in order; none before SaveSteps.
+	Steps(ctx context.Context) ([]Step, error)
+	// SaveSteps stores the plan.
+	SaveSteps(ctx context.Context, steps []Step) error
+	// SetPhase stores what the run is doing, for people.
+	SetPhase(ctx context.Context, phase string) error
+	// StartStep marks a step as running, in a mode. It returns the step with Fresh decided.
+	StartStep(ctx context.Context, s Step, mode Mode) (Step, error)
+	// SetJob stores the bulk job that a step reads from.
+	SetJob(ctx context.Context, s Step, jobID string) error
+	// SetExpected stores how many records the step's result holds.
+	SetExpected(ctx context.Context, s Step, expected int64) error
+	// SetQuery replaces the query of a step that has to leave out fields.
+	SetQuery(ctx context.Context, s Step) error
+	// RestartStep forgets the pages and the job of a step, so that it is read from its beginning; what the pages wrote stays.
+	RestartStep(ctx context.Context, s Step) error
+	// RestartObject does so for all steps of s's object, and forgets which of its records were met.
+	RestartObject(ctx context.Context, s Step) error
+	// Pages returns the committed pages of a step by locator.
+	Pages(ctx context.Context, s Step) (map[string]PageMark, error)
+	// CommitPage takes a page over: records, audit rows, counts and checkpoint together or not at all. It returns ErrSeenLost when the records
+	// met earlier in the run are no longer known.
+	CommitPage(ctx context.Context, s Step, p *Page) error
+	// FinishStep marks a step as done. With the last step of an object whose steps are all complete, records that the run did not meet are
+	// marked as having left.
+	FinishStep(ctx context.Context, s Step) error
+}
+
+// PageMark is a committed page.
+type PageMark struct {
+	Number  int
+	Next    string // locator of the page after it; empty on the last
+	Records int64
+}
+
+// Mode is the API through which a step reads.
+type Mode string
+
+// The modes.
+const (
+	Bulk Mode = "bulk"
+	REST Mode = "rest"
+)
+
+// Options tunes a run. Zero values mean the defaults.
+type Options struct {
+	PageRows  int           // records per page of a bulk result; 50,000 by default
+	RESTLimit int64         // most expected records that are read through REST; 2,000 by default
+	Workers   int           // pages in progress at once; 2 by default
+	Attempts  int           // attempts per page; 5 by default
+	Backoff   time.Duration // first pause between attempts, doubled each time; 500 ms by default
+	PollMin   time.Duration // first pause between looks at a bulk job; 300 ms by default
+	PollMax   time.Duration // longest such pause; 15 s by default
+	Patience  time.Duration // how long a bulk job may make no progress; 1 h by default
+}
+
+func (o Options) withDefaults() Options {
+	set(&o.PageRows, 50_000)
+	set(&o.RESTLimit, 2_000)
+	set(&o.Workers, 2)
+	set(&o.Attempts, 5)
+	set(&o.Backoff, 500*time.Millisecond)
+	set(&o.PollMin, 300*time.Millisecond)
+	set(&o.PollMax, 15*time.Second)
+	set(&o.Patience, time.Hour)
+	return o
+}
+
+func set[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
