@@ -58,17 +58,26 @@ func parseFilter(text string) (Expr, []Finding) {
 			}
 			continue
 		}
+		from := p.at
 		p.unexpected(tok)
 		p.skip(1)
-		p.recover()
+		p.recover(from)
 	}
 	slices.SortStableFunc(p.findings, func(a, b Finding) int { return a.Pos.Offset - b.Pos.Offset })
 	return e, p.findings
 }
 
-// recover skips to where a condition can begin anew: an AND, OR, closing parenthesis or clause at this level.
-func (p *parser) recover() {
+// recover skips to where a condition can begin anew: an AND, OR, closing parenthesis or clause at the level of the token from, where the
+// condition that failed began.
+func (p *parser) recover(from int) {
 	open := 0
+	for i := from; i < p.at; i++ {
+		if p.tokens[i].is("(") {
+			open++
+		} else if p.tokens[i].is(")") {
+			open--
+		}
+	}
 	for {
 		tok := p.peek()
 		switch {
@@ -77,11 +86,11 @@ func (p *parser) recover() {
 		case tok.is("("):
 			open++
 		case tok.is(")"):
-			if open == 0 {
+			if open <= 0 {
 				return
 			}
 			open--
-		case open == 0 && (keyword(tok, "AND") || keyword(tok, "OR") || p.startsClause(tok)):
+		case open <= 0 && (keyword(tok, "AND") || keyword(tok, "OR") || p.startsClause(tok)):
 			return
 		}
 		p.skip(1)
@@ -96,7 +105,7 @@ func (p *parser) startsClause(tok *token) bool {
 	after := p.ahead(1)
 	switch tok.word {
 	case "LIMIT", "HAVING", "FOR", "UPDATE", "USING", "FROM", "WHERE", "SELECT":
-		return true
+		return after.kind != tokOp
 	case "WITH", "UNION":
 		return after.kind == tokName || after.is("(")
 	case "ORDER", "GROUP":
@@ -152,9 +161,13 @@ func (p *parser) missingJoiner(tok *token, afterCondition bool) bool {
 		return true
 	}
 	p.want = "AND, OR or the end of the filter"
+	if p.thousands(tok) {
+		return false
+	}
+	from := p.at
 	p.unexpected(tok)
 	p.skip(1)
-	p.recover()
+	p.recover(from)
 	next := p.peek()
 	if keyword(next, "AND") || keyword(next, "OR") {
 		p.skip(1)

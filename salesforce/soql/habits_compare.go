@@ -157,7 +157,7 @@ func (p *parser) bareList(where place) []*Literal {
 }
 
 // foreignValue reads words that stand for a value elsewhere, and explains words that lack their quotes.
-func (p *parser) foreignValue(tok *token) *Literal {
+func (p *parser) foreignValue(tok *token) (lit *Literal, done bool) {
 	span := Span{Start: tok.start, End: tok.end()}
 	replaced := map[string]string{"NIL": "NULL", "NONE": "NULL", "UNDEFINED": "NULL", "NOW": "TODAY", "CURRENT_DATE": "TODAY", "YES": "TRUE", "NO": "FALSE"}[tok.word]
 	switch {
@@ -165,17 +165,36 @@ func (p *parser) foreignValue(tok *token) *Literal {
 		span.End = p.ahead(2).end()
 		p.skip(3)
 		p.noteFix(span, "TODAY", "SOQL has no "+tok.word+"(). TODAY stands for the current day.")
-		return &Literal{Span: span, Kind: NamedDateLiteral, Text: "TODAY"}
+		return &Literal{Span: span, Kind: NamedDateLiteral, Text: "TODAY"}, true
 	case replaced == "NULL":
 		p.skip(1)
 		p.noteFix(span, replaced, "SOQL writes this as NULL.")
-		return &Literal{Span: span, Kind: NullLiteral, Text: "NULL"}
+		return &Literal{Span: span, Kind: NullLiteral, Text: "NULL"}, true
 	case replaced != "":
 		p.note(Finding{Pos: span.Start, End: span.End, Message: "SOQL does not know " + tok.text + ". Write " + replaced + ", or '" + tok.text + "' if it is text."})
-		p.skip(1)
-		return nil
+		return nil, true
+	case startsName(tok) && !p.ahead(1).is("("):
+		p.note(Finding{Pos: span.Start, End: span.End, Message: "Text stands in single quotes: '" + tok.text + "'. One field cannot be compared with another, only with a value."})
+		return nil, true
 	}
-	return nil
+	return nil, false
+}
+
+// thousands reads the rest of 1,000, whose comma SOQL does not take, and reports whether there was any.
+func (p *parser) thousands(tok *token) bool {
+	if p.at == 0 || !tok.is(",") || p.tokens[p.at-1].kind != tokNumber || p.tokens[p.at-1].end() != tok.start {
+		return false
+	}
+	start, digits := p.tokens[p.at-1].start, p.tokens[p.at-1].text
+	for p.peek().is(",") && p.ahead(1).kind == tokNumber && p.ahead(1).start == p.peek().end() && len(p.ahead(1).text) >= 3 {
+		digits += p.ahead(1).text
+		p.skip(2)
+	}
+	if p.peek() == tok {
+		return false
+	}
+	p.noteFix(p.span(start), digits, "Numbers are written without commas: "+digits+".")
+	return true
 }
 
 // skipEmptyCall reads the parentheses of TODAY(), as formulas and Apex write it.
@@ -233,6 +252,8 @@ func (p *parser) unknownFunction(tok *token, where place, known bool) {
 		f.Message = "convertTimezone can stand only inside a date function, such as CALENDAR_YEAR(convertTimezone(CreatedDate))."
 	case known:
 		f.Message = tok.text + " cannot stand in a filter."
+	case tok.word == "EXISTS":
+		f.Message = "SOQL has no EXISTS. Compare an id with a subquery: Id IN (SELECT AccountId FROM Contact WHERE …)."
 	default:
 		f.Message = "SOQL has no function " + tok.text + ". Filters can use date functions such as CALENDAR_YEAR(CreatedDate), toLabel and DISTANCE."
 	}

@@ -40,6 +40,9 @@ func (p *parser) query(place queryPlace) *Query {
 	if place != joinSide && !p.clauses(q) {
 		return nil
 	}
+	if place == joinSide {
+		p.want = "WHERE or the ) that ends the subquery"
+	}
 	q.Span = p.span(start)
 	return q
 }

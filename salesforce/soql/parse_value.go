@@ -19,11 +19,20 @@ func (p *parser) value(where place, op Op) *Literal {
 	case tokNumber, tokPunct:
 		return p.number()
 	case tokDate, tokDateTime, tokTime:
+		if rest := p.ahead(1); p.filter && rest.kind == tokName && rest.word[0] == 'T' && rest.start.Offset == tok.end().Offset {
+			p.note(Finding{Pos: tok.start, End: tok.end(), Message: "A date with a time needs hours, minutes, seconds and a time zone: " + tok.text + "T10:00:00Z, where Z means UTC, or " + tok.text + "T10:00:00+02:00."})
+			return nil
+		}
 		p.skip(1)
 		kind := map[tokenKind]LiteralKind{tokDate: DateLiteral, tokDateTime: DateTimeLiteral, tokTime: TimeLiteral}[tok.kind]
 		return &Literal{Span: p.span(tok.start), Kind: kind, Text: tok.text}
 	case tokName:
 		return p.namedValue(tok)
+	case tokPath:
+		if p.filter {
+			lit, _ := p.foreignValue(tok)
+			return lit
+		}
 	}
 	p.unexpected(tok)
 	return nil
@@ -97,7 +106,7 @@ func (p *parser) namedValue(tok *token) *Literal {
 		p.skip(2)
 	default:
 		if p.filter {
-			if lit := p.foreignValue(tok); lit != nil {
+			if lit, done := p.foreignValue(tok); done {
 				return lit
 			}
 		}

@@ -11,13 +11,14 @@ func (p *parser) logical(where place) Expr {
 	var joiner string
 	failed, told := false, false
 	for {
+		from := p.at
 		term := p.term(where, len(terms) > 0 || failed)
 		if term == nil {
 			failed = true
 			if !p.filter {
 				return nil
 			}
-			p.recover()
+			p.recover(from)
 		} else {
 			terms = append(terms, term)
 		}

@@ -16,6 +16,8 @@ type Finding struct {
 	Subject     string // what the finding is about, in the words of its Kind
 	Object      string
 	Want        string
+	server      string // what Salesforce says, where the Kind alone does not tell
+	code        string // its error code, likewise
 }
 
 // Suggestion is a field, object or relationship that the writer may have meant.
