@@ -146,6 +146,8 @@ func TestExplainOAuth(t *testing.T) {
 		{"invalid_grant", "expired authorization code", "used up", "Connect again"},
 		{"invalid_grant", "invalid authorization code", "does not know the code", "Connect again"},
 		{"invalid_grant", "invalid code verifier", "not the one that was started here", "one browser"},
+		{"invalid_request", "invalid code verifier", "not the one that was started here", "one browser"},
+		{"invalid_request", "invalid code challenge method", "PKCE", "Connect again"},
 		{"invalid_grant", "expired access/refresh token", "ended the connection", "Reconnect"},
 		{"invalid_grant", "inactive user", "deactivated or frozen", "Setup → Users"},
 		{"invalid_grant", "inactive organization", "org is deactivated", "Ask Salesforce"},
