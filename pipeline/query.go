@@ -11,6 +11,15 @@ func childCondition(filters []settings.Filter) string {
 	return "AccountId != null"
 }
 
+// overlap selects what filter and any of prior select.
+func overlap(filter settings.Filter, prior []settings.Filter) string {
+	any := make([]string, len(prior))
+	for i, f := range prior {
+		any[i] = "(" + f.SOQL + ")"
+	}
+	return "(" + filter.SOQL + ") AND (" + strings.Join(any, " OR ") + ")"
+}
+
 func selectQuery(object string, fields []string, where string) string {
 	q := "SELECT " + strings.Join(fields, ", ") + " FROM " + object
 	if where != "" {

@@ -41,7 +41,7 @@ func refuse(f *pipeline.Fault, api *salesforce.APIError) {
 	case "INVALID_QUERY_LOCATOR":
 		f.Kind, f.Message = pipeline.Gone, "Salesforce has forgotten the query that was being read."
 	case "INVALID_FIELD", "INVALID_TYPE", "MALFORMED_QUERY", "INVALID_QUERY_FILTER_OPERATOR", "API_ERROR", "QUERY_TOO_COMPLICATED":
-		f.Kind, f.Message = pipeline.Refused, "Salesforce does not accept the query: "+reason(api)
+		f.Kind, f.Message = pipeline.Refused, pipeline.RefusedMessage(reason(api))
 		if line, col, _, ok := salesforce.QueryPosition(api); ok {
 			f.Line, f.Column = line, col
 		}

@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"millrace/salesforce/soql"
+	"millrace/settings"
+)
+
+// sampleSize is how many accounts a preview shows.
+const sampleSize = 5
+
+// PreviewResult is what a filter selects at this moment.
+type PreviewResult struct {
+	Count   int64 // accounts that match
+	Taken   int64 // of these, the ones that an earlier filter takes first; -1 when the org cannot count them
+	Samples []Sample
+	Query   string // that the run will use
+	Note    string // what the run leaves out and why; empty for nothing
+	Took    time.Duration
+}
+
+// Sample is one matching account.
+type Sample struct {
+	ID, Name                string
+	Type, Industry, Website string
+}
+
+// QueryRefused is Salesforce's refusal of a query, with the place in the admin's own text.
+type QueryRefused struct {
+	Message string
+	Code    string
+	Pos     soql.Pos // zero when Salesforce names no place inside the filter
+}
+
+// Error implements error.
+func (e *QueryRefused) Error() string { return e.Code + ": " + e.Message }
+
+// Preview counts the accounts that filter selects and shows a few of them, through the same plan as a run and without writing anything. prior are the
+// filters before it in match order. It returns *QueryRefused when Salesforce does not accept the filter, and a Fault for other failures.
+func Preview(ctx context.Context, source Sampler, filter settings.Filter, schema soql.Schema, prior []settings.Filter) (PreviewResult, error) {
+	started := time.Now()
+	var p planner
+	p.add(schema, accounts, "accounts:"+string(filter.Type), accounts.Label, filter.Type, filter.SOQL)
+	if p.err != nil {
+		return PreviewResult{}, p.err
+	}
+	step := p.plan.Steps[0]
+	out := PreviewResult{Query: step.Query, Note: step.Note}
+	var err error
+	if out.Count, err = source.Count(ctx, step.CountQuery); err != nil {
+		return PreviewResult{}, refused(err, filter.SOQL, step.CountQuery)
+	}
+	if out.Count > 0 {
+		rows, err := source.Rows(ctx, limited(step.Query, sampleSize))
+		if err != nil {
+			return PreviewResult{}, refused(err, filter.SOQL, step.Query)
+		}
+		out.Samples = samples(rows)
+		out.Taken = taken(ctx, source, filter, prior)
+	}
+	out.Took = time.Since(started)
+	return out, nil
+}
+
+// taken counts the matches that an earlier filter takes. Some pairs of valid filters cannot be combined in one query; then the number stays open.
+func taken(ctx context.Context, source Sampler, filter settings.Filter, prior []settings.Filter) int64 {
+	if len(prior) == 0 {
+		return 0
+	}
+	n, err := source.Count(ctx, countQuery(accounts.Object, overlap(filter, prior)))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+func samples(rows *Rows) []Sample {
+	text := func(r map[string]any, field string) string {
+		s, _ := r[field].(string)
+		return s
+	}
+	var out []Sample
+	for _, r := range rows.Records {
+		out = append(out, Sample{ID: text(r, "Id"), Name: text(r, "Name"), Type: text(r, "Type"), Industry: text(r, "Industry"), Website: text(r, "Website")})
+	}
+	return out
+}
+
+// refused turns a refusal of query, which ends with the filter text, into one that speaks of text alone. Other errors stay as they are.
+func refused(err error, text, query string) error {
+	var f *Fault
+	if !errors.As(err, &f) || f.Kind != Refused {
+		return err
+	}
+	out := &QueryRefused{Message: strings.TrimPrefix(f.Message, refusedPrefix), Code: f.Code}
+	prefix, ok := strings.CutSuffix(query, text)
+	if !ok || f.Line == 0 {
+		return out
+	}
+	pos := soql.Pos{Line: f.Line, Column: f.Column}
+	if pos.Line == 1 {
+		pos.Column -= utf8.RuneCountInString(prefix)
+	}
+	if offset, ok := offsetOf(text, pos); ok {
+		pos.Offset, out.Pos = offset, pos
+	}
+	return out
+}
+
+// refusedPrefix begins the message of a fault about a refused query; after it comes Salesforce's own text.
+const refusedPrefix = "Salesforce does not accept the query: "
+
+// RefusedMessage is the message of a Fault of kind Refused for which Salesforce gives the reason.
+func RefusedMessage(reason string) string { return refusedPrefix + reason }
+
+// offsetOf returns where in text, in bytes, the line and column of pos are.
+func offsetOf(text string, pos soql.Pos) (int, bool) {
+	offset := 0
+	for line := 1; line < pos.Line; line++ {
+		n := strings.IndexByte(text[offset:], '\n')
+		if n < 0 {
+			return 0, false
+		}
+		offset += n + 1
+	}
+	for column := 1; column < pos.Column; column++ {
+		_, size := utf8.DecodeRuneInString(text[offset:])
+		if size == 0 {
+			return 0, false
+		}
+		offset += size
+	}
+	return offset, pos.Column >= 1
+}
+
+// CheckFilter checks the text of an account filter box against the org and returns all findings, in the order of the text; it is empty when there are
+// none. A nil schema checks the syntax only.
+func CheckFilter(text string, schema soql.Schema) []soql.Finding {
+	return soql.CheckFilter(text, accounts.Object, schema)
+}
+
+// limited returns query for its first n records.
+func limited(query string, n int) string { return fmt.Sprintf("%s LIMIT %d", query, n) }
