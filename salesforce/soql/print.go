@@ -150,6 +150,11 @@ func printExpr(b *strings.Builder, e Expr) {
 		b.WriteString(notIn(e.Not) + "(")
 		e.Query.print(b)
 		b.WriteByte(')')
+	case *verbatim:
+		b.WriteByte('(')
+		e.at = b.Len()
+		b.WriteString(e.text)
+		b.WriteByte(')')
 	case *Includes:
 		b.WriteString(e.Left.String())
 		if e.Not {
