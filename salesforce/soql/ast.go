@@ -19,8 +19,8 @@ type Query struct {
 	GroupBy *GroupBy
 	Having  Expr
 	OrderBy []OrderItem
-	Limit   *Count
-	Offset  *Count
+	Limit   *RowCount
+	Offset  *RowCount
 	For     []string // VIEW and REFERENCE, in upper case
 	Update  []string // TRACKING and VIEWSTAT, in upper case
 }
@@ -55,8 +55,8 @@ func (q *Query) IsAggregate() bool {
 	return false
 }
 
-// Count is the number of a LIMIT or OFFSET clause.
-type Count struct {
+// RowCount is the number of a LIMIT or OFFSET clause.
+type RowCount struct {
 	Span
 	N int64
 }

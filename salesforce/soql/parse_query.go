@@ -81,7 +81,7 @@ func (p *parser) clauses(q *Query) bool {
 }
 
 // count reads the keyword that is next, and its number.
-func (p *parser) count() *Count {
+func (p *parser) count() *RowCount {
 	start := p.next().start
 	p.acceptPunct("+")
 	tok := p.peek()
@@ -91,7 +91,7 @@ func (p *parser) count() *Count {
 		return nil
 	}
 	p.skip(1)
-	return &Count{Span: p.span(start), N: n}
+	return &RowCount{Span: p.span(start), N: n}
 }
 
 func (p *parser) forUpdate(q *Query) bool {
