@@ -55,13 +55,12 @@ func (o Options) withDefaults() Options {
 
 // DB is the pool and everything that is done with it. It is safe for concurrent use.
 type DB struct {
-	pool     *sqlx.DB
-	opts     Options
-	wires    *connector
-	keys     keyring
-	refresh  keyedLock // one grant refresh per connection and process waits in Postgres, the others here
-	hashing  chan struct{}
-	fakeHash string
+	pool    *sqlx.DB
+	opts    Options
+	wires   *connector
+	keys    keyring
+	refresh keyedLock // one grant refresh per connection and process waits in Postgres, the others here
+	hashing chan struct{}
 }
 
 // minServer is the oldest supported server_version_num.

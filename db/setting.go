@@ -1,0 +1,177 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"millrace/settings"
+)
+
+// SettingsVersion is one saved copy of a connection's settings.
+type SettingsVersion struct {
+	ConnectionID int64
+	Version      int // from 1
+	Settings     settings.Settings
+	Note         string
+	AuthorID     *int64
+	AuthorName   string // or the author's address
+	CreatedAt    time.Time
+}
+
+// VersionConflictError says that somebody else has saved since the settings were read.
+type VersionConflictError struct{ Current SettingsVersion }
+
+// Error implements error.
+func (e *VersionConflictError) Error() string {
+	return fmt.Sprintf("version %d was saved meanwhile by %s", e.Current.Version, e.Current.AuthorName)
+}
+
+type settingsRow struct {
+	ConnectionID int64     `db:"connection_id"`
+	Version      int       `db:"version"`
+	Body         []byte    `db:"body"`
+	Note         string    `db:"note"`
+	AuthorID     *int64    `db:"author_id"`
+	AuthorName   string    `db:"author_name"`
+	CreatedAt    time.Time `db:"created_at"`
+}
+
+const settingsSelect = `
+	SELECT v.connection_id, v.version, v.body, v.note, v.author_id, coalesce(nullif(u.name, ''), u.email, '') AS author_name, v.created_at
+	  FROM millrace.settings_versions v
+	  LEFT JOIN millrace.users u ON u.id = v.author_id
+	 WHERE v.connection_id = $1`
+
+func (r settingsRow) decode() (SettingsVersion, error) {
+	v := SettingsVersion{ConnectionID: r.ConnectionID, Version: r.Version, Note: r.Note, AuthorID: r.AuthorID, AuthorName: r.AuthorName, CreatedAt: r.CreatedAt}
+	v.Settings = settings.Defaults() // for what a later release adds
+	if err := json.Unmarshal(r.Body, &v.Settings); err != nil {
+		return v, fmt.Errorf("read settings version %d: %w", r.Version, err)
+	}
+	return v, nil
+}
+
+// CurrentSettings returns a connection's newest settings, nil when nobody has saved any.
+func (d *DB) CurrentSettings(ctx context.Context, connectionID int64) (*SettingsVersion, error) {
+	v, err := currentSettings(ctx, d.pool, connectionID)
+	if err != nil {
+		return nil, fmt.Errorf("db.CurrentSettings(%d): %w", connectionID, asCancelled(ctx, err))
+	}
+	return v, nil
+}
+
+func currentSettings(ctx context.Context, q sqlx.QueryerContext, connectionID int64) (*SettingsVersion, error) {
+	var row settingsRow
+	err := sqlx.GetContext(ctx, q, &row, settingsSelect+` ORDER BY v.version DESC LIMIT 1`, connectionID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := row.decode()
+	return &v, err
+}
+
+// SettingsVersionAt returns one version of a connection's settings. It returns ErrNotFound when it does not exist.
+func (d *DB) SettingsVersionAt(ctx context.Context, connectionID int64, version int) (SettingsVersion, error) {
+	var row settingsRow
+	err := d.pool.GetContext(ctx, &row, settingsSelect+` AND v.version = $2`, connectionID, version)
+	var v SettingsVersion
+	if err == nil {
+		v, err = row.decode()
+	}
+	if err != nil {
+		return v, fmt.Errorf("db.SettingsVersionAt(%d, %d): %w", connectionID, version, asCancelled(ctx, notFound(err)))
+	}
+	return v, nil
+}
+
+// SettingsVersions lists a connection's versions, the newest first, at most limit of them.
+func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, limit int) ([]SettingsVersion, error) {
+	var rows []settingsRow
+	if err := d.pool.SelectContext(ctx, &rows, settingsSelect+` ORDER BY v.version DESC LIMIT $2`, connectionID, limit); err != nil {
+		return nil, fmt.Errorf("db.SettingsVersions(%d): %w", connectionID, asCancelled(ctx, err))
+	}
+	all := make([]SettingsVersion, len(rows))
+	for i, row := range rows {
+		var err error
+		if all[i], err = row.decode(); err != nil {
+			return nil, fmt.Errorf("db.SettingsVersions(%d): %w", connectionID, err)
+		}
+	}
+	return all, nil
+}
+
+// SaveSettings stores s as the version after base, which is the version that the author saw; 0 for none. It returns saved false, with the current
+// version, when s changes nothing, a *VersionConflictError when base is not the current version any more, and ErrNotFound for no connection. The audit
+// row is part of the transaction, and so is the first run, which version 1 queues.
+func (d *DB) SaveSettings(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64) (v SettingsVersion, saved bool, err error) {
+	s = s.Normalize()
+	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
+		var id int64
+		if err := tx.GetContext(ctx, &id, `SELECT id FROM millrace.connections WHERE id = $1 FOR UPDATE`, connectionID); err != nil {
+			return notFound(err)
+		}
+		current, err := currentSettings(ctx, tx, connectionID)
+		if err != nil {
+			return err
+		}
+		var was SettingsVersion
+		if current != nil {
+			was = *current
+		}
+		if was.Version != base {
+			return &VersionConflictError{Current: was}
+		}
+		changes := settings.Diff(was.Settings, s)
+		if was.Version > 0 && len(changes) == 0 {
+			v = was
+			return nil
+		}
+		v, saved, err = insertSettings(ctx, tx, was.Version+1, connectionID, s, note, author, changes)
+		return err
+	})
+	if err != nil {
+		return SettingsVersion{}, false, fmt.Errorf("db.SaveSettings(%d, base %d): %w", connectionID, base, err)
+	}
+	return v, saved, nil
+}
+
+func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID int64, s settings.Settings, note string, author int64,
+	changes []settings.Change) (SettingsVersion, bool, error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return SettingsVersion{}, false, err
+	}
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO millrace.settings_versions (connection_id, version, body, note, author_id) VALUES ($1, $2, $3, $4, $5)`,
+		connectionID, version, body, strings.TrimSpace(note), author); err != nil {
+		return SettingsVersion{}, false, err
+	}
+	before := map[string][2]string{}
+	for _, c := range changes {
+		before[c.Path] = [2]string{c.Before, c.After}
+	}
+	entry := AuditEntry{ConnectionID: connectionID, ActorID: &author, Entity: "settings", Action: "saved", Changes: before, Detail: fmt.Sprintf("version %d", version)}
+	if err := Audit(ctx, tx, entry); err != nil {
+		return SettingsVersion{}, false, err
+	}
+	if version == 1 {
+		if _, _, err := queueRun(ctx, tx, connectionID, version, TriggerFirst, &author); err != nil {
+			return SettingsVersion{}, false, fmt.Errorf("queue the first run: %w", err)
+		}
+	}
+	v, err := currentSettings(ctx, tx, connectionID)
+	if err != nil {
+		return SettingsVersion{}, false, err
+	}
+	return *v, true, nil
+}
