@@ -135,7 +135,7 @@ func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
 func isName(c byte) bool   { return isLetter(c) || isDigit(c) || c == '_' }
 
-// name reads an identifier or a path. Blanks may follow a dot of a path but not precede it. USD5.50 is one token too: no name starts with a digit.
+// name reads an identifier or a path, whose dots no blanks may touch. USD5.50 is one token too: no name starts with a digit.
 func (l *lexer) name(rest string) token {
 	n := scanName(rest)
 	if isCurrency(rest[:n]) && n+1 < len(rest) && rest[n] == '.' && isDigit(rest[n+1]) {
@@ -148,16 +148,9 @@ func (l *lexer) name(rest string) token {
 		return tok
 	}
 	kind := tokName
-	for n < len(rest) && rest[n] == '.' {
-		next := n + 1
-		for next < len(rest) && isBlank(rest[next]) {
-			next++
-		}
-		if next == len(rest) || !isLetter(rest[next]) {
-			break
-		}
+	for n+1 < len(rest) && rest[n] == '.' && isLetter(rest[n+1]) {
 		kind = tokPath
-		n = next + scanName(rest[next:])
+		n += 1 + scanName(rest[n+1:])
 	}
 	tok := l.take(kind, n)
 	if kind == tokName {

@@ -215,9 +215,6 @@ func pathOf(tok *token) *Path {
 		return path
 	}
 	path.Names = strings.Split(tok.text, ".")
-	for i, name := range path.Names {
-		path.Names[i] = strings.TrimLeft(name, " \t\n\r\f")
-	}
 	return path
 }
 

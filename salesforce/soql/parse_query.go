@@ -131,7 +131,7 @@ func (p *parser) selectList(q *Query, place queryPlace) bool {
 		return true
 	}
 	for {
-		item, ok := p.selectItem()
+		item, ok := p.selectItem(len(q.Select) == 0)
 		if !ok {
 			return false
 		}
@@ -145,7 +145,7 @@ func (p *parser) selectList(q *Query, place queryPlace) bool {
 	}
 }
 
-func (p *parser) selectItem() (SelectItem, bool) {
+func (p *parser) selectItem(first bool) (SelectItem, bool) {
 	tok := p.peek()
 	var item SelectItem
 	switch {
@@ -163,6 +163,10 @@ func (p *parser) selectItem() (SelectItem, bool) {
 		}
 		item.Value = value
 	case tok.kind == tokName && p.ahead(1).is("("):
+		if !first && keyword(tok, "COUNT") && p.ahead(2).is(")") {
+			p.unexpected(p.ahead(2))
+			return item, false
+		}
 		call := p.call(inSelect)
 		if call == nil {
 			return item, false
