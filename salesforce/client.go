@@ -126,7 +126,7 @@ func (c *Client) send(ctx context.Context, token Token, q request) (*http.Respon
 	case <-ctx.Done():
 		return nil, fmt.Errorf("salesforce: waiting for a free request: %w", ctx.Err())
 	}
-	release := sync.OnceFunc(func() { <-c.slots })
+	release := func() { <-c.slots }
 	c.calls.Add(1)
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -378,8 +378,9 @@ func TestConcurrencyLimit(t *testing.T) {
 		}
 		writeJSON(w, 200, onePage)
 	})
+	const limit = 5
 	var open []*Results
-	for range maxConcurrent {
+	for range limit {
 		r, err := s.Results(t.Context(), "750000000000001AAA", "", 0)
 		if err != nil {
 			t.Fatal(err)
@@ -389,8 +390,10 @@ func TestConcurrencyLimit(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	// With all slots taken the ended context is the only way on; were one free, the request would be counted.
-	if _, err := s.Query(ended, "SELECT Id FROM Account"); !errors.Is(err, context.Canceled) || s.Calls() != maxConcurrent {
-		t.Errorf("%d calls, %v", s.Calls(), err)
+	for range 30 {
+		if _, err := s.Query(ended, "SELECT Id FROM Account"); !errors.Is(err, context.Canceled) || s.Calls() != limit {
+			t.Fatalf("%d calls, %v", s.Calls(), err)
+		}
 	}
 	for _, r := range open {
 		r.Body.Close()
@@ -405,7 +408,7 @@ func TestConcurrencyLimit(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if most.Load() > maxConcurrent {
+	if most.Load() > limit {
 		t.Errorf("%d requests at a time", most.Load())
 	}
 	if len(s.slots) != 0 {
@@ -451,6 +454,58 @@ func TestErrorsHoldNoTokens(t *testing.T) {
 		}
 		if text := fmt.Sprintf("%v %+v", err, *e); strings.Contains(text, canary) || strings.Contains(text, "first") || strings.Contains(text, "secret name") {
 			t.Errorf("%q leaves %s", body, text)
+		}
+	}
+}
+
+// The token in use is removed by its value, whatever it looks like, and a network failure does not repeat the address with its query.
+func TestErrorsHoldNoQueryAndNoOddToken(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/limits") {
+			w.WriteHeader(400)
+			io.WriteString(w, r.Header.Get("Authorization")[len("Bearer "):])
+			return
+		}
+		panic(http.ErrAbortHandler)
+	})
+	s.tokens.token.Access = "odd-looking"
+	if _, err := s.Limits(t.Context()); err == nil || strings.Contains(err.Error(), "odd-looking") {
+		t.Error(err)
+	}
+	var network *NetworkError
+	if _, err := s.Query(t.Context(), "SELECT Id FROM Account WHERE Name = 'Ada'"); !errors.As(err, &network) || strings.Contains(err.Error(), "Ada") || network.Path != "/services/data/v66.0/query" {
+		t.Error(err)
+	}
+}
+
+func TestErrorKinds(t *testing.T) {
+	t.Parallel()
+	dead := &OAuthError{Status: 400, Code: "invalid_grant"}
+	tests := []struct {
+		err                    error
+		transient, daily, dead bool
+	}{
+		{nil, false, false, false},
+		{errors.New("other"), false, false, false},
+		{&NetworkError{Err: io.EOF}, true, false, false},
+		{&NetworkError{Err: context.Canceled}, false, false, false},
+		{fmt.Errorf("page: %w", context.DeadlineExceeded), true, false, false},
+		{&CSVError{Err: ErrTruncated}, true, false, false},
+		{&CSVError{Err: ErrStalled}, true, false, false},
+		{&CSVError{Err: ErrTooLarge}, false, false, false},
+		{&CSVError{Reason: "syntax"}, false, false, false},
+		{fmt.Errorf("run: %w", dead), false, false, true},
+		{&OAuthError{Status: 400, Code: "inactive_user"}, false, false, true},
+		{&OAuthError{Status: 502}, true, false, false},
+		{&OAuthError{Status: 400, Code: "invalid_client"}, false, false, false},
+		{&APIError{Status: 403, Code: "REQUEST_LIMIT_EXCEEDED", Message: "TotalRequests Limit exceeded."}, false, true, false},
+		{&APIError{Status: 403, Code: "REQUEST_LIMIT_EXCEEDED", Message: "ConcurrentRequests (Concurrent API Requests) Limit exceeded."}, true, false, false},
+		{&NetworkError{Err: &HostError{Host: "x"}}, false, false, false},
+	}
+	for _, tt := range tests {
+		if IsTransient(tt.err) != tt.transient || IsDailyLimit(tt.err) != tt.daily || IsGrantDead(tt.err) != tt.dead {
+			t.Errorf("%v: transient %v, daily %v, dead %v", tt.err, IsTransient(tt.err), IsDailyLimit(tt.err), IsGrantDead(tt.err))
 		}
 	}
 }

@@ -191,6 +191,34 @@ func TestCSVReaderPassesErrorsOn(t *testing.T) {
 	}
 }
 
+// reluctant returns nothing a few times before each read, as io.Reader permits.
+type reluctant struct {
+	r     io.Reader
+	empty int
+}
+
+func (r *reluctant) Read(p []byte) (int, error) {
+	if r.empty++; r.empty%4 != 0 {
+		return 0, nil
+	}
+	return r.r.Read(p)
+}
+
+type silent struct{}
+
+func (silent) Read([]byte) (int, error) { return 0, nil }
+
+func TestCSVReaderOfReluctantReader(t *testing.T) {
+	t.Parallel()
+	rows, err := readCSV(NewCSVReader(&reluctant{r: strings.NewReader("\"A\"\n\"1\"\n")}))
+	if err != nil || len(rows) != 2 {
+		t.Errorf("%q, %v", rows, err)
+	}
+	if _, err := readCSV(NewCSVReader(silent{})); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("a reader that never gives anything: %v", err)
+	}
+}
+
 func TestCSVReaderAllocatesNothingPerRow(t *testing.T) {
 	c := NewCSVReader(&repeating{text: benchmarkRows(100)})
 	if _, err := c.Header(); err != nil {

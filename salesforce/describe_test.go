@@ -191,8 +191,9 @@ func TestIdentity(t *testing.T) {
 	}
 	s.tokens.token.IdentityURL = "https://login.salesforce.com/id/../services/data"
 	var answer *AnswerError
-	if _, err := s.Identity(t.Context()); !errors.As(err, &answer) {
-		t.Errorf("a strange identity URL gave %v", err)
+	before := s.Calls()
+	if _, err := s.Identity(t.Context()); !errors.As(err, &answer) || s.Calls() != before {
+		t.Errorf("a strange identity URL gave %d calls, %v", s.Calls()-before, err)
 	}
 }
 

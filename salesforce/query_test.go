@@ -61,6 +61,7 @@ func TestNextPage(t *testing.T) {
 		"/services/data/v66.0/query/":   "",
 		"/services/data/v66.0/limits/x": "",
 		"/services/data/v66.0/query/../sobjects/Account": "",
+		"/services/data/v66.0/x/../query/01g":            "",
 		"/services/data/v66.0/query/%2e%2e/limits":       "",
 		"//evil.example/query/x":                         "",
 		"https://user@other.example" + next:              "",

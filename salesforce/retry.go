@@ -18,7 +18,7 @@ const (
 func (c *Client) retry(ctx context.Context, repeatable bool, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
-		if err == nil || !repeatable || n == maxTries || ctx.Err() != nil || !retryable(err) {
+		if err == nil || !repeatable || n == maxTries || !retryable(err) {
 			return err
 		}
 		if wait := c.sleep(ctx, backoff(n)); wait != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,9 +157,21 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	if _, err := s.Limits(t.Context()); !errors.As(err, &e) || e.Status != http.StatusFound || reached {
 		t.Errorf("reached %v: %v", reached, err)
 	}
-	app := App{LoginURL: s.url}
-	if _, err := app.Exchange(t.Context(), s.transport, "code", "verifier"); err == nil || reached {
-		t.Errorf("reached %v: %v", reached, err)
+}
+
+// Not even on the same host: a token or its request must not wander.
+func TestRedirectOfTokenRequest(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Bool
+	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/elsewhere" {
+			reached.Store(true)
+			return
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})
+	if _, err := s.cfg.App.Exchange(t.Context(), s.transport, "code", "verifier"); err == nil || reached.Load() {
+		t.Errorf("reached %v: %v", reached.Load(), err)
 	}
 }
 
