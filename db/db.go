@@ -61,6 +61,7 @@ type DB struct {
 	keys    keyring
 	refresh keyedLock // one grant refresh per connection and process waits in Postgres, the others here
 	hashing chan struct{}
+	counts  counts
 }
 
 // minServer is the oldest supported server_version_num.
@@ -82,7 +83,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxOpenConns(o.MaxConns)
 	pool.SetMaxIdleConns(o.MaxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	d := &DB{pool: pool, opts: o, wires: wires, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing)}
+	d := &DB{pool: pool, opts: o, wires: wires, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing),
+		counts: counts{of: map[int64]accountCount{}}}
 	if err := d.checkServer(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("db.Open: %w", err), pool.Close())
 	}

@@ -142,3 +142,6 @@ CREATE TABLE millrace.user_networks (
     last_used_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, network)
 );
+
+-- Few leave, and they are counted and listed.
+CREATE INDEX accounts_left ON millrace.accounts (connection_id) WHERE left_filter_at IS NOT NULL;

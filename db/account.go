@@ -1,0 +1,259 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Account is a synced account as the screens show it. Texts are empty where Salesforce has none.
+type Account struct {
+	SFID         string     `db:"sf_id"` // 18 characters
+	Name         string     `db:"name"`
+	Type         string     `db:"account_type"` // customer, prospect or partner
+	OwnerID      string     `db:"owner_id"`
+	OwnerName    string     `db:"owner_name"` // empty for an owner that is not known here
+	Website      string     `db:"website"`
+	Domain       string     `db:"domain"`
+	Industry     string     `db:"industry"`
+	SFType       string     `db:"sf_type"` // the Type field in Salesforce
+	Description  string     `db:"description"`
+	LastSynced   time.Time  `db:"synced_at"` // when the row was last written
+	LeftFilterAt *time.Time `db:"left_filter_at"`
+	DeletedAt    *time.Time `db:"deleted_in_salesforce_at"`
+	FirstSeenRun int64      `db:"first_seen_run"`
+	LastSeenRun  int64      `db:"last_seen_run"`
+}
+
+// MaxListed is how many rows of a list can be paged through, and how far the matches of a search are counted. What lies beyond is found by
+// searching or by sorting the other way.
+const MaxListed = 10_000
+
+// AccountQuery selects a page of a connection's accounts.
+type AccountQuery struct {
+	ConnectionID int64
+	Search       string // beginnings of words of the name, the beginning of the domain, or an Id; empty for all
+	Type         string // an account type; empty for all
+	Sort         string // name (also for anything unknown), type, owner, website, industry or synced
+	Desc         bool
+	Page         int // from 1
+	PerPage      int // 25, 50 or 100; 50 for anything else
+}
+
+func (q AccountQuery) normal() AccountQuery {
+	if q.PerPage != 25 && q.PerPage != 100 {
+		q.PerPage = 50
+	}
+	q.Page = min(max(q.Page, 1), MaxListed/q.PerPage)
+	q.Search = strings.TrimSpace(shorten(q.Search, 200))
+	return q
+}
+
+// accountSorts are the sort keys. Each is an index's, see readIndexes; sf_id follows, so that the order is complete.
+var accountSorts = map[string]string{
+	"name": "lower(a.name)", "type": "a.account_type", "website": `a.domain COLLATE "C"`, "industry": "a.industry", "synced": "a.synced_at",
+}
+
+const accountColumns = `a.sf_id, a.account_type, a.name, a.website, a.domain, a.industry, a.sf_type, a.description, a.owner_id, a.synced_at,
+	a.left_filter_at, a.deleted_in_salesforce_at, a.first_seen_run, a.last_seen_run`
+
+const accountFields = `a.sf_id, a.account_type, coalesce(a.name, '') AS name, coalesce(a.website, '') AS website, coalesce(a.domain, '') AS domain,
+	coalesce(a.industry, '') AS industry, coalesce(a.sf_type, '') AS sf_type, coalesce(a.description, '') AS description,
+	coalesce(a.owner_id, '') AS owner_id, coalesce(u.name, '') AS owner_name, a.synced_at, a.left_filter_at, a.deleted_in_salesforce_at,
+	a.first_seen_run, a.last_seen_run`
+
+// Accounts returns a page of accounts, those that left the filter included, and how many there are: exactly when all are listed, up to MaxListed + 1
+// when they are searched or narrowed. A page past the last listed one is the last listed one.
+func (d *DB) Accounts(ctx context.Context, q AccountQuery) (rows []Account, total int, err error) {
+	q = q.normal()
+	where, args := q.where()
+	query, err := d.accountPage(ctx, q, where)
+	if err == nil {
+		err = d.pool.SelectContext(ctx, &rows, query, args...)
+	}
+	if err == nil {
+		total, err = d.countMatches(ctx, q, where, args)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("db.Accounts(%d): %w", q.ConnectionID, asCancelled(ctx, err))
+	}
+	return rows, total, nil
+}
+
+// where builds the condition; the connection is $1.
+func (q AccountQuery) where() (string, []any) {
+	cond, args := "a.connection_id = $1", []any{q.ConnectionID}
+	add := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	if q.Type != "" {
+		cond += " AND a.account_type = " + add(q.Type)
+	}
+	if q.Search == "" {
+		return cond, args
+	}
+	if id := fullID(q.Search); id != "" {
+		return cond + " AND a.sf_id = " + add(id), args
+	}
+	match := "to_tsvector('simple', a.name) @@ to_tsquery('simple', " + add(prefixQuery(q.Search)) + ")"
+	if !strings.ContainsAny(q.Search, " \t") {
+		match = "(" + match + ` OR a.domain COLLATE "C" LIKE ` + add(likePrefix(strings.ToLower(q.Search))) + ")"
+	}
+	return cond + " AND " + match, args
+}
+
+// prefixQuery is the text of a tsquery: every word must begin a word of the name. What is typed is quoted, so it holds no operators.
+func prefixQuery(search string) string {
+	var terms []string
+	for _, word := range strings.Fields(search) {
+		terms = append(terms, "'"+strings.NewReplacer("'", "''", `\`, `\\`).Replace(word)+"':*")
+	}
+	return strings.Join(terms, " & ")
+}
+
+// likePrefix is the LIKE pattern of a beginning. It is fixed text to the server, so an index on the column serves it.
+func likePrefix(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s) + "%"
+}
+
+// accountPage builds the query of a page. Only the page's rows are joined with their owners.
+func (d *DB) accountPage(ctx context.Context, q AccountQuery, where string) (string, error) {
+	dir := ""
+	if q.Desc {
+		dir = " DESC"
+	}
+	window := fmt.Sprintf(" LIMIT %d OFFSET %d", q.PerPage, (q.Page-1)*q.PerPage)
+	const owner = " LEFT JOIN millrace.sf_users u ON u.connection_id = $1 AND u.sf_id = a.owner_id "
+	if q.Sort == "owner" {
+		order := " ORDER BY lower(u.name)" + dir + ", a.owner_id" + dir + ", a.sf_id" + dir
+		indexed, err := d.hasReadIndex(ctx, q.ConnectionID, "owner")
+		if err != nil {
+			return "", err
+		}
+		if indexed && q.Search == "" {
+			return ownerPage(where, dir, window, q.Page*q.PerPage), nil
+		}
+		return "SELECT " + accountFields + " FROM millrace.accounts a" + owner + "WHERE " + where + order + window, nil
+	}
+	key, ok := accountSorts[q.Sort]
+	if !ok {
+		key = accountSorts["name"]
+	}
+	order := " ORDER BY " + key + dir + ", a.sf_id" + dir
+	return "SELECT " + accountFields + " FROM (SELECT " + accountColumns + " FROM millrace.accounts a WHERE " + where + order + window + ") a" + owner + order, nil
+}
+
+// ownerPage goes through the owners in the order of their names and stops when the page is full: it reads reach rows of an owner at most. The
+// owners are found by jumping along the index from one to the next.
+func ownerPage(where, dir, window string, reach int) string {
+	return fmt.Sprintf(`
+		WITH RECURSIVE owners AS (
+		    (SELECT owner_id FROM millrace.accounts WHERE connection_id = $1 ORDER BY owner_id LIMIT 1)
+		    UNION ALL
+		    SELECT (SELECT n.owner_id FROM millrace.accounts n WHERE n.connection_id = $1 AND n.owner_id > o.owner_id ORDER BY n.owner_id LIMIT 1)
+		      FROM owners o WHERE o.owner_id IS NOT NULL)
+		SELECT %[1]s
+		  FROM (SELECT o.owner_id AS id, u.name FROM owners o LEFT JOIN millrace.sf_users u ON u.connection_id = $1 AND u.sf_id = o.owner_id
+		         ORDER BY lower(u.name)%[3]s, o.owner_id%[3]s) u
+		 CROSS JOIN LATERAL (
+		       (SELECT a.* FROM millrace.accounts a WHERE %[2]s AND a.owner_id = u.id ORDER BY a.sf_id%[3]s LIMIT %[5]d)
+		       UNION ALL
+		       (SELECT a.* FROM millrace.accounts a WHERE %[2]s AND u.id IS NULL AND a.owner_id IS NULL ORDER BY a.sf_id%[3]s LIMIT %[5]d)) a
+		 ORDER BY lower(u.name)%[3]s, u.id%[3]s, a.sf_id%[3]s %[4]s`, accountFields, where, dir, window, reach)
+}
+
+func (d *DB) countMatches(ctx context.Context, q AccountQuery, where string, args []any) (int, error) {
+	if q.Search == "" && q.Type == "" {
+		n, _, err := d.CountAccounts(ctx, q.ConnectionID)
+		return int(n), err
+	}
+	var n int
+	err := d.pool.GetContext(ctx, &n, fmt.Sprintf(`SELECT count(*) FROM (SELECT FROM millrace.accounts a WHERE %s LIMIT %d) m`, where, MaxListed+1), args...)
+	return n, err
+}
+
+// counts remembers the sizes of connections for which counting takes long, for a few seconds.
+type counts struct {
+	mu sync.Mutex
+	of map[int64]accountCount
+}
+
+type accountCount struct {
+	total, left int64
+	until       time.Time
+}
+
+// slowCount is how long counting may take before the result is remembered; a remembered one is used for countMemory.
+const (
+	slowCount   = 20 * time.Millisecond
+	countMemory = 5 * time.Second
+)
+
+// CountAccounts returns how many accounts of a connection there are here and how many of them have left the filter. At a size at which counting takes
+// long the numbers may be a few seconds old.
+func (d *DB) CountAccounts(ctx context.Context, connectionID int64) (total, left int64, err error) {
+	d.counts.mu.Lock()
+	c, ok := d.counts.of[connectionID]
+	d.counts.mu.Unlock()
+	start := time.Now()
+	if ok && start.Before(c.until) {
+		return c.total, c.left, nil
+	}
+	err = d.pool.QueryRowContext(ctx, `
+		SELECT (SELECT count(*) FROM millrace.accounts WHERE connection_id = $1),
+		       (SELECT count(*) FROM millrace.accounts WHERE connection_id = $1 AND left_filter_at IS NOT NULL)`, connectionID).Scan(&c.total, &c.left)
+	if err != nil {
+		return 0, 0, fmt.Errorf("db.CountAccounts(%d): %w", connectionID, asCancelled(ctx, err))
+	}
+	if now := time.Now(); now.Sub(start) > slowCount {
+		c.until = now.Add(countMemory)
+		d.counts.mu.Lock()
+		d.counts.of[connectionID] = c
+		d.counts.mu.Unlock()
+	}
+	return c.total, c.left, nil
+}
+
+// Account returns one account by its 15- or 18-character Id. It returns ErrNotFound when it is not here.
+func (d *DB) Account(ctx context.Context, connectionID int64, sfID string) (Account, error) {
+	var a Account
+	err := d.pool.GetContext(ctx, &a, `
+		SELECT `+accountFields+`
+		  FROM millrace.accounts a LEFT JOIN millrace.sf_users u ON u.connection_id = $1 AND u.sf_id = a.owner_id
+		 WHERE a.connection_id = $1 AND a.sf_id = $2`, connectionID, fullID(sfID))
+	if err != nil {
+		return a, fmt.Errorf("db.Account(%d, %q): %w", connectionID, sfID, asCancelled(ctx, notFound(err)))
+	}
+	return a, nil
+}
+
+// fullID returns the 18-character form of a Salesforce Id, empty for what is none. The last three characters encode the case of the first fifteen
+// ("Record ID field type" in the SOAP API Developer Guide).
+func fullID(id string) string {
+	id = strings.TrimSpace(id)
+	if len(id) != 15 && len(id) != 18 {
+		return ""
+	}
+	suffix := make([]byte, 3)
+	for group := range 3 {
+		bits := 0
+		for i, c := range []byte(id[group*5 : group*5+5]) {
+			switch {
+			case c >= 'A' && c <= 'Z':
+				bits |= 1 << i
+			case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			default:
+				return ""
+			}
+		}
+		suffix[group] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"[bits]
+	}
+	if full := id[:15] + string(suffix); len(id) == 15 || strings.EqualFold(id, full) {
+		return full
+	}
+	return ""
+}
