@@ -404,7 +404,7 @@ func demoBanner(href string) templ.Component {
 			templ_7745c5c3_Var14 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<div class=\"border-b bg-[color-mix(in_oklch,var(--warning)_9%,var(--card))] px-4 py-2 text-center text-xs sm:px-6\"><p><strong class=\"font-semibold\">Demo.</strong> The org behind it is simulated and runs on this machine; nothing leaves it. <a class=\"link whitespace-nowrap underline\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<div class=\"border-b bg-[color-mix(in_oklab,var(--warning)_9%,var(--card))] px-4 py-2 text-center text-xs sm:px-6\"><p><strong class=\"font-semibold\">Demo.</strong> The org behind it is simulated and runs on this machine; nothing leaves it. <a class=\"link whitespace-nowrap underline\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -454,7 +454,7 @@ func navigation(s Shell) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "<button type=\"button\" class=\"nav-close hover:bg-sidebar-accent grid size-9 place-items-center rounded-md\" popovertarget=\"navigation\" popovertargetaction=\"hide\" aria-label=\"Close the navigation\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "<button type=\"button\" class=\"nav-close lg:hidden! hover:bg-sidebar-accent grid size-9 place-items-center rounded-md\" popovertarget=\"navigation\" popovertargetaction=\"hide\" aria-label=\"Close the navigation\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -49,6 +49,14 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
+// Estimate writes a time that is left, in whole seconds.
+func Estimate(d time.Duration) string {
+	if d < 10*time.Second {
+		return strconv.Itoa(max(1, int(d.Round(time.Second).Seconds()))) + " s"
+	}
+	return Duration(d)
+}
+
 // utc is the text of a time that needs no script to be right.
 func utc(at time.Time) string { return at.UTC().Format("2 Jan 2006, 15:04 UTC") }
 
