@@ -72,6 +72,9 @@ func (c *checker) fix(at Span, text string) *Fix {
 
 // where checks a condition; inOr tells whether it stands beneath an OR.
 func (c *checker) where(e Expr, sc *scope, inOr bool) {
+	if len(c.findings) >= 2*maxFindings {
+		return
+	}
 	switch e := e.(type) {
 	case *And:
 		for _, term := range e.Terms {
@@ -90,7 +93,9 @@ func (c *checker) where(e Expr, sc *scope, inOr bool) {
 	case *Comparison:
 		if v := c.operand(e.Left, sc, use{filter: true}); v != nil {
 			c.operator(v, e.Op, e.OpSpan, e.Right)
-			c.value(v, e.Right)
+			if e.Op != Like {
+				c.value(v, e.Right)
+			}
 		}
 		c.literal(e.Right)
 	case *InList:

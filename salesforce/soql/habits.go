@@ -36,12 +36,12 @@ func (p *parser) translate() {
 			out = append(out, tok)
 		}
 	}
-	p.tokens = out
+	p.tokens, p.at = out, 0
 }
 
 // doubledQuote joins 'O' and 'Brien', which another language would read as one text with a quote in it.
 func (p *parser) doubledQuote(last, tok *token) bool {
-	if last.kind != tokString || last.end().Offset != tok.start.Offset || tok.str.open || last.str.open {
+	if last.kind != tokString || last.start.Offset+len(last.text) != tok.start.Offset || tok.str.open || last.str.open || len(p.findings) == maxFindings {
 		return false
 	}
 	p.noteFix(Span{Start: advance(last.start, last.text[:len(last.text)-1]), End: advance(tok.start, "'")}, `\'`,

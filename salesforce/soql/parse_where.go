@@ -102,12 +102,11 @@ func (p *parser) condition(where place) Expr {
 			return nil
 		}
 		if !p.acceptPunct(")") {
-			if p.peek().kind == tokEOF {
-				p.refuse(p.peek(), unexpectedText(p.peek()), Finding{Pos: tok.start, End: tok.end(), Message: "This parenthesis is never closed. Add the missing ) after the condition it belongs to."})
-			} else {
+			if p.peek().kind != tokEOF {
 				p.unexpected(p.peek())
+				return nil
 			}
-			return nil
+			p.refuse(p.peek(), unexpectedText(p.peek()), Finding{Pos: tok.start, End: tok.end(), Message: "This parenthesis is never closed. Add the missing ) after the condition it belongs to."})
 		}
 		if x == nil {
 			// The inner findings say it all; the empty group keeps the rest of the text readable.
