@@ -693,7 +693,7 @@ func AccountPage(v Account) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "</div><section class=\"card max-lg:order-first\" aria-labelledby=\"details\"><header><h2 id=\"details\">Details</h2></header><section><dl class=\"facts\"><dt>Owner</dt><dd>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "</div><section class=\"card max-lg:order-first\" aria-labelledby=\"details\"><header><h2 id=\"details\">Details</h2></header><section><dl class=\"stacked\"><dt>Owner</dt><dd>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"millrace/views/ui"
+)
+
+// flashes are the messages about what was just done. One travels in a cookie as its key and at most one word to fill in, so that nobody can put
+// words into our mouth.
+var flashes = map[string]struct {
+	tone ui.Tone
+	text string
+}{
+	"connected":       {ui.Success, "Connected to Salesforce. Next: choose which accounts to sync."},
+	"reconnected":     {ui.Success, "Connected again. Syncs that waited for this go on by themselves."},
+	"disconnected":    {ui.Success, "Disconnected. The synced data, the settings and the history are kept."},
+	"saved-first":     {ui.Success, "Saved as v1. The first sync has started."},
+	"saved":           {ui.Success, "Saved as v%. It takes effect with the next sync; Run Sync Job starts one now."},
+	"nothing-changed": {ui.Informs, "Nothing has changed, so there is no new version."},
+	"run-started":     {ui.Success, "Sync % was requested. It starts as soon as a runner is free."},
+	"run-active":      {ui.Informs, "Sync % is active already, so no second one was started."},
+	"run-cancelled":   {ui.Success, "Cancelling %. What it has stored so far stays."},
+	"run-over":        {ui.Informs, "% had ended already."},
+	"signed-out":      {ui.Success, "You are signed out."},
+	"others-out":      {ui.Success, "You are signed out everywhere else."},
+	"password":        {ui.Success, "Your password was changed. Sign in with the new one."},
+	"time-zone":       {ui.Success, "Times are now shown in the zone that you chose."},
+}
+
+const flashAlphabet = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+func (s *Server) flashCookie(value string, maxAge int) *http.Cookie {
+	name := "flash"
+	if s.Secure {
+		name = "__Host-flash"
+	}
+	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: s.Secure, SameSite: http.SameSiteLaxMode}
+}
+
+// takeFlashes returns the message that waits, once.
+func (s *Server) takeFlashes(w http.ResponseWriter, r *http.Request) []ui.Flash {
+	c, err := r.Cookie(s.flashCookie("", 0).Name)
+	if err != nil {
+		return nil
+	}
+	http.SetCookie(w, s.flashCookie("", -1))
+	key, word, _ := strings.Cut(c.Value, ".")
+	f, ok := flashes[key]
+	if !ok || len(word) > 20 || strings.Trim(word, flashAlphabet) != "" {
+		return nil
+	}
+	return []ui.Flash{{Tone: f.tone, Text: strings.ReplaceAll(f.text, "%", word)}}
+}
+
+// see sends the browser on, with a message for the next page if flash is not empty.
+func (s *Server) see(w http.ResponseWriter, r *http.Request, path, flash, word string) error {
+	if flash != "" {
+		http.SetCookie(w, s.flashCookie(flash+"."+word, 60))
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}

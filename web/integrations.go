@@ -1,0 +1,116 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+
+	"millrace/db"
+	"millrace/views"
+)
+
+const connectPath = "/integrations/salesforce/connect"
+
+// integrations shows the connections and the first steps.
+func (s *Server) integrations(w http.ResponseWriter, r *http.Request) error {
+	shell, err := s.shell(w, r, "Integrations", "integrations")
+	if err != nil {
+		return err
+	}
+	view := views.Integrations{Shell: shell, CanConnect: shell.Viewer.Admin, ConnectHref: connectPath}
+	connections, err := s.DB.Connections(r.Context())
+	if err != nil {
+		return err
+	}
+	var first firstSteps
+	for i, c := range connections {
+		card, err := s.connectionCard(r, c)
+		if err != nil {
+			return err
+		}
+		view.Cards = append(view.Cards, card)
+		if i == 0 {
+			banner, err := s.bannerView(r, c)
+			if err != nil {
+				return err
+			}
+			view.Banner = &banner
+			view.Shell.Refresh = banner.Run != nil && banner.Run.State.Active()
+			first = firstSteps{connection: &c, saved: card.VersionText != "", run: banner.Run}
+		}
+	}
+	if shell.Viewer.Admin {
+		view.Checklist = first.tasks()
+	}
+	return s.render(w, r, http.StatusOK, views.IntegrationsPage(view))
+}
+
+func (s *Server) connectionCard(r *http.Request, c db.Connection) (views.ConnectionCard, error) {
+	version, err := s.DB.CurrentSettings(r.Context(), c.ID)
+	if err != nil {
+		return views.ConnectionCard{}, err
+	}
+	accounts, _, err := s.DB.CountAccounts(r.Context(), c.ID)
+	if err != nil {
+		return views.ConnectionCard{}, err
+	}
+	card := views.ConnectionCard{
+		Org: orgView(c), Status: views.ConnectionStatus(c.Status), Reason: c.StatusReason, OrgID: c.OrgID, InstanceURL: c.InstanceURL,
+		DisplayName: c.DisplayName, ConnectedAt: c.ConnectedAt, Accounts: accounts,
+		SettingsHref: orgPath(c.ID, "/settings/account-filtering"), AccountsHref: orgPath(c.ID, "/accounts"),
+		ReconnectHref: connectPath + "?connection=" + strconv.FormatInt(c.ID, 10), DisconnectHref: orgPath(c.ID, "/disconnect"),
+	}
+	if version != nil {
+		card.VersionText = "v" + strconv.Itoa(version.Version)
+	}
+	if c.APIUsed != nil && c.APILimit != nil {
+		card.APIUsed, card.APILimit = *c.APIUsed, *c.APILimit
+	}
+	return card, nil
+}
+
+// firstSteps is how far a new installation has come.
+type firstSteps struct {
+	connection *db.Connection
+	saved      bool
+	run        *views.BannerRun
+}
+
+// tasks returns the first steps, or none once a run has completed.
+func (f firstSteps) tasks() []views.Task {
+	synced := f.run != nil && (f.run.State == views.RunCompleted || f.run.State == views.RunErrors)
+	if synced && f.run.TriggerLabel != triggerLabels[db.TriggerFirst] {
+		return nil
+	}
+	tasks := []views.Task{
+		{Title: "Connect Salesforce", Text: "Sign in to your org.", Href: connectPath, Done: f.connection != nil},
+		{Title: "Choose the accounts", Text: "Write a filter, validate it, save it.", Done: f.saved},
+		{Title: "First sync", Text: "It starts by itself with the first save.", Done: synced},
+		{Title: "Check five accounts", Text: "Compare owner, website and contacts with the org."},
+	}
+	if f.connection != nil {
+		tasks[1].Href = orgPath(f.connection.ID, "/settings/account-filtering")
+		tasks[2].Href = orgPath(f.connection.ID, "/runs")
+		tasks[3].Href = orgPath(f.connection.ID, "/accounts")
+	}
+	for i := range tasks {
+		if !tasks[i].Done {
+			tasks[i].Next = true
+			break
+		}
+	}
+	return tasks
+}
+
+// first sends the browser to a page of the first connection, or to the integrations while there is none.
+func (s *Server) first(rest string) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		connections, err := s.DB.Connections(r.Context())
+		if err != nil {
+			return err
+		}
+		if len(connections) == 0 {
+			return s.see(w, r, "/integrations", "", "")
+		}
+		return s.see(w, r, orgPath(connections[0].ID, rest), "", "")
+	}
+}

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"millrace/db"
+	"millrace/views"
+	"millrace/views/ui"
+)
+
+// relatedRows is how many contacts and opportunities an account's page shows at a time.
+const relatedRows = 50
+
+func contactRow(c db.Connection, p db.Contact) views.ContactRow {
+	return views.ContactRow{
+		Name: strings.TrimSpace(p.FirstName + " " + p.LastName), Href: recordURL(c, p.SFID), Title: p.Title, Email: p.Email, Phone: p.Phone,
+		Left: p.LeftFilterAt != nil, Deleted: p.DeletedAt != nil,
+	}
+}
+
+func opportunityRow(c db.Connection, o db.Opportunity) views.OpportunityRow {
+	row := views.OpportunityRow{
+		Name: o.Name, Href: recordURL(c, o.SFID), Stage: o.Stage, Amount: money(o.Amount, o.Currency), Open: !o.IsClosed, Won: o.IsWon,
+		Left: o.LeftFilterAt != nil, Deleted: o.DeletedAt != nil,
+	}
+	if o.CloseDate != nil {
+		row.CloseDate = o.CloseDate.Format("2006-01-02")
+	}
+	return row
+}
+
+// money writes an amount, as Postgres writes a numeric, with separators, two decimals and its currency.
+func money(exact *string, currency string) string {
+	if exact == nil {
+		return ""
+	}
+	amount := *exact
+	whole, cents, _ := strings.Cut(amount, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		return strings.TrimSpace(currency + " " + amount)
+	}
+	text := ui.Count(n)
+	if n == 0 && strings.HasPrefix(whole, "-") {
+		text = "-" + text
+	}
+	return strings.TrimSpace(currency + " " + text + "." + (cents + "00")[:2])
+}
+
+func readOffset(r *http.Request, name string) int {
+	n, err := strconv.Atoi(r.URL.Query().Get(name))
+	if err != nil || n < 0 || n > 10_000_000 {
+		return 0
+	}
+	return n - n%relatedRows
+}
+
+// relatedPages makes the foot of one of an account's lists; the other list stays where it is.
+func relatedPages(r *http.Request, offsets map[string]int, name string, rows, total int, noun string) ui.Pages {
+	at := offsets[name]
+	pages := ui.Pages{From: at + 1, To: at + rows, Total: total, Noun: noun, Nouns: name}
+	link := func(offset int) string {
+		q := url.Values{}
+		for other, n := range offsets {
+			if other == name {
+				n = offset
+			}
+			if n > 0 {
+				q.Set(other, strconv.Itoa(n))
+			}
+		}
+		return withQuery(r.URL.Path, q) + "#" + name
+	}
+	if at > 0 {
+		pages.Prev = link(max(0, at-relatedRows))
+	}
+	if pages.To < total {
+		pages.Next = link(at + relatedRows)
+	}
+	return pages
+}

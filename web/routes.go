@@ -1,0 +1,97 @@
+package web
+
+import (
+	"net/http"
+
+	"millrace/db"
+)
+
+// access is who may use a route.
+type access int
+
+const (
+	public   access = iota // anybody
+	signedIn               // any user
+	adminOnly
+)
+
+// handler answers a request or says why it cannot.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is one row of the table of everything that is served.
+type route struct {
+	access  access
+	pattern string
+	handler handler
+}
+
+const callbackPath = "/oauth/callback"
+
+// routes lists every route by who may use it.
+func (s *Server) routes() []route {
+	return []route{
+		{public, "GET /healthz", s.healthz},
+		{public, "GET /readyz", s.readyz},
+		{public, "GET /static/{hash}/{file}", s.static},
+		{public, "GET /sign-in", s.signInForm},
+		{public, "POST /sign-in", s.signIn},
+		{public, "POST /sign-out", s.signOut},
+		{public, "GET /setup", s.setupForm},
+		{public, "POST /setup", s.setup},
+		{public, "POST /theme", s.setTheme},
+
+		{signedIn, "GET /{$}", s.start},
+		{signedIn, "GET /integrations", s.integrations},
+		{signedIn, "GET /accounts", s.first("/accounts")},
+		{signedIn, "GET /runs", s.first("/runs")},
+		{signedIn, "GET /connections/{id}/accounts", s.accounts},
+		{signedIn, "GET /connections/{id}/accounts/{sfid}", s.account},
+		{signedIn, "GET /connections/{id}/runs", s.runs},
+		{signedIn, "GET /connections/{id}/runs/{run}", s.run},
+		{signedIn, "GET /connections/{id}/banner", s.banner},
+		{signedIn, "GET /profile", s.profileForm},
+		{signedIn, "POST /profile/sign-out-others", s.signOutOthers},
+		{signedIn, "POST /profile/time-zone", s.saveTimeZone},
+		{signedIn, "POST /profile/password", s.savePassword},
+
+		{adminOnly, "GET /settings", s.first("/settings")},
+		{adminOnly, "GET /integrations/salesforce/connect", s.connectForm},
+		{adminOnly, "POST /integrations/salesforce/connect", s.connect},
+		{adminOnly, "GET " + callbackPath, s.callback},
+		{adminOnly, "GET /connections/{id}/disconnect", s.disconnectForm},
+		{adminOnly, "POST /connections/{id}/disconnect", s.disconnect},
+		{adminOnly, "GET /connections/{id}/settings", s.settingsStart},
+		{adminOnly, "GET /connections/{id}/settings/account-filtering", s.filteringForm},
+		{adminOnly, "POST /connections/{id}/settings/account-filtering", s.saveFiltering},
+		{adminOnly, "POST /connections/{id}/settings/account-filtering/validate", s.validateFilter},
+		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
+		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
+	}
+}
+
+// mux serves the table.
+func (s *Server) mux() http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range s.routes() {
+		h := rt.handler
+		switch rt.access {
+		case signedIn:
+			h = s.requireUser(h)
+		case adminOnly:
+			h = s.requireUser(requireAdmin(h))
+		}
+		mux.Handle(rt.pattern, s.wrap(h))
+	}
+	mux.Handle("/", s.wrap(func(http.ResponseWriter, *http.Request) error { return notFound() }))
+	return mux
+}
+
+// requireAdmin lets only admins through.
+func requireAdmin(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if visitOf(r).user.Role != db.RoleAdmin {
+			return forbidden("This is for admins. Ask one to do it, or to make you one.")
+		}
+		return next(w, r)
+	}
+}

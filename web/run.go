@@ -1,0 +1,203 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"millrace/db"
+	"millrace/views"
+)
+
+// runs lists a connection's runs, newest first.
+func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.connection(r)
+	if err != nil {
+		return err
+	}
+	shell, err := s.shell(w, r, "Sync Status", "runs")
+	if err != nil {
+		return err
+	}
+	banner, err := s.bannerView(r, c)
+	if err != nil {
+		return err
+	}
+	const rows = 25
+	filter := db.RunFilter{ConnectionID: c.ID, Limit: rows + 1}
+	if state := r.URL.Query().Get("state"); slices.Contains(views.RunStates, views.RunState(state)) {
+		filter.State = state
+	}
+	if before, err := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64); err == nil && before > 0 {
+		filter.BeforeID = before
+	}
+	list, total, err := s.DB.Runs(r.Context(), filter)
+	if err != nil {
+		return err
+	}
+	shell.Refresh = banner.Run != nil && banner.Run.State.Active()
+	view := views.Runs{Shell: shell, OrgName: connectionName(c), Banner: banner, Action: orgPath(c.ID, "/runs"), State: filter.State, Total: total}
+	here := func(before int64) string {
+		q := url.Values{}
+		if filter.State != "" {
+			q.Set("state", filter.State)
+		}
+		if before > 0 {
+			q.Set("before", strconv.FormatInt(before, 10))
+		}
+		return withQuery(view.Action, q)
+	}
+	if len(list) > rows {
+		list = list[:rows]
+		view.Older = here(list[rows-1].ID)
+	}
+	if filter.BeforeID > 0 {
+		view.Newest = here(0)
+	}
+	for _, run := range list {
+		view.Rows = append(view.Rows, runLine(run))
+	}
+	if len(list) == 0 {
+		view.Empty = s.noRuns(r, c, filter)
+	}
+	return s.render(w, r, http.StatusOK, views.RunsPage(view))
+}
+
+func (s *Server) noRuns(r *http.Request, c db.Connection, f db.RunFilter) *views.Empty {
+	if f.State != "" || f.BeforeID > 0 {
+		return &views.Empty{Title: "No such runs", Text: "There is no run in the state “" + views.RunState(f.State).Label() + "”.", Href: orgPath(c.ID, "/runs"), Label: "Show all runs"}
+	}
+	empty := &views.Empty{Title: "Nothing was synced yet", Text: "The first sync starts by itself when an admin saves the account filter."}
+	if isAdmin(r) {
+		empty.Href, empty.Label = orgPath(c.ID, "/settings/account-filtering"), "Set the account filter"
+	}
+	return empty
+}
+
+// withQuery appends a query to a path.
+func withQuery(path string, q url.Values) string {
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// run shows one run with its counts per object.
+func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.connection(r)
+	if err != nil {
+		return err
+	}
+	run, err := s.DB.Run(r.Context(), c.ID, r.PathValue("run"))
+	if err != nil {
+		return err
+	}
+	shell, err := s.shell(w, r, "Run "+run.ShortID, "runs")
+	if err != nil {
+		return err
+	}
+	line, err := s.bannerRun(r, run)
+	if err != nil {
+		return err
+	}
+	shell.Refresh = run.State.Active()
+	view := views.Run{Shell: shell, Run: line, ListHref: orgPath(c.ID, "/runs"), Here: line.Href, APICalls: run.APICalls, ErrorCode: run.ErrorCode}
+	if isAdmin(r) {
+		view.SettingsRef = orgPath(c.ID, "/settings/account-filtering")
+		if run.State.Active() {
+			view.CancelAction = line.Href + "/cancel"
+		}
+	}
+	steps, err := s.DB.RunSteps(r.Context(), run.ID)
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
+		view.Steps = append(view.Steps, stepRow(step))
+		view.ErrorsTotal += int(step.Failed)
+	}
+	const shown = 100
+	list, err := s.DB.RunErrors(r.Context(), run.ID, shown, 0)
+	if err != nil {
+		return err
+	}
+	view.ErrorsTotal = max(view.ErrorsTotal, len(list))
+	for _, e := range list {
+		view.Errors = append(view.Errors, views.RunErrorRow{Object: e.Object, ID: e.SFID, Href: recordURL(c, e.SFID), Cause: e.Cause, Message: e.Message})
+	}
+	return s.render(w, r, http.StatusOK, views.RunPage(view))
+}
+
+func stepRow(step db.RunStep) views.StepRow {
+	row := views.StepRow{
+		Label: step.Label, Object: step.Object, State: step.State, Mode: modeLabels[string(step.Mode)], Query: step.Query, Note: step.Note, Expected: -1,
+		Read: step.Read, Created: step.Created, Updated: step.Updated, Unchanged: step.Unchanged, Skipped: step.Skipped + step.Elsewhere,
+		Failed: step.Failed, LeftFilter: step.LeftFilter,
+	}
+	if step.Expected != nil {
+		row.Expected = *step.Expected
+	}
+	if step.StartedAt != nil {
+		end := time.Now()
+		if step.FinishedAt != nil {
+			end = *step.FinishedAt
+		}
+		row.Took = end.Sub(*step.StartedAt)
+	}
+	return row
+}
+
+var modeLabels = map[string]string{"bulk": "Bulk API 2.0", "rest": "REST"}
+
+// requestRun queues a run. Pressed twice, or by two admins, it leads to the same run.
+func (s *Server) requestRun(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.connection(r)
+	if err != nil {
+		return err
+	}
+	latest, err := s.DB.LatestRun(r.Context(), c.ID)
+	if err != nil {
+		return err
+	}
+	if c.Status != db.StatusConnected && (latest == nil || !latest.State.Active()) {
+		why, err := s.whyNoRun(r, c, latest)
+		if err != nil {
+			return err
+		}
+		return &failure{status: http.StatusConflict, title: "No sync was started", sentence: why}
+	}
+	by := visitOf(r).user.ID
+	run, started, err := s.DB.RequestRun(r.Context(), c.ID, db.TriggerManual, &by)
+	if errors.Is(err, db.ErrNoSettings) {
+		return &failure{status: http.StatusConflict, title: "No sync was started", sentence: "Save an account filter first: it decides which accounts are synced."}
+	}
+	if err != nil {
+		return err
+	}
+	if !started {
+		return s.see(w, r, runPath(c.ID, run.ShortID), "run-active", run.ShortID)
+	}
+	return s.see(w, r, runPath(c.ID, run.ShortID), "run-started", run.ShortID)
+}
+
+// cancelRun asks a run to stop.
+func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.connection(r)
+	if err != nil {
+		return err
+	}
+	run, err := s.DB.Run(r.Context(), c.ID, r.PathValue("run"))
+	if err != nil {
+		return err
+	}
+	if !run.State.Active() {
+		return s.see(w, r, runPath(c.ID, run.ShortID), "run-over", run.ShortID)
+	}
+	if err := s.DB.RequestCancel(r.Context(), run.ID, visitOf(r).user.ID); err != nil {
+		return err
+	}
+	return s.see(w, r, runPath(c.ID, run.ShortID), "run-cancelled", run.ShortID)
+}

@@ -1,0 +1,89 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"millrace/db"
+	"millrace/views"
+)
+
+// start leads from the root to the overview.
+func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
+	return s.see(w, r, "/integrations", "", "")
+}
+
+func (s *Server) bare(w http.ResponseWriter, r *http.Request, title string) views.Bare {
+	return views.Bare{Title: title, Theme: theme(r), Flashes: s.takeFlashes(w, r), DemoOrgURL: s.DemoOrgURL}
+}
+
+// signInPage draws the form, empty or as it was refused.
+func (s *Server) signInPage(w http.ResponseWriter, r *http.Request, status int, view views.SignIn) error {
+	view.Bare = s.bare(w, r, "Sign in")
+	return s.render(w, r, status, views.SignInPage(view))
+}
+
+func (s *Server) signInForm(w http.ResponseWriter, r *http.Request) error {
+	next := localPath(r.URL.Query().Get("next"))
+	if id := s.sessionID(r); id != "" {
+		if _, _, err := s.DB.Session(r.Context(), id); err == nil {
+			return s.see(w, r, next, "", "")
+		}
+	}
+	return s.signInPage(w, r, http.StatusOK, views.SignIn{Next: next})
+}
+
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	view := views.SignIn{Email: r.PostForm.Get("email"), Next: localPath(r.PostForm.Get("next"))}
+	user, err := s.DB.Authenticate(r.Context(), view.Email, r.PostForm.Get("password"), clientIP(r))
+	var throttled *db.ThrottledError
+	switch {
+	case errors.Is(err, db.ErrBadCredentials):
+		view.Problem = "The e-mail or the password is wrong."
+		return s.signInPage(w, r, http.StatusUnprocessableEntity, view)
+	case errors.As(err, &throttled):
+		seconds := int(throttled.RetryAfter.Round(time.Second).Seconds()) + 1
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		view.Problem = "There were too many wrong attempts. Wait " + strconv.Itoa(seconds) + " seconds, then try again."
+		return s.signInPage(w, r, http.StatusTooManyRequests, view)
+	case err != nil:
+		return err
+	}
+	return s.open(w, r, user, view.Next)
+}
+
+// open starts a session for user under a new id, ends the one that the browser had, and goes to next.
+func (s *Server) open(w http.ResponseWriter, r *http.Request, user db.User, next string) error {
+	if old := s.sessionID(r); old != "" {
+		if err := s.DB.EndSession(r.Context(), old); err != nil {
+			return err
+		}
+	}
+	id, err := s.DB.StartSession(r.Context(), user.ID, clientIP(r), r.UserAgent())
+	if err != nil {
+		return err
+	}
+	if err := s.setSessionID(w, r, id); err != nil {
+		return err
+	}
+	s.Log.InfoContext(r.Context(), "signed in", "request_id", visitOf(r).requestID, "user_id", user.ID)
+	return s.see(w, r, next, "", "")
+}
+
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+	if id := s.sessionID(r); id != "" {
+		if err := s.DB.EndSession(r.Context(), id); err != nil {
+			return err
+		}
+	}
+	if err := s.setSessionID(w, r, ""); err != nil {
+		return err
+	}
+	w.Header().Set("Clear-Site-Data", `"cache"`)
+	return s.see(w, r, "/sign-in", "signed-out", "")
+}
