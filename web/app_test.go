@@ -36,6 +36,15 @@ type app struct {
 // newApp starts an app; change may adapt its options.
 func newApp(t testing.TB, change func(*Options)) *app {
 	t.Helper()
+	a := newEmptyApp(t, change)
+	a.admin = a.user("ana@example.com", "Ana Ruiz", db.RoleAdmin)
+	a.viewer = a.user("vic@example.com", "Vic Tran", db.RoleViewer)
+	return a
+}
+
+// newEmptyApp starts an app that nobody has an account of.
+func newEmptyApp(t testing.TB, change func(*Options)) *app {
+	t.Helper()
 	a := &app{t: t, db: dbtest.New(t)}
 	o := Options{
 		DB: a.db, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -51,8 +60,6 @@ func newApp(t testing.TB, change func(*Options)) *app {
 	ts := httptest.NewServer(a.server.Handler())
 	t.Cleanup(ts.Close)
 	a.url = ts.URL
-	a.admin = a.user("ana@example.com", "Ana Ruiz", db.RoleAdmin)
-	a.viewer = a.user("vic@example.com", "Vic Tran", db.RoleViewer)
 	return a
 }
 
