@@ -16,8 +16,13 @@ const stage = "millrace_page"
 // merge builds the SQL that takes a staged page over. Its places are the same in all statements: $1 connection, $2 run, $3 entity of the audit
 // log, $4 account type, $5 least and $6 greatest id of the page, $7 object, $8 position of the step; bind fills them in.
 type merge struct {
-	step pipeline.Step
-	cols []pipeline.Column // that the page has
+	step  pipeline.Step
+	cols  []pipeline.Column // that the page has
+	table string            // the part of the step's table that holds the connection's records
+}
+
+func newMerge(step pipeline.Step, cols []pipeline.Column, connectionID int64) merge {
+	return merge{step: step, cols: cols, table: fmt.Sprintf("millrace.%s_%d", step.Table.Name, connectionID)}
 }
 
 // bind puts literals into the places of query. Literals let the planner choose by the values; all of them are numbers, our own words or checked ids.
@@ -122,8 +127,8 @@ func (m merge) insertInto() string {
 	if m.step.Table.Typed {
 		typeCol, typeVal = ", account_type", ", $4"
 	}
-	return fmt.Sprintf("INSERT INTO millrace.%s (connection_id, sf_id%s%s, first_seen_run, last_seen_run)\n    SELECT $1, s.sf_id%s%s, $2, $2",
-		m.step.Table.Name, typeCol, m.list(bare), typeVal, m.list(staged))
+	return fmt.Sprintf("INSERT INTO %s (connection_id, sf_id%s%s, first_seen_run, last_seen_run)\n    SELECT $1, s.sf_id%s%s, $2, $2",
+		m.table, typeCol, m.list(bare), typeVal, m.list(staged))
 }
 
 const auditInto = "INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)"
@@ -144,14 +149,13 @@ func (m merge) fresh() string {
 
 // general takes a page over by comparing it with what is here. Rows that are here just so are not touched, not even locked.
 func (m merge) general() string {
-	t := m.step.Table.Name
 	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, " + m.verdict() + " AS verdict\n      FROM " + stage + " s\n" +
-		"      LEFT JOIN millrace." + t + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + m.earlierJoin() + "),\n" +
+		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + m.earlierJoin() + "),\n" +
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
-		"upd AS (UPDATE millrace." + t + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
+		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
 		"    WHERE v.verdict IN ('updated', 'returned') AND t.connection_id = $1 AND t.sf_id = s.sf_id),\n" +
 		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, v.verdict, " + m.changes() + ", " + m.detail() + "\n" +
-		"    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n    LEFT JOIN millrace." + t + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id\n" +
+		"    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n    LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id\n" +
 		"    WHERE v.verdict IN ('created', 'updated', 'returned', 'skipped')),\n" +
 		"seen AS (INSERT INTO millrace.run_seen (run_id, object, sf_id, position)\n    SELECT $2, $7, s.sf_id, $8 FROM verdict v JOIN " + stage +
 		" s ON s.ctid = v.tid\n    WHERE v.verdict NOT IN ('skipped', 'elsewhere') ON CONFLICT DO NOTHING RETURNING 1)\n" +

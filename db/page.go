@@ -13,7 +13,7 @@ import (
 
 // CommitPage implements pipeline.Store. The page is copied into a temporary table while it arrives, then merged; one transaction holds all of it.
 func (s *RunStore) CommitPage(ctx context.Context, step pipeline.Step, p *pipeline.Page) error {
-	w := pageWork{RunStore: s, step: step, page: p, merge: merge{step: step, cols: p.Columns}}
+	w := pageWork{RunStore: s, step: step, page: p, merge: newMerge(step, p.Columns, s.connectionID)}
 	cancelled := false
 	err := s.db.Pinned(ctx, func(c *Conn) error {
 		w.conn = c

@@ -27,10 +27,10 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 }
 
 // metAll reports whether the run has met every record of the step's object that Salesforce has: all its steps are done, each read as many records as
-// Salesforce said, and Postgres has not lost count of them.
+// Salesforce said, and Postgres has not lost count of them. Where all steps were fresh it need not be asked: nobody can have left.
 func (s *RunStore) metAll(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (ok bool, err error) {
 	err = tx.GetContext(ctx, &ok, `
-		SELECT (SELECT bool_and(state = 'done' AND expected = read) FROM millrace.run_steps WHERE run_id = $1 AND object = $2)
+		SELECT (SELECT bool_and(state = 'done' AND expected = read) AND bool_or(NOT fresh) FROM millrace.run_steps WHERE run_id = $1 AND object = $2)
 		   AND EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND object = '')
 		   AND (SELECT count(*) FROM millrace.run_seen WHERE run_id = $1 AND object = $2)
 		     = (SELECT coalesce(sum(p.seen), 0) FROM millrace.run_pages p JOIN millrace.run_steps s USING (run_id, position)
@@ -41,6 +41,10 @@ func (s *RunStore) metAll(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 // markLeft marks the records that the run has not met, and says so in the audit log. Records that the run itself created are not looked up: a step into an
 // empty table does not note whom it met.
 func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	// The planner knows nothing of a table that has just been filled, and would compare each record with each.
+	if _, err := tx.ExecContext(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'`); err != nil {
+		return err
+	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH gone AS (
 		    UPDATE millrace.%s t SET left_filter_at = now()

@@ -36,16 +36,20 @@ type Step struct {
 func MakePlan(s settings.Settings, schema soql.Schema) (Plan, error) {
 	var p planner
 	filters := s.Accounts.Filters()
-	p.add(schema, users, "users", users.Label, "", "")
+	p.add(schema, users, Step{Name: "users", Label: users.Label}, nil)
 	for _, f := range filters {
 		label := accounts.Label
 		if s.Accounts.Mode == settings.TypedFilters {
 			label += ": " + f.Type.Label()
 		}
-		p.add(schema, accounts, "accounts:"+string(f.Type), label, f.Type, f.SOQL)
+		p.addFilter(schema, label, f)
+	}
+	where, err := childCondition(filters)
+	if err != nil && p.err == nil {
+		p.err = err
 	}
 	for _, child := range []Table{contacts, opportunities} {
-		p.add(schema, child, child.Name, child.Label, "", childCondition(filters))
+		p.add(schema, child, Step{Name: child.Name, Label: child.Label}, where)
 	}
 	return p.plan, p.err
 }
@@ -56,23 +60,37 @@ type planner struct {
 	err  error
 }
 
-func (p *planner) add(schema soql.Schema, t Table, name, label string, typ settings.AccountType, where string) {
+// add plans a step whose condition is ours.
+func (p *planner) add(schema soql.Schema, t Table, s Step, where soql.Expr) {
+	p.complete(schema, t, s, func(fields []string) (string, string, error) { return queries(t.Object, fields, where) })
+}
+
+// addFilter plans the step of one account filter.
+func (p *planner) addFilter(schema soql.Schema, label string, f settings.Filter) (read, count *soql.Composed) {
+	s := Step{Name: "accounts:" + string(f.Type), Label: label, AccountType: f.Type}
+	p.complete(schema, accounts, s, func(fields []string) (string, string, error) {
+		var err error
+		if read, count, err = filtered(accounts.Object, fields, f.SOQL); err != nil {
+			return "", "", &Fault{Kind: Fatal, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", lower(label), err), Err: err}
+		}
+		return read.Text, count.Text, nil
+	})
+	return read, count
+}
+
+// complete completes a step with the fields that can be read and the queries that make gives for them.
+func (p *planner) complete(schema soql.Schema, t Table, s Step, make func(fields []string) (read, count string, err error)) {
 	if p.err != nil {
 		return
 	}
-	s := Step{Position: len(p.plan.Steps) + 1, Name: name, Label: label, Table: t, AccountType: typ}
+	s.Position, s.Table = len(p.plan.Steps)+1, t
 	var fields []string
 	if fields, s.Note, p.err = selectable(schema, t); p.err != nil {
 		return
 	}
-	if where != "" {
-		if _, findings := soql.ParseFilter(where); soql.Refused(findings) {
-			p.err = &Fault{Kind: Refused, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", lower(label), findings[0].Message)}
-			return
-		}
+	if s.Query, s.CountQuery, p.err = make(fields); p.err == nil {
+		p.plan.Steps = append(p.plan.Steps, s)
 	}
-	s.Query, s.CountQuery = selectQuery(t.Object, fields, where), countQuery(t.Object, where)
-	p.plan.Steps = append(p.plan.Steps, s)
 }
 
 // selectable returns the fields of the table that the connected user can read, and a note on those that are missing.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"millrace/salesforce/soql"
 	"millrace/settings"
@@ -46,7 +45,7 @@ func (e *QueryRefused) Error() string { return e.Code + ": " + e.Message }
 func Preview(ctx context.Context, source Sampler, filter settings.Filter, schema soql.Schema, prior []settings.Filter) (PreviewResult, error) {
 	started := time.Now()
 	var p planner
-	p.add(schema, accounts, "accounts:"+string(filter.Type), accounts.Label, filter.Type, filter.SOQL)
+	read, count := p.addFilter(schema, accounts.Label, filter)
 	if p.err != nil {
 		return PreviewResult{}, p.err
 	}
@@ -54,12 +53,12 @@ func Preview(ctx context.Context, source Sampler, filter settings.Filter, schema
 	out := PreviewResult{Query: step.Query, Note: step.Note}
 	var err error
 	if out.Count, err = source.Count(ctx, step.CountQuery); err != nil {
-		return PreviewResult{}, refused(err, filter.SOQL, step.CountQuery)
+		return PreviewResult{}, refused(err, count)
 	}
 	if out.Count > 0 {
 		rows, err := source.Rows(ctx, limited(step.Query, sampleSize))
 		if err != nil {
-			return PreviewResult{}, refused(err, filter.SOQL, step.Query)
+			return PreviewResult{}, refused(err, read)
 		}
 		out.Samples = samples(rows)
 		out.Taken = taken(ctx, source, filter, prior)
@@ -73,7 +72,11 @@ func taken(ctx context.Context, source Sampler, filter settings.Filter, prior []
 	if len(prior) == 0 {
 		return 0
 	}
-	n, err := source.Count(ctx, countQuery(accounts.Object, overlap(filter, prior)))
+	query, err := overlap(filter, prior)
+	if err != nil {
+		return -1
+	}
+	n, err := source.Count(ctx, query)
 	if err != nil {
 		return -1
 	}
@@ -92,23 +95,15 @@ func samples(rows *Rows) []Sample {
 	return out
 }
 
-// refused turns a refusal of query, which ends with the filter text, into one that speaks of text alone. Other errors stay as they are.
-func refused(err error, text, query string) error {
+// refused turns a refusal of a query into one that speaks of the filter in it. Other errors stay as they are.
+func refused(err error, query *soql.Composed) error {
 	var f *Fault
 	if !errors.As(err, &f) || f.Kind != Refused {
 		return err
 	}
 	out := &QueryRefused{Message: strings.TrimPrefix(f.Message, refusedPrefix), Code: f.Code}
-	prefix, ok := strings.CutSuffix(query, text)
-	if !ok || f.Line == 0 {
-		return out
-	}
-	pos := soql.Pos{Line: f.Line, Column: f.Column}
-	if pos.Line == 1 {
-		pos.Column -= utf8.RuneCountInString(prefix)
-	}
-	if offset, ok := offsetOf(text, pos); ok {
-		pos.Offset, out.Pos = offset, pos
+	if pos, ok := query.Locate(f.Line, f.Column); ok {
+		out.Pos = pos
 	}
 	return out
 }
@@ -118,26 +113,6 @@ const refusedPrefix = "Salesforce does not accept the query: "
 
 // RefusedMessage is the message of a Fault of kind Refused for which Salesforce gives the reason.
 func RefusedMessage(reason string) string { return refusedPrefix + reason }
-
-// offsetOf returns where in text, in bytes, the line and column of pos are.
-func offsetOf(text string, pos soql.Pos) (int, bool) {
-	offset := 0
-	for line := 1; line < pos.Line; line++ {
-		n := strings.IndexByte(text[offset:], '\n')
-		if n < 0 {
-			return 0, false
-		}
-		offset += n + 1
-	}
-	for column := 1; column < pos.Column; column++ {
-		_, size := utf8.DecodeRuneInString(text[offset:])
-		if size == 0 {
-			return 0, false
-		}
-		offset += size
-	}
-	return offset, pos.Column >= 1
-}
 
 // CheckFilter checks the text of an account filter box against the org and returns all findings, in the order of the text; it is empty when there are
 // none. A nil schema checks the syntax only.

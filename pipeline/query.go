@@ -1,35 +1,78 @@
 package pipeline
 
 import (
+	"fmt"
 	"strings"
 
+	"millrace/salesforce/soql"
 	"millrace/settings"
 )
 
-// childCondition selects the children of the accounts that match any filter.
-func childCondition(filters []settings.Filter) string {
-	return "AccountId != null"
-}
-
-// overlap selects what filter and any of prior select.
-func overlap(filter settings.Filter, prior []settings.Filter) string {
-	any := make([]string, len(prior))
-	for i, f := range prior {
-		any[i] = "(" + f.SOQL + ")"
+// childCondition selects the children of the accounts that match any filter: the filters are rewritten to look at the account through the child. Where
+// that has no form, all children of any account are read, and the store keeps those whose account is here.
+func childCondition(filters []settings.Filter) (soql.Expr, error) {
+	linked, err := soql.Compare("AccountId", soql.NotEqual, soql.Null())
+	if err != nil {
+		return nil, err
 	}
-	return "(" + filter.SOQL + ") AND (" + strings.Join(any, " OR ") + ")"
-}
-
-func selectQuery(object string, fields []string, where string) string {
-	q := "SELECT " + strings.Join(fields, ", ") + " FROM " + object
-	if where != "" {
-		q += " WHERE " + where
+	var any []soql.Expr
+	for _, f := range filters {
+		own, findings := soql.ParseFilter(f.SOQL)
+		if soql.Refused(findings) {
+			return nil, fmt.Errorf("the filter of %s cannot be read", f.Type)
+		}
+		through, err := soql.Prefix(own, "Account", "AccountId")
+		if err != nil || len(soql.JoinedObjects(own)) > 0 {
+			return linked, nil
+		}
+		any = append(any, through)
 	}
-	return q
+	return soql.AllOf(soql.AnyOf(any...), linked), nil
 }
 
-func countQuery(object, where string) string {
-	return selectQuery(object, []string{"COUNT()"}, where)
+// queries returns the query that reads an object and the one that counts what it will return.
+func queries(object string, fields []string, where soql.Expr) (read, count string, err error) {
+	r, err := soql.Select(object, fields, where)
+	if err != nil {
+		return "", "", err
+	}
+	c, err := soql.Count(object, where)
+	if err != nil {
+		return "", "", err
+	}
+	return r.String(), c.String(), nil
+}
+
+// filtered is queries for a filter as the admin typed it, which stays recognisable in them.
+func filtered(object string, fields []string, filter string) (read, count *soql.Composed, err error) {
+	r, err := soql.Select(object, fields, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := soql.Count(object, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if read, err = soql.Embed(r, filter); err != nil {
+		return nil, nil, err
+	}
+	count, err = soql.Embed(c, filter)
+	return read, count, err
+}
+
+// overlap counts what filter and any of prior select.
+func overlap(filter settings.Filter, prior []settings.Filter) (count string, err error) {
+	mine, _ := soql.ParseFilter(filter.SOQL)
+	var others []soql.Expr
+	for _, f := range prior {
+		other, _ := soql.ParseFilter(f.SOQL)
+		others = append(others, other)
+	}
+	q, err := soql.Count(accounts.Object, soql.AllOf(mine, soql.AnyOf(others...)))
+	if err != nil {
+		return "", err
+	}
+	return q.String(), nil
 }
 
 // refusal reports whether a failed job's message names a query that Salesforce does not accept.

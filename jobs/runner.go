@@ -1,0 +1,179 @@
+// Package jobs runs syncs. A Runner claims runs that are due, executes them through the pipeline under a lease that it keeps extending, and decides
+// what an error means for a run: another attempt, a pause, or its end. Any number of runners may work on one database; none of them is special.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/pipeline/remote"
+	"millrace/salesforce"
+)
+
+// Options is what a Runner needs. Zero durations and numbers mean the defaults.
+type Options struct {
+	DB       *db.DB
+	Client   func(ctx context.Context, connectionID int64) (*salesforce.Client, error)
+	Owner    string        // names this process in the runs that it holds
+	Lease    time.Duration // how long a run stays held without a sign of life; 15 s by default
+	Poll     time.Duration // pause between looks for due runs; 500 ms by default
+	Workers  int           // pages of one run in progress at once; 2 by default
+	Log      *slog.Logger
+	PageRows int // records per page of a bulk result; 50,000 by default
+
+	Pauses   []time.Duration  // how long a run rests after a fault, by how often it has rested since its last page; then it fails
+	Pipeline pipeline.Options // further tuning; Workers and PageRows above win
+}
+
+// maxRuns is how many runs a runner executes at once, each of its own connection.
+const maxRuns = 2
+
+// settleTime bounds the work after a run has stopped: giving it back or noting how it ended.
+const settleTime = 5 * time.Second
+
+func (o Options) withDefaults() Options {
+	if o.Lease == 0 {
+		o.Lease = 15 * time.Second
+	}
+	if o.Poll == 0 {
+		o.Poll = 500 * time.Millisecond
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Pauses == nil {
+		o.Pauses = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, 15 * time.Minute, 15 * time.Minute}
+	}
+	if o.Workers != 0 {
+		o.Pipeline.Workers = o.Workers
+	}
+	if o.PageRows != 0 {
+		o.Pipeline.PageRows = o.PageRows
+	}
+	return o
+}
+
+// Runner claims and executes runs.
+type Runner struct{ Options }
+
+// New returns a runner; Run starts it.
+func New(o Options) *Runner { return &Runner{o.withDefaults()} }
+
+// Run works until ctx ends, and returns once the runs in progress are given back for others to go on with. No fault of Postgres or Salesforce ends it; it
+// always returns nil.
+func (r *Runner) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	slots := make(chan struct{}, maxRuns)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		run := r.claim(ctx)
+		if run == nil {
+			return nil
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			r.execute(ctx, run)
+		})
+	}
+}
+
+// claim waits for a run that is due; nil means that ctx has ended.
+func (r *Runner) claim(ctx context.Context) *db.Run {
+	failing := false
+	for ctx.Err() == nil {
+		run, err := r.DB.Claim(ctx, r.Owner, r.Lease)
+		switch {
+		case err != nil && ctx.Err() == nil && !failing:
+			r.Log.Error("cannot look for due runs; trying on", "err", err)
+		case run != nil:
+			return run
+		case err == nil && failing:
+			r.Log.Info("looking for due runs again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(r.Poll):
+		}
+	}
+	return nil
+}
+
+// execute works on a claimed run until it is done or cannot go on, and notes how it stands.
+func (r *Runner) execute(stop context.Context, run *db.Run) {
+	log := r.Log.With("run_id", run.ID, "connection_id", run.ConnectionID, "config_version", run.SettingsVersion, "fence", run.Fence)
+	ctx, cancel := context.WithCancelCause(stop)
+	defer cancel(nil)
+	var beating sync.WaitGroup
+	beating.Go(func() { r.beat(ctx, run, cancel, log) })
+
+	log.Info("run claimed", "attempt", run.Attempt)
+	calls, err := r.sync(ctx, run, log)
+	if cause := context.Cause(ctx); errors.Is(cause, db.ErrFenced) || errors.Is(cause, db.ErrCancelled) {
+		err = cause
+	}
+	cancel(nil)
+	beating.Wait()
+	r.settle(stop, run, calls, err, log)
+}
+
+// sync runs the pipeline and returns how many API calls it took.
+func (r *Runner) sync(ctx context.Context, run *db.Run, log *slog.Logger) (calls int64, err error) {
+	if run.CancelRequestedAt != nil {
+		return 0, db.ErrCancelled
+	}
+	version, err := r.DB.SettingsVersionAt(ctx, run.ConnectionID, run.SettingsVersion)
+	if err != nil {
+		return 0, unprepared(err)
+	}
+	client, err := r.Client(ctx, run.ConnectionID)
+	if err != nil {
+		return 0, unprepared(err)
+	}
+	before := client.Calls()
+	err = pipeline.Run(ctx, pipeline.Work{
+		Settings: version.Settings, Source: remote.New(client), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
+	})
+	return client.Calls() - before, err
+}
+
+// unprepared makes a fault of an error before the first step. Only Postgres is asked up to there.
+func unprepared(err error) error {
+	f := &pipeline.Fault{Kind: pipeline.Transient, Code: "postgres_unreachable", Message: "Postgres cannot be reached.", Err: err}
+	if errors.Is(err, db.ErrNotFound) {
+		f.Kind, f.Code, f.Message = pipeline.Fatal, "connection_gone", "The connection or its settings no longer exist."
+	}
+	return f
+}
+
+// beat extends the run's lease until ctx ends. When the run has been taken over or is to be cancelled it ends ctx with that cause. When Postgres does not
+// answer it goes on trying: should the lease run out meanwhile, the next page is refused.
+func (r *Runner) beat(ctx context.Context, run *db.Run, cancel context.CancelCauseFunc, log *slog.Logger) {
+	tick := time.NewTicker(r.Lease / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := r.DB.Heartbeat(ctx, run.ID, run.Fence, r.Lease)
+		switch {
+		case errors.Is(err, db.ErrFenced), errors.Is(err, db.ErrCancelled):
+			cancel(err)
+			return
+		case err != nil && ctx.Err() == nil:
+			log.Warn("cannot extend the lease; trying on", "err", err)
+		}
+	}
+}

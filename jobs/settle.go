@@ -1,0 +1,111 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+)
+
+// settle notes how a run stands after its execution has stopped with err. stop is the runner's own context: when it has ended, the run is given back.
+func (r *Runner) settle(stop context.Context, run *db.Run, calls int64, err error, log *slog.Logger) {
+	stopping := stop.Err() != nil && err != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), settleTime)
+	defer cancel()
+	if calls > 0 {
+		if err := r.DB.AddAPICalls(ctx, run.ID, run.Fence, calls); err != nil {
+			log.Warn("cannot note the API calls", "err", err)
+		}
+	}
+	var settled error
+	switch {
+	case errors.Is(err, db.ErrFenced):
+		log.Warn("fenced: another runner has taken the run over")
+	case errors.Is(err, db.ErrCancelled):
+		settled = r.cancelled(ctx, run, log)
+	case stopping:
+		log.Info("giving the run back")
+		settled = r.DB.Release(ctx, run.ID, run.Fence)
+	case err == nil:
+		settled = r.completed(ctx, run, log)
+	default:
+		settled = r.faulted(ctx, run, pipeline.FaultOf(err), log)
+	}
+	switch {
+	case errors.Is(settled, db.ErrCancelled):
+		settled = r.cancelled(ctx, run, log)
+		fallthrough
+	case settled != nil:
+		log.Error("cannot note how the run stands; it is claimed again when its lease has run out", "err", settled)
+	}
+}
+
+func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) error {
+	steps, err := r.DB.RunSteps(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	e := ending(steps)
+	log.Info("run ended", "state", e.State, "outcome", e.Outcome)
+	return r.DB.Finish(ctx, run.ID, run.Fence, e)
+}
+
+func (r *Runner) cancelled(ctx context.Context, run *db.Run, log *slog.Logger) error {
+	steps, err := r.DB.RunSteps(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	log.Info("run cancelled")
+	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunCancelled, Outcome: cutShort("Cancelled", steps)})
+}
+
+// faulted decides between a pause and the end of the run.
+func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, log *slog.Logger) error {
+	now, err := r.DB.RunByID(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	switch f.Kind {
+	case pipeline.NeedsReconnect:
+		log.Warn("run waits for a person to reconnect the org", "err", f)
+		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Person: true, Reason: f.Message})
+	case pipeline.DailyLimit:
+		log.Warn("run waits for the daily API limit", "err", f)
+		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{AtHour: true, Reason: f.Message +
+			" It counts the requests of the last 24 hours, so room appears bit by bit; Millrace looks again at each full hour and then goes on from here."})
+	case pipeline.Transient:
+		if now.Waits < len(r.Pauses) {
+			pause := r.Pauses[now.Waits]
+			log.Warn("run rests after a fault", "pause", pause, "err", f)
+			return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{For: pause, Fault: true, Reason: sentence(f) + " Trying again in " + words(pause) + "."})
+		}
+	}
+	steps, err := r.DB.RunSteps(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	log.Error("run failed", "code", f.Code, "err", f)
+	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunFailed, Outcome: cutShort("Failed", steps), Code: f.Code, Error: sentence(f)})
+}
+
+// sentence is what people are told about a fault. A fault without words of its own is a bug: its details are for the log only.
+func sentence(f *pipeline.Fault) string {
+	if f.Message == "" {
+		return "Something unexpected went wrong; the log has the details."
+	}
+	return f.Message
+}
+
+func words(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%d seconds", int(d.Seconds()))
+	}
+	if d == time.Minute {
+		return "a minute"
+	}
+	return fmt.Sprintf("%d minutes", int(d.Minutes()))
+}
