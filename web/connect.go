@@ -32,7 +32,11 @@ func (s *Server) connectPage(w http.ResponseWriter, r *http.Request, status int,
 	}
 	view.Shell, view.CallbackURL = shell, s.callbackURL(r)
 	for _, p := range s.Presets {
-		view.Presets = append(view.Presets, views.ConnectPreset{Value: presetPrefix + p.Key, Label: p.Label, Hint: p.Hint})
+		preset := views.ConnectPreset{Value: presetPrefix + p.Key, Label: p.Label, Hint: p.Hint, Demo: p.Environment == "demo"}
+		if preset.Hint == "" {
+			preset.Hint = "With the app that this server was set up with: no key and no secret to enter."
+		}
+		view.Presets = append(view.Presets, preset)
 	}
 	return s.render(w, r, status, views.ConnectPage(view))
 }

@@ -28,7 +28,7 @@ type Options struct {
 	// BaseURL is the address that browsers use, such as https://millrace.example.com; it makes the OAuth callback URL. When it is empty, the callback
 	// follows the request's host, which only works on this machine.
 	BaseURL string
-	// Secure says that browsers come by https: cookies are then bound to it and to this host.
+	// Secure says that browsers come by https: cookies are then bound to it and to this host. A BaseURL of https implies it.
 	Secure bool
 	Log    *slog.Logger
 	// DemoOrgURL is where the simulated org can be looked at; empty outside the demo.
@@ -71,6 +71,7 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("web.New: the base URL %q is not like https://millrace.example.com", o.BaseURL)
 		}
 		o.BaseURL = strings.TrimSuffix(o.BaseURL, "/")
+		o.Secure = o.Secure || u.Scheme == "https"
 	}
 	s := &Server{Options: o, cookies: newCookieStore(o.Secure), transport: salesforce.Guarded(o.Hosts), asking: make(chan struct{}, 8)}
 	s.handler = s.chain(s.mux())
