@@ -11,18 +11,19 @@ func (s Span) Bounds() Span { return s }
 // Query is one SELECT statement, or a child or join subquery inside one.
 type Query struct {
 	Span
-	Select  []SelectItem
-	From    []Source // the first is the object; the others are aliases of its relationships
-	Scope   string   // the name after USING SCOPE, as written; empty when there is none
-	Where   Expr     // nil when there is none
-	With    *With
-	GroupBy *GroupBy
-	Having  Expr
-	OrderBy []OrderItem
-	Limit   *RowCount
-	Offset  *RowCount
-	For     []string // VIEW and REFERENCE, in upper case
-	Update  []string // TRACKING and VIEWSTAT, in upper case
+	Select    []SelectItem
+	From      []Source // the first is the object; the others are aliases of its relationships
+	Scope     string   // the name after USING SCOPE, as written; empty when there is none
+	ScopeSpan Span
+	Where     Expr // nil when there is none
+	With      *With
+	GroupBy   *GroupBy
+	Having    Expr
+	OrderBy   []OrderItem
+	Limit     *RowCount
+	Offset    *RowCount
+	For       []string // VIEW and REFERENCE, in upper case
+	Update    []string // TRACKING and VIEWSTAT, in upper case
 }
 
 // Object returns what the query reads: an object's name, or in a child subquery the name of a child relationship.
@@ -131,7 +132,7 @@ type OrderItem struct {
 // NullsOrder says where an ORDER BY entry puts nulls.
 type NullsOrder string
 
-// The ways to order nulls; without a choice they come first in both the grammar's default and ascending order.
+// The ways to order nulls; without a choice they come first when ascending and last when descending.
 const (
 	NullsDefault NullsOrder = ""
 	NullsFirst   NullsOrder = "FIRST"

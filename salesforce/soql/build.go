@@ -45,41 +45,55 @@ func NewPath(name string) (*Path, error) {
 	return &Path{Names: strings.Split(name, ".")}, nil
 }
 
-// AllOf joins conditions by AND with the parentheses that this takes. Nil conditions are left out; without any other the result is nil.
+// AllOf joins conditions by AND with the parentheses that this takes; what is AND itself needs none. Nil conditions are left out; without any other the result is nil.
 func AllOf(conditions ...Expr) Expr {
-	terms := grouped(conditions)
-	switch len(terms) {
-	case 0:
-		return nil
-	case 1:
-		return terms[0]
+	var terms []Expr
+	for _, e := range conditions {
+		if and, ok := e.(*And); ok {
+			terms = append(terms, and.Terms...)
+		} else if e != nil {
+			terms = append(terms, e)
+		}
 	}
-	return &And{Terms: terms}
+	if len(terms) < 2 {
+		return first(terms)
+	}
+	return &And{Terms: grouped(terms)}
 }
 
 // AnyOf joins conditions by OR with the parentheses that this takes. Nil conditions are left out; without any other the result is nil. Mind
 // that Salesforce refuses a semi-join beneath OR: see JoinedObjects.
 func AnyOf(conditions ...Expr) Expr {
-	terms := grouped(conditions)
-	switch len(terms) {
-	case 0:
-		return nil
-	case 1:
-		return terms[0]
+	var terms []Expr
+	for _, e := range conditions {
+		if or, ok := e.(*Or); ok {
+			terms = append(terms, or.Terms...)
+		} else if e != nil {
+			terms = append(terms, e)
+		}
 	}
-	return &Or{Terms: terms}
+	if len(terms) < 2 {
+		return first(terms)
+	}
+	return &Or{Terms: grouped(terms)}
+}
+
+func first(terms []Expr) Expr {
+	if len(terms) == 0 {
+		return nil
+	}
+	return terms[0]
 }
 
 // grouped puts parentheses around what cannot stand beside another condition.
 func grouped(conditions []Expr) []Expr {
-	var terms []Expr
-	for _, e := range conditions {
+	terms := make([]Expr, len(conditions))
+	for i, e := range conditions {
 		switch e := e.(type) {
-		case nil:
 		case *And, *Or, *Not:
-			terms = append(terms, &Group{X: e})
+			terms[i] = &Group{X: e}
 		default:
-			terms = append(terms, e)
+			terms[i] = e
 		}
 	}
 	return terms

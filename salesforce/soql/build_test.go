@@ -26,7 +26,7 @@ func TestPrefix(t *testing.T) {
 		"Account.Name = 'x'":            "Account.Name = 'x'",
 		"Account.Id = NULL":             "AccountId = NULL",
 		"Id IN (SELECT AccountId FROM Contact WHERE Name = 'x')":  "AccountId IN (SELECT AccountId FROM Contact WHERE Name = 'x')",
-		"ParentId NOT IN (SELECT AccountId FROM Contact)":         "Account.ParentId NOT IN (SELECT AccountId FROM Contact)",
+		"ParentId NOT IN (SELECT AccountId FROM Contact)":         "",
 		"(NOT a LIKE 'x%') AND (b IN (1, 2) OR c EXCLUDES ('y'))": "(NOT Account.a LIKE 'x%') AND (Account.b IN (1, 2) OR Account.c EXCLUDES ('y'))",
 		"CALENDAR_YEAR(convertTimezone(CreatedDate)) = 2026":      "CALENDAR_YEAR(convertTimezone(Account.CreatedDate)) = 2026",
 		"DISTANCE(Site__c, GEOLOCATION(1, 2), 'km') < 5":          "DISTANCE(Account.Site__c, GEOLOCATION(1, 2), 'km') < 5",
@@ -88,6 +88,12 @@ func TestSelect(t *testing.T) {
 	if err != nil || count.String() != "SELECT COUNT() FROM Contact WHERE (NOT a = 1) OR b = 2" {
 		t.Errorf("got %s, %v", count, err)
 	}
+	if got := AllOf(mustFilter(t, "a = 1 AND b = 2"), mustFilter(t, "c = 3")).String(); got != "a = 1 AND b = 2 AND c = 3" {
+		t.Errorf("got %s", got)
+	}
+	if got := AnyOf(mustFilter(t, "a = 1 OR b = 2"), mustFilter(t, "c = 3 AND d = 4")).String(); got != "a = 1 OR b = 2 OR (c = 3 AND d = 4)" {
+		t.Errorf("got %s", got)
+	}
 	if AllOf() != nil || AnyOf(nil, nil) != nil || AllOf(nil, mustFilter(t, "a = 1")).String() != "a = 1" {
 		t.Error("joining nothing, or one condition, adds something")
 	}
@@ -142,6 +148,10 @@ func TestEmbed(t *testing.T) {
 	}
 	if want := "SELECT Id FROM Account WHERE (Name = '😀'    AND\tNmae = 'x') AND (a = 1 OR b = 2) LIMIT 1"; c.Text != want {
 		t.Fatalf("got %q\nwant %q", c.Text, want)
+	}
+	joined, err := Embed(q, "Id IN (SELECT AccountId FROM Contact) AND c = 3")
+	if err != nil || joined.Text != "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact) AND c = 3 AND (a = 1 OR b = 2) LIMIT 1" {
+		t.Errorf("a semi-join is not kept at the top level: %+v, %v", joined, err)
 	}
 	column := 1 + units(c.Text[:strings.Index(c.Text, "Nmae")])
 	at, ok := c.Locate(1, column)

@@ -19,7 +19,7 @@ func CheckFilter(text, object string, s Schema) []Finding {
 		sc.name = sc.object.Name
 	}
 	if e != nil {
-		c.where(e, sc, false)
+		c.where(e, sc, alone)
 	}
 	return c.sorted()
 }
@@ -38,6 +38,7 @@ type checker struct {
 	findings []Finding
 	text     string // the text of a filter, for repairs; empty for a query
 	joins    int
+	nested   int // the ANDs around the condition
 	nesting  int // of child subqueries
 }
 
@@ -70,25 +71,41 @@ func (c *checker) fix(at Span, text string) *Fix {
 	return &Fix{Start: at.Start.Offset, End: at.End.Offset, Text: text, Label: "Use " + shortened(text)}
 }
 
-// where checks a condition; inOr tells whether it stands beneath an OR.
-func (c *checker) where(e Expr, sc *scope, inOr bool) {
+// joiner is what stands directly around a condition, which matters to semi-joins.
+type joiner int
+
+const (
+	alone joiner = iota // nothing, or AND
+	underOr
+	underNestedOr // OR inside parentheses that AND joins to something
+	underNot
+)
+
+// where checks a condition. Parentheses do not change what stands around it, and an AND between hides an OR further out.
+func (c *checker) where(e Expr, sc *scope, around joiner) {
 	if len(c.findings) >= 2*maxFindings {
 		return
 	}
 	switch e := e.(type) {
 	case *And:
+		c.nested++
 		for _, term := range e.Terms {
-			c.where(term, sc, inOr)
+			c.where(term, sc, alone)
 		}
+		c.nested--
 	case *Or:
+		inside := underOr
+		if c.nested > 0 {
+			inside = underNestedOr
+		}
 		for _, term := range e.Terms {
-			c.where(term, sc, true)
+			c.where(term, sc, inside)
 		}
 	case *Not:
-		c.where(e.X, sc, inOr)
+		c.where(e.X, sc, underNot)
 	case *Group:
 		if e.X != nil {
-			c.where(e.X, sc, inOr)
+			c.where(e.X, sc, around)
 		}
 	case *Comparison:
 		if v := c.operand(e.Left, sc, use{filter: true}); v != nil {
@@ -112,7 +129,7 @@ func (c *checker) where(e Expr, sc *scope, inOr bool) {
 	case *Includes:
 		c.includes(e, sc)
 	case *SemiJoin:
-		c.semiJoin(e, sc, inOr)
+		c.semiJoin(e, sc, around)
 	}
 }
 
@@ -141,7 +158,7 @@ func (c *checker) includes(e *Includes, sc *scope) {
 }
 
 // semiJoin checks IN (SELECT …) and its rules.
-func (c *checker) semiJoin(e *SemiJoin, sc *scope, inOr bool) {
+func (c *checker) semiJoin(e *SemiJoin, sc *scope, around joiner) {
 	c.joins++
 	left := c.operand(e.Left, sc, use{filter: true})
 	rule := func(at Span, message, server string) {
@@ -152,8 +169,15 @@ func (c *checker) semiJoin(e *SemiJoin, sc *scope, inOr bool) {
 		rule(e.OpSpan, "A subquery may not hold another subquery.", "Nesting of semi join sub-selects is not supported")
 	case c.joins > 2:
 		rule(e.OpSpan, "A query may hold at most two subqueries after IN.", "Maximum 2 semi join sub-selects are allowed")
-	case inOr:
-		rule(e.OpSpan, "A subquery may not stand beside OR. Split the filter, or join the conditions with AND.", "Semi join sub-selects are not allowed with the 'OR' operator")
+	case around == underNestedOr:
+		rule(e.OpSpan, besideOr, "Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions.")
+	case around == underOr:
+		rule(e.OpSpan, besideOr, "Semi join sub-selects are not allowed with the 'OR' operator")
+	case around == underNot:
+		rule(e.OpSpan, "NOT may not stand before a subquery: use NOT IN in place of IN, or IN in place of NOT IN.", "Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions.")
+	}
+	if path, ok := e.Left.(*Path); ok && len(c.ownNames(path, sc)) > 1 {
+		rule(path.Span, "Before IN (SELECT …) stands a field of "+sc.name+" itself, not one behind a relationship.", "The left operand in the where expression for outer query cannot use relationships: '"+path.String()+"'")
 	}
 	if left != nil && left.typ != "" && left.typ != "id" && left.typ != "reference" {
 		rule(e.Left.Bounds(), "Before IN (SELECT …) stands an id or a lookup field; "+left.described()+".",
@@ -172,12 +196,18 @@ func (c *checker) semiJoin(e *SemiJoin, sc *scope, inOr bool) {
 		c.joinField(path, left, innerScope, rule)
 	}
 	if inner.Where != nil {
-		c.where(inner.Where, innerScope, false)
+		c.where(inner.Where, innerScope, alone)
 	}
 }
 
+const besideOr = "A subquery may not stand beside OR. Join the conditions with AND, or split the filter in two."
+
 // joinField checks the one field that a semi-join's subquery selects.
 func (c *checker) joinField(path *Path, left *operandType, sc *scope, rule func(Span, string, string)) {
+	if len(c.ownNames(path, sc)) > 1 {
+		rule(path.Span, "The subquery selects a field of "+sc.name+" itself, not one behind a relationship.", "The selected field in the semi join inner select cannot use relationships: '"+path.String()+"'")
+		return
+	}
 	right := c.operand(path, sc, use{})
 	if right == nil || right.typ == "" {
 		return

@@ -1,6 +1,7 @@
 package soql
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -67,7 +68,7 @@ func (c *checker) path(p *Path, sc *scope, u use) *operandType {
 	if len(names)-1 > maxLevels {
 		c.note(p.Span, Finding{
 			Kind: KindTooManyLevels, Subject: p.String(),
-			Message: "A path may follow at most five relationships; this one follows " + itoa(len(names)-1) + ".",
+			Message: "A path may follow at most five relationships; this one follows " + strconv.Itoa(len(names)-1) + ".",
 		})
 		return nil
 	}
@@ -214,6 +215,10 @@ func (c *checker) target(ref *Field) *Object {
 	if len(ref.ReferenceTo) == 1 {
 		return c.schema.Object(ref.ReferenceTo[0])
 	}
+	return c.nameObject()
+}
+
+func (c *checker) nameObject() *Object {
 	if o := c.schema.Object("Name"); o != nil {
 		return o
 	}

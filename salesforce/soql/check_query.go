@@ -95,16 +95,16 @@ func (c *checker) query(q *Query, parent *scope) {
 	sc := c.scopeOf(q, parent)
 	c.selectList(q, sc, parent)
 	if q.Scope != "" && !scopes[strings.ToLower(q.Scope)] {
-		c.note(q.Span, Finding{Kind: KindScope, Subject: q.Scope, Message: q.Scope + " is not a scope. Use everything, mine, team or another that Salesforce documents."})
+		c.note(q.ScopeSpan, Finding{Kind: KindScope, Subject: q.Scope, Message: q.Scope + " is not a scope. Use everything, mine, team or another that Salesforce documents."})
 	}
 	if q.Where != nil {
-		c.where(q.Where, sc, false)
+		c.where(q.Where, sc, alone)
 	}
 	if q.With != nil && q.With.Mode != "" {
 		c.note(q.With.Span, Finding{Kind: KindApexOnly, Subject: "WITH " + q.With.Mode, Message: "WITH " + q.With.Mode + " works only in Apex code.", server: "unexpected token: '" + q.With.Mode + "'"})
 	}
 	if q.With != nil && q.With.Where != nil {
-		c.where(q.With.Where, sc, false)
+		c.where(q.With.Where, sc, alone)
 	}
 	c.grouping(q, sc)
 	for _, item := range q.OrderBy {
@@ -151,15 +151,19 @@ func (c *checker) selectList(q *Query, sc, parent *scope) {
 	}
 }
 
-// withoutAlias is the path as it would be written without the alias or name of the object before it.
-func (c *checker) withoutAlias(p *Path, sc *scope) string {
+// ownNames are the names of the path as it would be written without the alias or name of the object before it.
+func (c *checker) ownNames(p *Path, sc *scope) []string {
 	if len(p.Names) > 1 {
 		_, aliased := sc.aliases[strings.ToLower(p.Names[0])]
 		if aliased || strings.EqualFold(p.Names[0], sc.name) {
-			return strings.Join(p.Names[1:], ".")
+			return p.Names[1:]
 		}
 	}
-	return p.String()
+	return p.Names
+}
+
+func (c *checker) withoutAlias(p *Path, sc *scope) string {
+	return strings.Join(c.ownNames(p, sc), ".")
 }
 
 func (c *checker) subquery(s *Subquery, outer *Query, sc, parent *scope) {
@@ -220,7 +224,7 @@ func (c *checker) typeOf(t *TypeOf, sc *scope) {
 			c.path(field, inner, use{})
 		}
 	}
-	other := &scope{name: "Name", object: c.target(&Field{})}
+	other := &scope{name: "Name", object: c.nameObject()}
 	for _, field := range t.Else {
 		c.path(field, other, use{})
 	}
@@ -236,7 +240,7 @@ func (c *checker) grouping(q *Query, sc *scope) {
 		}
 	}
 	if q.Having != nil {
-		c.where(q.Having, sc, false)
+		c.where(q.Having, sc, alone)
 	}
 	if !q.IsAggregate() {
 		return

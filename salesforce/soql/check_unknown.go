@@ -1,11 +1,8 @@
 package soql
 
 import (
-	"strconv"
 	"strings"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func (c *checker) unknownObject(at Span, name string) {
 	var known []Suggestion

@@ -82,15 +82,13 @@ func (c *checker) value(v *operandType, l *Literal) {
 		ok = l.Kind == StringLiteral
 	}
 	if !ok {
-		f := Finding{Kind: KindValueType, Subject: v.name, Object: v.object, Want: v.typ, Message: capital(v.described()) + ", but " + written(l) + ". " + example(v.typ)}
+		f := Finding{Kind: KindValueType, Subject: v.name, Object: v.object, Want: v.typ, Message: v.described() + ", but " + written(l) + ". " + example(v.typ)}
 		if text := converted(v.typ, l); text != "" {
 			f.Fix = c.fix(l.Span, text)
 		}
 		c.note(l.Span, f)
 	}
 }
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // written says what the literal is, as seen by the writer.
 func written(l *Literal) string {

@@ -31,29 +31,35 @@ type Composed struct {
 type verbatim struct {
 	Span
 	text string
-	at   int // where it was printed
+	bare bool // printed without parentheses
+	at   int  // where it was printed
 }
 
 func (*verbatim) expr() {}
 
-// String returns the text in parentheses.
+// String returns the text, in parentheses if need be.
 func (v *verbatim) String() string { return printed(v) }
 
 // oneLine replaces every line break by as many blanks, so that places stay where they are. No string literal can hold one.
 var oneLine = strings.NewReplacer("\n", " ", "\r", " ")
 
 // Embed puts a typed condition in parentheses into the WHERE clause of the query, before the condition that the query has already. The condition
-// is read alone first, so that one such as a = 1) OR (b = 2 cannot reach beyond its parentheses. The error is a *FilterError when it is refused,
-// or says that the whole is too long.
+// is read alone first, so that one such as a = 1) OR (b = 2 cannot reach beyond its parentheses. Conditions joined by AND that hold a semi-join
+// go without parentheses, since Salesforce wants semi-joins at the top level. The error is a *FilterError when the condition is refused, or says
+// that the whole is too long.
 func Embed(q *Query, condition string) (*Composed, error) {
-	if _, findings := ParseFilter(condition); Refused(findings) {
+	e, findings := ParseFilter(condition)
+	if Refused(findings) {
 		return nil, &FilterError{Findings: findings}
 	}
 	typed := &verbatim{text: oneLine.Replace(condition)}
+	if _, and := e.(*And); and && len(JoinedObjects(e)) > 0 {
+		typed.bare = true
+	}
 	whole := *q
 	whole.Where = typed
 	if q.Where != nil {
-		whole.Where = &And{Terms: append([]Expr{typed}, grouped([]Expr{q.Where})...)}
+		whole.Where = AllOf(typed, q.Where)
 	}
 	text := whole.String()
 	if tooLong(text) != nil {

@@ -246,7 +246,7 @@ func (p *parser) unknownFunction(tok *token, where place, known bool) {
 	f := p.explain(tok)
 	switch {
 	case !p.filter:
-	case known && funcsByName[toLower(tok.word)].Kind() == AggregateFunc:
+	case known && funcsByName[strings.ToLower(tok.word)].Kind() == AggregateFunc:
 		f.Message = tok.word + " counts or sums over many records and cannot stand in a filter, which looks at one record at a time."
 	case known && tok.word == "CONVERTTIMEZONE":
 		f.Message = "convertTimezone can stand only inside a date function, such as CALENDAR_YEAR(convertTimezone(CreatedDate))."

@@ -1,5 +1,7 @@
 package soql
 
+import "strings"
+
 // place says where a function or condition stands, which decides what it may be.
 type place int
 
@@ -167,7 +169,7 @@ func (p *parser) operand(where place) Operand {
 	return nil
 }
 
-// allowedFuncs says which sorts of function each place takes besides those named in allowsFunc.
+// allowsFunc says whether the function may be the outermost one in this place.
 func allowsFunc(where place, f Func) bool {
 	switch where {
 	case inSelect:
@@ -186,7 +188,7 @@ func allowsFunc(where place, f Func) bool {
 // call reads a function and its arguments.
 func (p *parser) call(where place) *Call {
 	tok := p.peek()
-	f, known := funcsByName[toLower(tok.word)]
+	f, known := funcsByName[strings.ToLower(tok.word)]
 	if !known || !allowsFunc(where, f) {
 		p.unknownFunction(tok, where, known)
 		return nil
@@ -233,7 +235,7 @@ func wraps(outer, inner Func) bool {
 // wrappedArg reads the one argument of an ordinary function: a path, or one function around a path.
 func (p *parser) wrappedArg(c *Call) bool {
 	tok := p.peek()
-	inner, known := funcsByName[toLower(tok.word)]
+	inner, known := funcsByName[strings.ToLower(tok.word)]
 	if tok.kind != tokName || !p.ahead(1).is("(") {
 		path := p.path()
 		if path == nil {

@@ -26,11 +26,12 @@ func (p *parser) query(place queryPlace) *Query {
 		if !p.expect("SCOPE") {
 			return nil
 		}
+		at := p.peek().start
 		scope, ok := p.name()
 		if !ok {
 			return nil
 		}
-		q.Scope = scope
+		q.Scope, q.ScopeSpan = scope, p.span(at)
 	}
 	if p.accept("WHERE") {
 		if q.Where = p.logical(inWhere); q.Where == nil {

@@ -7,8 +7,6 @@ import (
 	"strings"
 )
 
-func toLower(s string) string { return strings.ToLower(s) }
-
 // value reads the right side of a comparison or one value of a list.
 func (p *parser) value(where place, op Op) *Literal {
 	p.want = "a value such as 'text', 5, 2026-01-31, TODAY, TRUE or NULL"
@@ -133,7 +131,7 @@ func (p *parser) countedDate(tok *token) *Literal {
 		p.noteFix(Span{Start: tok.start, End: p.ahead(3).end()}, tok.text+":"+p.ahead(2).text,
 			"The number of "+tok.word+" follows a colon: "+tok.word+":"+p.ahead(2).text+".")
 		p.skip(4)
-		return &Literal{Span: p.span(tok.start), Kind: NamedDateLiteral, Text: tok.word, N: count(p.tokens[p.at-2].text)}
+		return &Literal{Span: p.span(tok.start), Kind: NamedDateLiteral, Text: tok.word, N: wholeNumber(p.tokens[p.at-2].text)}
 	}
 	if !p.ahead(1).is(":") || p.ahead(2).kind != tokNumber || strings.Contains(p.ahead(2).text, ".") {
 		bad := p.ahead(1)
@@ -145,11 +143,11 @@ func (p *parser) countedDate(tok *token) *Literal {
 		return nil
 	}
 	p.skip(3)
-	return &Literal{Span: p.span(tok.start), Kind: NamedDateLiteral, Text: tok.word, N: count(p.tokens[p.at-1].text)}
+	return &Literal{Span: p.span(tok.start), Kind: NamedDateLiteral, Text: tok.word, N: wholeNumber(p.tokens[p.at-1].text)}
 }
 
-// count reads digits; more than an int64 holds counts as the largest one, which is beyond every calendar anyway.
-func count(digits string) int64 {
+// wholeNumber reads digits; more than an int64 holds counts as the largest one, which is beyond every calendar anyway.
+func wholeNumber(digits string) int64 {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
 		return math.MaxInt64

@@ -8,7 +8,7 @@ import (
 // Prefix rewrites a condition about a parent so that it can filter the parent's children: every field path gains the relationship before it, and
 // the parent's own Id becomes idField, the child's lookup. With "Account" and "AccountId", Type = 'x' becomes Account.Type = 'x' and
 // Id IN (SELECT …) becomes AccountId IN (SELECT …). The condition itself is left as it is. An error says what has no form on the child: a path
-// that would follow more than five relationships, or FORMULA, whose text is opaque.
+// that would follow more than five relationships, a semi-join on another field than the parent's Id, or FORMULA, whose text is opaque.
 //
 // A child without a parent sees nulls in all of the parent's fields, so the caller adds idField != NULL. When the condition holds a semi-join,
 // Salesforce's rules for those may refuse the result: see JoinedObjects.
@@ -49,7 +49,11 @@ func (p *prefixer) expr(e Expr) Expr {
 	case *InList:
 		return &InList{Left: p.operand(e.Left), Not: e.Not, Values: e.Values}
 	case *SemiJoin:
-		return &SemiJoin{Left: p.operand(e.Left), Not: e.Not, Query: e.Query}
+		left := p.operand(e.Left)
+		if path, ok := left.(*Path); ok && len(path.Names) > 1 {
+			p.fail(path.String() + " cannot stand before a subquery, because it lies behind a relationship")
+		}
+		return &SemiJoin{Left: left, Not: e.Not, Query: e.Query}
 	case *Includes:
 		return &Includes{Left: p.operand(e.Left), Not: e.Not, Values: e.Values}
 	}
@@ -104,7 +108,7 @@ func (p *prefixer) fail(reason string) {
 }
 
 // JoinedObjects returns the objects that the condition's semi-joins read, in the order of the text. Salesforce refuses a semi-join that reads the
-// object that the query itself is about, a third one in a query, and any beneath OR.
+// object that the query itself is about, a third one in a query, and one directly beside OR or behind NOT.
 func JoinedObjects(e Expr) []string {
 	var objects []string
 	walk(e, func(e Expr) {

@@ -151,10 +151,14 @@ func printExpr(b *strings.Builder, e Expr) {
 		e.Query.print(b)
 		b.WriteByte(')')
 	case *verbatim:
-		b.WriteByte('(')
+		if !e.bare {
+			b.WriteByte('(')
+		}
 		e.at = b.Len()
 		b.WriteString(e.text)
-		b.WriteByte(')')
+		if !e.bare {
+			b.WriteByte(')')
+		}
 	case *Includes:
 		b.WriteString(e.Left.String())
 		if e.Not {
