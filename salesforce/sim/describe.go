@@ -1,0 +1,273 @@
+package sim
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// visibleObject returns the object of that name if the connected user may see it.
+func (w *world) visibleObject(name string) *object {
+	o := w.object(name)
+	if o == nil || w.hidden[lower(o.name)] {
+		return nil
+	}
+	if o.view != nil && w.hidden[lower(o.viewOf)] {
+		return nil
+	}
+	if o.needsGrant && !w.granted(o.name) {
+		return nil
+	}
+	return o
+}
+
+// sees tells whether the connected user may read a field.
+func (w *world) sees(o *object, f *field) bool {
+	if len(w.hidden) > 0 && w.hidden[lower(o.name)+"."+lower(f.name)] {
+		return false
+	}
+	return !f.needsGrant || w.granted(o.name+"."+f.name)
+}
+
+// visibleField returns an object's field if the connected user may read it.
+func (w *world) visibleField(o *object, name string) *field {
+	f := o.field(name)
+	if f == nil || !w.sees(o, f) {
+		return nil
+	}
+	return f
+}
+
+// unmodified answers 304 when the caller has the describe already: nothing about the schema changed since.
+func (rq *request) unmodified() bool {
+	changed := rq.world.schemaAt
+	rq.w.Header().Set("Last-Modified", changed.Format(http.TimeFormat))
+	since, err := http.ParseTime(rq.r.Header.Get("If-Modified-Since"))
+	if err != nil || changed.Truncate(time.Second).After(since) {
+		return false
+	}
+	rq.w.WriteHeader(http.StatusNotModified)
+	return true
+}
+
+// describeGlobal serves /sobjects.
+func (rq *request) describeGlobal() error {
+	if rq.unmodified() {
+		return nil
+	}
+	list := []map[string]any{}
+	for _, o := range rq.world.order {
+		if rq.world.visibleObject(o.name) != nil {
+			list = append(list, rq.summary(o))
+		}
+	}
+	return rq.json(http.StatusOK, map[string]any{"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list})
+}
+
+// summary is an object as describeGlobal shows it.
+func (rq *request) summary(o *object) map[string]any {
+	write := !o.readOnly
+	base := rq.root + "/sobjects/" + o.name
+	urls := map[string]any{"sobject": base, "describe": base + "/describe", "rowTemplate": base + "/{ID}"}
+	if !o.custom && !o.setup {
+		urls["compactLayouts"], urls["layouts"], urls["approvalLayouts"] = base+"/describe/compactLayouts", base+"/describe/layouts", base+"/describe/approvalLayouts"
+	}
+	var prefix any
+	if o.prefix != "" {
+		prefix = o.prefix
+	}
+	var associateType, associateParent any
+	if o.view != nil {
+		associateType, associateParent = "Feed", o.viewOf
+	}
+	return map[string]any{
+		"activateable": false, "associateEntityType": associateType, "associateParentEntity": associateParent, "createable": write, "custom": o.custom,
+		"customSetting": false, "deepCloneable": false, "deletable": write, "deprecatedAndHidden": false, "feedEnabled": o.feed, "hasSubtypes": false,
+		"isInterface": false, "isSubtype": false, "keyPrefix": prefix, "label": o.label, "labelPlural": o.labelPlural, "layoutable": write && !o.setup,
+		"mergeable": o.mergeable, "mruEnabled": write && !o.setup, "name": o.name, "queryable": true, "replicateable": o.view == nil, "retrieveable": true,
+		"searchable": write && !o.setup, "triggerable": write && !o.setup, "undeletable": write && !o.setup, "updateable": write, "urls": urls,
+	}
+}
+
+// describe serves /sobjects/T/describe.
+func (rq *request) describe() error {
+	o := rq.world.visibleObject(rq.seg[1])
+	if o == nil {
+		return notFound()
+	}
+	if rq.unmodified() {
+		return nil
+	}
+	return rq.json(http.StatusOK, rq.describeObject(o))
+}
+
+func (rq *request) describeObject(o *object) map[string]any {
+	m := rq.summary(o)
+	fields := []map[string]any{}
+	for _, f := range o.fields {
+		if rq.world.sees(o, f) {
+			fields = append(fields, rq.describeField(o, f))
+		}
+	}
+	base := rq.root + "/sobjects/" + o.name
+	urls := m["urls"].(map[string]any)
+	urls["uiEditTemplate"] = rq.org.origin(rq.r) + "/{ID}/e"
+	urls["uiDetailTemplate"] = rq.org.origin(rq.r) + "/{ID}"
+	urls["uiNewRecord"] = rq.org.origin(rq.r) + "/" + o.prefix + "/e"
+	urls["layouts"] = base + "/describe/layouts"
+	urls["approvalLayouts"] = base + "/describe/approvalLayouts"
+	for k, v := range map[string]any{
+		"actionOverrides": []any{}, "childRelationships": rq.world.describeChildren(o), "compactLayoutable": !o.setup, "defaultImplementation": nil,
+		"extendedInterfaces": nil, "fields": fields, "implementedBy": nil, "implementsInterfaces": nil, "listviewable": nil, "lookupLayoutable": nil,
+		"namedLayoutInfos": []any{}, "networkScopeFieldName": nil, "recordTypeInfos": rq.recordTypeInfos(o), "searchLayoutable": true,
+		"sobjectDescribeOption": "FULL", "supportedScopes": []any{
+			map[string]any{"label": "All " + lower(o.labelPlural), "name": "everything"},
+			map[string]any{"label": "My " + lower(o.labelPlural), "name": "mine"},
+		},
+	} {
+		m[k] = v
+	}
+	return m
+}
+
+// describeChildren lists the relationships that lead from an object to its children.
+func (w *world) describeChildren(parent *object) []map[string]any {
+	list := []map[string]any{}
+	for _, child := range w.order {
+		if w.visibleObject(child.name) == nil {
+			continue
+		}
+		for _, f := range child.fields {
+			if f.typ != "reference" || !refers(f, parent.name) || !w.sees(child, f) {
+				continue
+			}
+			var name any
+			if f.childRel != "" {
+				name = f.childRel
+			}
+			list = append(list, map[string]any{"cascadeDelete": f.cascade, "childSObject": child.name, "deprecatedAndHidden": false, "field": f.name,
+				"junctionIdListNames": []any{}, "junctionReferenceTo": []any{}, "relationshipName": name, "restrictedDelete": f.restrictedDelete})
+		}
+	}
+	return list
+}
+
+func refers(f *field, object string) bool {
+	for _, r := range f.refs {
+		if strings.EqualFold(r, object) {
+			return true
+		}
+	}
+	return false
+}
+
+// recordTypeInfos lists an object's record types, after them the master type that each object has.
+func (rq *request) recordTypeInfos(o *object) []map[string]any {
+	list := []map[string]any{}
+	info := func(id, name, developer string, master, byDefault bool) {
+		list = append(list, map[string]any{"active": true, "available": true, "defaultRecordTypeMapping": byDefault, "developerName": developer, "master": master,
+			"name": name, "recordTypeId": id, "urls": map[string]any{"layout": rq.root + "/sobjects/" + o.name + "/describe/layouts/" + id}})
+	}
+	w := rq.world
+	types := w.object("RecordType")
+	name, developer, object := types.field("Name"), types.field("DeveloperName"), types.field("SobjectType")
+	t := w.table(types)
+	for row := range t.rows {
+		if t.alive(row) && strings.EqualFold(w.get(types, object, row).s, o.name) {
+			info(idText(rowID(prefixRecordType, row)), w.get(types, name, row).s, w.get(types, developer, row).s, false, len(list) == 0)
+		}
+	}
+	info("012000000000000AAA", "Master", "Master", true, len(list) == 0)
+	return list
+}
+
+// soapTypes maps describe types to the types of the SOAP API; what is missing is xsd:string.
+var soapTypes = map[string]string{
+	"id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double",
+	"date": "xsd:date", "datetime": "xsd:dateTime", "time": "xsd:time", "base64": "xsd:base64Binary", "location": "urn:location", "address": "urn:address",
+	"anyType": "xsd:anyType",
+}
+
+// describeField is one field with every key that Salesforce sends.
+func (rq *request) describeField(o *object, f *field) map[string]any {
+	picks := []map[string]any{}
+	for _, p := range f.picks {
+		picks = append(picks, map[string]any{"active": !p.inactive, "defaultValue": p.isDefault, "label": p.label, "validFor": nil, "value": p.value})
+	}
+	refs := f.refs
+	if refs == nil {
+		refs = []string{}
+	}
+	label := f.label
+	if f.typ == "id" {
+		label = o.label + " ID"
+	}
+	soap := soapTypes[f.typ]
+	if soap == "" {
+		soap = "xsd:string"
+	}
+	precision, digits := f.precision, 0
+	if f.typ == "int" {
+		precision, digits = 0, 8
+	}
+	var defaultValue any
+	if f.typ == "boolean" {
+		defaultValue = f.defaultValue == "true"
+	} else if f.defaultValue != "" {
+		defaultValue = f.defaultValue
+	}
+	byteLength := f.length * 3
+	if f.typ == "id" || f.typ == "reference" {
+		byteLength = 18
+	}
+	return map[string]any{
+		"aggregatable": f.aggregatable(), "aiPredictionField": false, "autoNumber": f.autoNumber, "byteLength": byteLength, "calculated": f.calculated,
+		"calculatedFormula": optional(f.formula), "cascadeDelete": f.cascade, "caseSensitive": f.caseSensitive, "compoundFieldName": optional(f.compound),
+		"controllerName": nil, "createable": f.createable && !o.readOnly, "custom": f.custom, "defaultValue": defaultValue, "defaultValueFormula": nil,
+		"defaultedOnCreate": f.defaulted || f.typ == "boolean", "dependentPicklist": false, "deprecatedAndHidden": false, "digits": digits,
+		"displayLocationInDecimal": false, "encrypted": f.typ == "encryptedstring", "externalId": f.externalID, "extraTypeInfo": optional(f.extra), "filterable": f.filterable,
+		"filteredLookupInfo": nil, "formulaTreatNullNumberAsZero": false, "groupable": f.groupable, "highScaleNumber": false, "htmlFormatted": f.html,
+		"idLookup": f.idLookup, "inlineHelpText": optional(f.help), "label": label, "length": f.length, "mask": nil, "maskType": nil, "name": f.name,
+		"nameField": f.nameField, "namePointing": f.namePointing, "nillable": f.nillable, "permissionable": f.permissionable(), "picklistValues": picks,
+		"polymorphicForeignKey": f.polymorphic, "precision": precision, "queryByDistance": false, "referenceTargetField": nil, "referenceTo": refs,
+		"relationshipName": optional(f.relName), "relationshipOrder": relationshipOrder(f), "restrictedDelete": f.restrictedDelete, "restrictedPicklist": f.restricted,
+		"scale": f.scale, "searchPrefilterable": f.typ == "reference", "soapType": soap, "sortable": f.sortable, "type": f.typ, "unique": f.unique,
+		"updateable": f.updateable && !o.readOnly, "writeRequiresMasterRead": false,
+	}
+}
+
+func optional(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func relationshipOrder(f *field) any {
+	if f.cascade {
+		return 0
+	}
+	return nil
+}
+
+// aggregatable tells whether COUNT(f), MIN(f) and their like may take the field.
+func (f *field) aggregatable() bool {
+	switch f.typ {
+	case "boolean", "multipicklist", "address", "location", "base64", "encryptedstring":
+		return false
+	case "textarea":
+		return f.filterable
+	}
+	return true
+}
+
+// permissionable tells whether field-level security applies.
+func (f *field) permissionable() bool {
+	return (f.nillable || f.custom && !f.cascade) && f.typ != "id" && !systemField[f.name]
+}
+
+var systemField = map[string]bool{"OwnerId": true, "IsDeleted": true, "CreatedDate": true, "CreatedById": true, "LastModifiedDate": true, "LastModifiedById": true,
+	"SystemModstamp": true, "LastViewedDate": true, "LastReferencedDate": true, "Name": true}
+
+// granted tells whether a permission set of the connected user shows an object or a field.
+func (w *world) granted(name string) bool { return w.grants[lower(name)] }

@@ -1,0 +1,232 @@
+package sim
+
+import (
+	"strings"
+
+	"millrace/salesforce/soql"
+)
+
+const maxJoins = 2
+
+// semiJoin compiles column IN (SELECT …) and its anti-join. The inner query is run once.
+func (c *compiler) semiJoin(o *object, x *soql.SemiJoin) (test, error) {
+	pos := x.Start
+	if c.inner {
+		return nil, c.at("MALFORMED_QUERY", pos, "Nesting of semi join sub-selects is not supported")
+	}
+	if c.joins++; c.joins > maxJoins {
+		return nil, c.at("MALFORMED_QUERY", pos, "The maximum number of semi join sub-selects is %d", maxJoins)
+	}
+	col, err := c.filterable(o, x.Left)
+	if err != nil {
+		return nil, err
+	}
+	if col.f.typ != "id" && col.f.typ != "reference" {
+		return nil, c.at("INVALID_FIELD", pos, "The left operand of a semi join sub-select must be an id or a reference field, cannot use: '%s'", x.Left)
+	}
+	ids, err := c.joined(x.Query)
+	if err != nil {
+		return nil, err
+	}
+	get := col.get
+	if x.Not {
+		return func(row int) bool { v := get(row); return v.kind != kID || !ids[v.n] }, nil
+	}
+	return func(row int) bool { v := get(row); return v.kind == kID && ids[v.n] }, nil
+}
+
+// joined runs the query inside a semi-join and returns the ids that it selects.
+func (c *compiler) joined(q *soql.Query) (map[int64]bool, error) {
+	if len(q.OrderBy) > 0 || q.Limit != nil || q.Offset != nil || q.GroupBy != nil || q.Having != nil || len(q.For) > 0 || q.IsCount() {
+		return nil, c.at("MALFORMED_QUERY", q.Start, "Semi join sub-selects cannot use COUNT, LIMIT, ORDER BY, GROUP BY or FOR")
+	}
+	inner := &compiler{w: c.w, text: c.text, now: c.now, zone: c.zone, user: c.user, inner: true, alias: q.From[0].Alias}
+	o, err := inner.source(q.From[0])
+	if err != nil {
+		return nil, err
+	}
+	if len(q.Select) != 1 {
+		return nil, c.at("MALFORMED_QUERY", q.Start, "A semi join sub-select must select exactly one id field")
+	}
+	p, ok := q.Select[0].Value.(*soql.Path)
+	if !ok {
+		return nil, c.at("MALFORMED_QUERY", q.Start, "Semi join sub-select can only query id fields, cannot use: '%s'", q.Select[0].Value)
+	}
+	col, err := inner.path(o, p)
+	if err != nil {
+		return nil, err
+	}
+	if col.f.typ != "id" && col.f.typ != "reference" {
+		return nil, c.at("MALFORMED_QUERY", p.Start, "Semi join sub-select can only query id fields, cannot use: '%s'", p)
+	}
+	rows, err := inner.matching(o, q.Where, false)
+	if err != nil {
+		return nil, err
+	}
+	ids := make(map[int64]bool, len(rows))
+	for _, row := range rows {
+		if v := col.get(int(row)); v.kind == kID {
+			ids[v.n] = true
+		}
+	}
+	return ids, nil
+}
+
+// hasJoin tells whether a condition contains a semi-join.
+func hasJoin(x soql.Expr) bool {
+	switch x := x.(type) {
+	case *soql.SemiJoin:
+		return true
+	case *soql.Group:
+		return hasJoin(x.X)
+	case *soql.Not:
+		return hasJoin(x.X)
+	case *soql.And:
+		return anyJoin(x.Terms)
+	case *soql.Or:
+		return anyJoin(x.Terms)
+	}
+	return false
+}
+
+func anyJoin(list []soql.Expr) bool {
+	for _, x := range list {
+		if hasJoin(x) {
+			return true
+		}
+	}
+	return false
+}
+
+// matching returns the rows of an object that a condition (nil for none) selects, in row order. all takes in deleted rows.
+func (c *compiler) matching(o *object, x soql.Expr, all bool) ([]int32, error) {
+	var filter test
+	if x != nil {
+		var err error
+		if filter, err = c.where(o, x); err != nil {
+			return nil, err
+		}
+	}
+	t := c.w.table(o)
+	var mine func(int) bool
+	if o.view != nil {
+		parent, packed := c.w.getter(o, o.field("ParentId")), c.w.object(o.viewOf).packed
+		mine = func(row int) bool { return parent(row).n>>seqBits == packed }
+	}
+	keep := func(row int) bool {
+		r := t.rec(row)
+		return (r == nil || !r.purged && (all || !r.deleted)) && (mine == nil || mine(row)) && (filter == nil || filter(row))
+	}
+	if some, ok := c.candidates(o, x); ok {
+		out := make([]int32, 0, len(some))
+		for _, row := range some {
+			if keep(int(row)) {
+				out = append(out, row)
+			}
+		}
+		return out, nil
+	}
+	capacity := 0
+	if filter == nil && mine == nil {
+		capacity = t.rows
+	}
+	out := make([]int32, 0, capacity)
+	for row := range t.rows {
+		if keep(row) {
+			out = append(out, int32(row))
+		}
+	}
+	return out, nil
+}
+
+// candidates narrows a condition to the rows that an id or a reference in it can select, so that asking for one record of a million does not
+// look at each. It returns false when the condition names none.
+func (c *compiler) candidates(o *object, x soql.Expr) ([]int32, bool) {
+	switch x := x.(type) {
+	case *soql.Group:
+		return c.candidates(o, x.X)
+	case *soql.And:
+		for _, term := range x.Terms {
+			if rows, ok := c.candidates(o, term); ok {
+				return rows, true
+			}
+		}
+	case *soql.Comparison:
+		if x.Op == soql.Equal {
+			return c.pointed(o, x.Left, []*soql.Literal{x.Right})
+		}
+	case *soql.InList:
+		if !x.Not {
+			return c.pointed(o, x.Left, x.Values)
+		}
+	}
+	return nil, false
+}
+
+// pointed returns the rows whose id or reference is one of the literals, in row order.
+func (c *compiler) pointed(o *object, left soql.Operand, list []*soql.Literal) ([]int32, bool) {
+	p, ok := left.(*soql.Path)
+	if !ok {
+		return nil, false
+	}
+	names := c.local(o, p.Names)
+	if len(names) != 1 {
+		return nil, false
+	}
+	f := c.w.visibleField(o, names[0])
+	if f == nil || f.typ != "id" && f.typ != "reference" || f.col < 0 {
+		return nil, false
+	}
+	packed := o.packed
+	if o.view != nil {
+		packed = o.view.packed
+	}
+	t := c.w.table(o)
+	seen := map[int32]bool{}
+	for _, l := range list {
+		id, ok := parseID(l.Text)
+		if l.Kind != soql.StringLiteral {
+			return nil, false
+		}
+		if !ok {
+			continue
+		}
+		prefix, row := splitID(id)
+		if f.typ == "id" {
+			if prefix == packed && t.exists(row) {
+				seen[int32(row)] = true
+			}
+			continue
+		}
+		if parent := c.w.byPrefix[prefix]; parent != nil && row >= 0 {
+			for _, child := range c.w.children(o, f, parent).of(row) {
+				seen[child] = true
+			}
+		}
+	}
+	rows := make([]int32, 0, len(seen))
+	for row := range seen {
+		rows = append(rows, row)
+	}
+	sortRows(rows)
+	return rows, true
+}
+
+// scoped turns USING SCOPE into a test; everything is the default.
+func (c *compiler) scoped(o *object, q *soql.Query) (test, error) {
+	switch lower(q.Scope) {
+	case "", "everything", "delegated", "team", "my_territory", "my_team_territory", "scopingrule":
+		return nil, nil
+	case "mine", "mine_and_my_groups", "queue_owned":
+		f := o.field("OwnerId")
+		if f == nil {
+			break
+		}
+		get, me := c.w.getter(o, f), rowID(prefixUser, c.user)
+		if strings.EqualFold(q.Scope, "queue_owned") {
+			return func(row int) bool { return get(row).n>>seqBits != prefixUser }, nil
+		}
+		return func(row int) bool { return get(row).n == me }, nil
+	}
+	return nil, c.at("MALFORMED_QUERY", q.Start, "Unsupported scope '%s' for entity '%s'", q.Scope, o.name)
+}

@@ -1,0 +1,439 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+
+	"millrace/salesforce/soql"
+)
+
+// test decides whether a row belongs to the result.
+type test func(row int) bool
+
+// where compiles a condition over an object's rows.
+func (c *compiler) where(o *object, x soql.Expr) (test, error) {
+	switch x := x.(type) {
+	case *soql.Group:
+		return c.where(o, x.X)
+	case *soql.Not:
+		t, err := c.where(o, x.X)
+		if err != nil {
+			return nil, err
+		}
+		return func(row int) bool { return !t(row) }, nil
+	case *soql.And:
+		terms, err := c.terms(o, x.Terms)
+		if err != nil {
+			return nil, err
+		}
+		return func(row int) bool {
+			for _, t := range terms {
+				if !t(row) {
+					return false
+				}
+			}
+			return true
+		}, nil
+	case *soql.Or:
+		if anyJoin(x.Terms) {
+			return nil, c.at("MALFORMED_QUERY", x.Start, "Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions.")
+		}
+		terms, err := c.terms(o, x.Terms)
+		if err != nil {
+			return nil, err
+		}
+		return func(row int) bool {
+			for _, t := range terms {
+				if t(row) {
+					return true
+				}
+			}
+			return false
+		}, nil
+	case *soql.Comparison:
+		col, err := c.filterable(o, x.Left)
+		if err != nil {
+			return nil, err
+		}
+		return c.comparison(col, x.Left, x.Op, x.Right)
+	case *soql.InList:
+		return c.inList(o, x)
+	case *soql.SemiJoin:
+		return c.semiJoin(o, x)
+	case *soql.Includes:
+		return c.includes(o, x)
+	}
+	return nil, c.at("MALFORMED_QUERY", x.Bounds().Start, "unexpected token: '%s'", x)
+}
+
+func (c *compiler) terms(o *object, list []soql.Expr) ([]test, error) {
+	out := make([]test, len(list))
+	for i, x := range list {
+		t, err := c.where(o, x)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = t
+	}
+	return out, nil
+}
+
+// filterable compiles an operand and refuses fields that cannot be filtered.
+func (c *compiler) filterable(o *object, x soql.Operand) (column, error) {
+	if c.over != nil {
+		return c.over(x)
+	}
+	col, err := c.operand(o, x)
+	if err != nil {
+		return col, err
+	}
+	_, isCall := x.(*soql.Call)
+	switch {
+	case col.f.typ == "address" && !isCall:
+		return col, c.at("INVALID_FIELD", x.Bounds().Start, "Address fields can only be filtered using Distance expressions")
+	case !col.f.filterable:
+		return col, c.at("INVALID_FIELD", x.Bounds().Start, "field '%s' can not be filtered in a query call", col.f.name)
+	}
+	return col, nil
+}
+
+// typeError says which kind of value a field wants.
+func (c *compiler) typeError(col column, pos soql.Pos) error {
+	name, quoted := col.f.typ, false
+	switch name {
+	case "datetime":
+		name = "dateTime"
+	case "currency", "percent":
+		name = "double"
+	case "boolean", "int", "double", "date", "time":
+	default:
+		name, quoted = "string", true
+	}
+	not := " not"
+	if quoted {
+		not = ""
+	}
+	return c.at("INVALID_FIELD", pos, "value of filter criterion for field '%s' must be of type %s and should%s be enclosed in quotes", col.f.name, name, not)
+}
+
+// constant turns a literal into a value of the column's type, or into a span for named dates.
+func (c *compiler) constant(col column, l *soql.Literal) (v value, from, to int64, err error) {
+	wrong := func() (value, int64, int64, error) { return null, 0, 0, c.typeError(col, l.Start) }
+	one := func(v value, ok bool, code, format string) (value, int64, int64, error) {
+		if !ok {
+			return null, 0, 0, c.at(code, l.Start, format, l.Text)
+		}
+		return v, v.n, v.n + 1, nil
+	}
+	if l.Kind == soql.NullLiteral {
+		return null, 0, 0, nil
+	}
+	switch col.f.typ {
+	case "boolean":
+		if l.Kind != soql.BoolLiteral {
+			return wrong()
+		}
+		return boolValue(l.Bool()), 0, 0, nil
+	case "int", "double", "currency", "percent":
+		if l.Kind == soql.CurrencyLiteral && col.f.typ == "currency" && c.w.multiCurrent || l.Kind == soql.NumberLiteral {
+			v, ok := parseDecimal(l.Text)
+			return one(v, ok, "MALFORMED_QUERY", "invalid number: %s")
+		}
+		return wrong()
+	case "date", "datetime":
+		switch {
+		case l.Kind == soql.NamedDateLiteral:
+			from, to := c.named(l.Text, int(min(l.N, 100_000))).inUnits(col.f.typ)
+			return value{kind: kDate, n: from}, from, to, nil
+		case l.Kind == soql.DateLiteral && col.f.typ == "date":
+			v, ok := parseDate(l.Text)
+			return one(v, ok, "MALFORMED_QUERY", "Invalid date: %s")
+		case l.Kind == soql.DateTimeLiteral && col.f.typ == "datetime":
+			v, ok := parseDateTime(l.Text)
+			v.n = floorDiv(v.n, 1000) * 1000
+			return one(v, ok, "MALFORMED_QUERY", "Invalid datetime: %s")
+		}
+		return wrong()
+	case "time":
+		if l.Kind != soql.TimeLiteral {
+			return wrong()
+		}
+		v, ok := parseTime(l.Text)
+		return one(v, ok, "MALFORMED_QUERY", "Invalid time: %s")
+	}
+	if l.Kind != soql.StringLiteral {
+		return wrong()
+	}
+	text := unescapeWild(l.Text)
+	if col.f.typ == "id" || col.f.typ == "reference" {
+		if text == "" {
+			return null, 0, 0, nil
+		}
+		if !validIDText(text) {
+			return null, 0, 0, c.at("INVALID_QUERY_FILTER_OPERATOR", l.Start, "invalid ID field: %s", text)
+		}
+		if id, ok := parseID(text); ok {
+			return idValue(id), id, id + 1, nil
+		}
+		return value{kind: kText, s: text[:15]}, 0, 0, nil // an id of no record here
+	}
+	return textValue(text), 0, 0, nil
+}
+
+// unescapeWild gives \_ and \% outside LIKE the meaning that they have inside it.
+func unescapeWild(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	return strings.NewReplacer(`\_`, `_`, `\%`, `%`).Replace(s)
+}
+
+// comparison compiles column op literal.
+func (c *compiler) comparison(col column, left soql.Operand, op soql.Op, l *soql.Literal) (test, error) {
+	get := col.get
+	if op == soql.Like {
+		return c.like(col, left, l)
+	}
+	if col.f.typ == "multipicklist" && op != soql.Equal && op != soql.NotEqual {
+		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", left.Bounds().Start, "invalid operator on multipicklist field")
+	}
+	if col.f.typ == "boolean" && op != soql.Equal && op != soql.NotEqual {
+		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", left.Bounds().Start, "invalid operator on boolean field")
+	}
+	v, from, to, err := c.constant(col, l)
+	if err != nil {
+		return nil, err
+	}
+	if l.Kind == soql.NamedDateLiteral {
+		return spanTest(get, op, from, to), nil
+	}
+	if v.isNull() {
+		switch op {
+		case soql.Equal:
+			return func(row int) bool { return get(row).isNull() }, nil
+		case soql.NotEqual:
+			return func(row int) bool { return !get(row).isNull() }, nil
+		}
+		return func(int) bool { return false }, nil
+	}
+	if op == soql.Equal || op == soql.NotEqual {
+		eq := equality(col, v)
+		if op == soql.NotEqual {
+			return func(row int) bool { return !eq(get(row)) }, nil
+		}
+		return func(row int) bool { return eq(get(row)) }, nil
+	}
+	return func(row int) bool {
+		x := get(row)
+		if x.isNull() {
+			return false
+		}
+		switch n := compare(x, v); op {
+		case soql.Less:
+			return n < 0
+		case soql.LessOrEqual:
+			return n <= 0
+		case soql.Greater:
+			return n > 0
+		default:
+			return n >= 0
+		}
+	}, nil
+}
+
+// equality returns a function that compares values with v as = does.
+func equality(col column, v value) func(value) bool {
+	switch {
+	case col.f.typ == "multipicklist":
+		want := selection(v.s)
+		return func(x value) bool { return slices.Equal(selection(x.s), want) }
+	case v.kind == kText && col.f.caseSensitive:
+		return func(x value) bool { return x.kind == kText && x.s == v.s }
+	case v.kind == kText && (col.f.typ == "id" || col.f.typ == "reference"):
+		return func(value) bool { return false }
+	case v.kind == kText:
+		return func(x value) bool { return x.kind == kText && (x.s == v.s || compareFold(x.s, v.s) == 0) }
+	case v.kind == kNumber:
+		return func(x value) bool { return x.kind == kNumber && compareNumbers(x, v) == 0 }
+	}
+	return func(x value) bool { return x.kind == v.kind && x.n == v.n }
+}
+
+// selection is the sorted set of the values of a multi-select picklist.
+func selection(s string) []string {
+	if s == "" {
+		return nil
+	}
+	list := strings.Split(lower(s), ";")
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// spanTest compares with a stretch of time: equal means inside, less means before it, greater after it.
+func spanTest(get getter, op soql.Op, from, to int64) test {
+	return func(row int) bool {
+		v := get(row)
+		if v.isNull() {
+			return op == soql.NotEqual
+		}
+		switch op {
+		case soql.Equal:
+			return v.n >= from && v.n < to
+		case soql.NotEqual:
+			return v.n < from || v.n >= to
+		case soql.Less:
+			return v.n < from
+		case soql.LessOrEqual:
+			return v.n < to
+		case soql.Greater:
+			return v.n >= to
+		default:
+			return v.n >= from
+		}
+	}
+}
+
+// like compiles column LIKE pattern.
+func (c *compiler) like(col column, left soql.Operand, l *soql.Literal) (test, error) {
+	switch col.f.typ {
+	case "id", "reference":
+		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", left.Bounds().Start, "invalid operator on id field")
+	case "string", "textarea", "picklist", "combobox", "phone", "url", "email", "encryptedstring":
+	default:
+		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", left.Bounds().Start, "invalid operator on %s field", col.f.typ)
+	}
+	if l.Kind == soql.NullLiteral {
+		return func(int) bool { return false }, nil
+	}
+	if l.Kind != soql.StringLiteral {
+		return nil, c.typeError(col, l.Start)
+	}
+	match := likeMatcher(l.Pattern())
+	get := col.get
+	return func(row int) bool {
+		v := get(row)
+		return v.kind == kText && match(v.s)
+	}, nil
+}
+
+// inList compiles column IN (values) and NOT IN.
+func (c *compiler) inList(o *object, x *soql.InList) (test, error) {
+	col, err := c.filterable(o, x.Left)
+	if err != nil {
+		return nil, err
+	}
+	if col.f.typ == "multipicklist" {
+		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", x.Left.Bounds().Start, "invalid operator on multipicklist field")
+	}
+	get := col.get
+	ids := map[int64]bool{}
+	var others []test
+	for _, l := range x.Values {
+		v, _, _, err := c.constant(col, l)
+		if err != nil {
+			return nil, err
+		}
+		if v.kind == kID {
+			ids[v.n] = true
+			continue
+		}
+		t, err := c.comparison(col, x.Left, soql.Equal, l)
+		if err != nil {
+			return nil, err
+		}
+		others = append(others, t)
+	}
+	in := func(row int) bool {
+		if len(ids) > 0 {
+			if v := get(row); v.kind == kID && ids[v.n] {
+				return true
+			}
+		}
+		for _, t := range others {
+			if t(row) {
+				return true
+			}
+		}
+		return false
+	}
+	if x.Not {
+		return func(row int) bool { return !in(row) }, nil
+	}
+	return in, nil
+}
+
+// includes compiles field INCLUDES (values) and EXCLUDES; each value is a set of which all must be selected.
+func (c *compiler) includes(o *object, x *soql.Includes) (test, error) {
+	col, err := c.filterable(o, x.Left)
+	if err != nil {
+		return nil, err
+	}
+	if col.f.typ != "multipicklist" {
+		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", x.Left.Bounds().Start, "includes/excludes operator only valid on multipicklist field")
+	}
+	var sets [][]string
+	for _, l := range x.Values {
+		if l.Kind != soql.StringLiteral {
+			return nil, c.typeError(col, l.Start)
+		}
+		sets = append(sets, selection(unescapeWild(l.Text)))
+	}
+	get := col.get
+	in := func(row int) bool {
+		have := selection(get(row).s)
+		for _, set := range sets {
+			all := true
+			for _, s := range set {
+				all = all && slices.Contains(have, s)
+			}
+			if all && len(have) > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	if x.Not {
+		return func(row int) bool { return !in(row) }, nil
+	}
+	return in, nil
+}
+
+// likeMatcher matches without regard to case. It looks for the pieces between % one after another; the first and last are anchored.
+func likeMatcher(parts []soql.PatternPart) func(string) bool {
+	// The pattern as folded runes, with -1 for _ and -2 for %.
+	var pattern []rune
+	for _, p := range parts {
+		switch p.Wild {
+		case '_':
+			pattern = append(pattern, -1)
+		case '%':
+			pattern = append(pattern, -2)
+		default:
+			for _, r := range p.Text {
+				pattern = append(pattern, fold(r))
+			}
+		}
+	}
+	return func(s string) bool {
+		text := []rune(s)
+		i, j, star, mark := 0, 0, -1, 0
+		for i < len(text) {
+			switch {
+			case j < len(pattern) && (pattern[j] == -1 || pattern[j] >= 0 && pattern[j] == fold(text[i])):
+				i, j = i+1, j+1
+			case j < len(pattern) && pattern[j] == -2:
+				star, mark = j, i
+				j++
+			case star >= 0:
+				mark++
+				i, j = mark, star+1
+			default:
+				return false
+			}
+		}
+		for j < len(pattern) && pattern[j] == -2 {
+			j++
+		}
+		return j == len(pattern)
+	}
+}
