@@ -117,7 +117,10 @@ func (p *parser) spaced(at Span, word string) string {
 // noteLoneNot says that NOT must not share its level.
 func (p *parser) noteLoneNot(not Span) {
 	text := p.text[not.Start.Offset:not.End.Offset]
-	word := Span{Start: not.Start, End: advance(not.Start, "NOT")}
+	word := Span{Start: not.Start, End: advance(not.Start, text[:min(len("NOT"), len(text))])}
+	if text[0] == '!' {
+		word.End = advance(not.Start, "!")
+	}
 	p.note(Finding{
 		Pos: word.Start, End: word.End, Message: "SOQL wants NOT and its condition in parentheses when other conditions or another NOT stand beside it: (NOT a = 1) AND b = 2.",
 		Fix: &Fix{Start: not.Start.Offset, End: not.End.Offset, Text: "(" + text + ")", Label: "Put parentheses around it"},
