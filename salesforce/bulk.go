@@ -86,6 +86,7 @@ func (c *Client) jobPath(id string) (string, error) {
 // Results opens one page of a completed job's CSV. An empty locator is the first page; maxRecords 0 leaves the page size to Salesforce. The caller reads
 // Body, for example by NewCSVReader, compares the rows with Records, and closes it; until then it holds one of the client's five requests. A failure
 // before the first byte is retried here; one in the middle of Body is the caller's to repeat with the same locator, which is stable.
+// A locator that leads back to an earlier page shows in more rows than the job's Processed; only one that leads to itself is found here.
 func (c *Client) Results(ctx context.Context, id, locator string, maxRecords int) (*Results, error) {
 	path, err := c.jobPath(id)
 	if err != nil {
