@@ -28,8 +28,9 @@ func (p *parser) value(where place, op Op) *Literal {
 		return p.namedValue(tok)
 	case tokPath:
 		if p.filter {
-			lit, _ := p.foreignValue(tok)
-			return lit
+			if lit, done := p.foreignValue(tok); done {
+				return lit
+			}
 		}
 	}
 	p.unexpected(tok)
