@@ -32,6 +32,8 @@ func (r *Runner) settle(stop context.Context, run *db.Run, calls int64, err erro
 		settled = r.DB.Release(ctx, run.ID, run.Fence)
 	case err == nil:
 		settled = r.completed(ctx, run, log)
+	case errors.Is(err, db.ErrDisconnected):
+		settled = r.cancelled(ctx, run, log)
 	default:
 		settled = r.faulted(ctx, run, pipeline.FaultOf(err), log)
 	}

@@ -1,0 +1,197 @@
+package jobs
+
+import (
+	"strings"
+	"testing"
+
+	"millrace/db"
+	"millrace/salesforce/sim"
+	"millrace/settings"
+)
+
+const allAccounts = "Name != null"
+
+func TestFirstSync(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{})
+	s.filter(allAccounts)
+	run := s.completed(s.sync())
+	s.equalsOrg("", "AccountId != null")
+
+	for _, name := range []string{"accounts:customer", "contacts", "opportunities"} {
+		p := s.step(run, name)
+		if p.Mode != "bulk" || p.Expected == nil || *p.Expected != p.Read || p.Read != p.Created+p.Skipped {
+			t.Errorf("step %s: %+v", name, p)
+		}
+	}
+	if p := s.step(run, "users"); p.Mode != "rest" || p.Created != p.Read {
+		t.Errorf("step users: %+v", p)
+	}
+	if !strings.Contains(run.Outcome, "created") || run.APICalls == 0 {
+		t.Errorf("run says %q after %d API calls", run.Outcome, run.APICalls)
+	}
+	for _, table := range []string{"accounts", "contacts", "opportunities", "sf_users"} {
+		entity := map[string]string{"accounts": "account", "contacts": "contact", "opportunities": "opportunity", "sf_users": "user"}[table]
+		rows := s.count(`SELECT count(*) FROM millrace.` + table)
+		audits := s.count(`SELECT count(*) FROM millrace.audit_log WHERE run_id = $1 AND entity = $2 AND action = 'created'`, run.ID, entity)
+		if rows != audits {
+			t.Errorf("%s: %d rows, %d audit rows", table, rows, audits)
+		}
+	}
+	skipped := s.count(`SELECT count(*) FROM millrace.audit_log WHERE run_id = $1 AND action = 'skipped'`, run.ID)
+	if p := s.step(run, "contacts"); p.Skipped == 0 || p.Skipped != skipped {
+		t.Errorf("%d contacts without Email skipped, %d audit rows", p.Skipped, skipped)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.run_seen`); n != 0 {
+		t.Errorf("%d rows left in run_seen", n)
+	}
+}
+
+func TestUnchangedSyncWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	s.filter(allAccounts)
+	s.completed(s.sync())
+	state := func() int64 {
+		return s.count(`SELECT sum(hashtext(xmin::text || ctid::text)) FROM (
+			SELECT xmin, ctid FROM millrace.accounts UNION ALL SELECT xmin, ctid FROM millrace.contacts
+			UNION ALL SELECT xmin, ctid FROM millrace.opportunities UNION ALL SELECT xmin, ctid FROM millrace.sf_users) t`)
+	}
+	before := state()
+	run := s.completed(s.sync())
+	if after := state(); after != before {
+		t.Error("rows were written although nothing had changed")
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE run_id = $1 AND entity <> 'run' AND action <> 'skipped'`, run.ID); n != 0 {
+		t.Errorf("%d audit rows of an unchanged sync", n)
+	}
+	if !strings.HasPrefix(run.Outcome, "Nothing changed") {
+		t.Errorf("outcome %q", run.Outcome)
+	}
+}
+
+func TestNothingMatched(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	s.filter("Name = 'nobody has this name'")
+	run := s.completed(s.sync())
+	if !strings.HasPrefix(run.Outcome, "Nothing matched") {
+		t.Errorf("outcome %q", run.Outcome)
+	}
+}
+
+// TestFollowsTheOrg changes the org in every way between syncs.
+func TestFollowsTheOrg(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 130})
+	s.filter("Industry != 'Aquaculture'")
+	s.completed(s.sync())
+	ids := s.accountIDs()
+
+	s.must(s.org.Update("Account", ids[0], map[string]any{"Name": "Renamed \\ Ltd\t\"x\"", "Website": "https://www.renamed.example/about"}))
+	s.must(s.org.Update("Account", ids[1], map[string]any{"Industry": "Aquaculture"}))
+	s.must(s.org.Delete("Account", ids[2]))
+	added, err := s.org.Insert("Account", map[string]any{"Name": "Brand new", "Industry": "Banking"})
+	s.must(err)
+	run := s.completed(s.sync())
+	s.equalsOrg("Industry != 'Aquaculture'", "Account.Industry != 'Aquaculture' AND AccountId != null")
+	p := s.step(run, "accounts:customer")
+	if p.Created != 1 || p.Updated != 1 || p.LeftFilter != 2 {
+		t.Errorf("created %d, updated %d, left %d", p.Created, p.Updated, p.LeftFilter)
+	}
+	for id, want := range map[string]string{ids[0]: "updated", ids[1]: "left", ids[2]: "left", added: "created"} {
+		if got := s.action(run, id); got != want {
+			t.Errorf("%s is audited as %q, want %q", id, got, want)
+		}
+	}
+	if changes := s.changes(run, ids[0]); !strings.Contains(changes, `"domain": [`) || !strings.Contains(changes, `"renamed.example"]`) {
+		t.Errorf("the audit row of the update says %s", changes)
+	}
+
+	s.must(s.org.Update("Account", ids[1], map[string]any{"Industry": "Banking"}))
+	s.must(s.org.Undelete("Account", ids[2]))
+	run = s.completed(s.sync())
+	s.equalsOrg("Industry != 'Aquaculture'", "Account.Industry != 'Aquaculture' AND AccountId != null")
+	for _, id := range ids[1:3] {
+		if got := s.action(run, id); got != "returned" {
+			t.Errorf("%s is audited as %q, want returned", id, got)
+		}
+	}
+}
+
+// TestFirstMatchWins gives accounts that match several filters the type of the first.
+func TestFirstMatchWins(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 150})
+	typed := settings.AccountFiltering{Mode: settings.TypedFilters, Customer: "Name < 'C'", Prospect: "Name < 'M'", Partner: "Name < 'S'"}
+	s.save(typed)
+	check := func() {
+		t.Helper()
+		for typ, where := range map[string]string{"customer": "Name < 'C'", "prospect": "Name >= 'C' AND Name < 'M'", "partner": "Name >= 'M' AND Name < 'S'"} {
+			want := int64(len(s.inOrg(tableOf(t, "Account"), where)))
+			got := s.count(`SELECT count(*) FROM millrace.accounts WHERE account_type = $1 AND left_filter_at IS NULL`, typ)
+			if got != want || want == 0 {
+				t.Errorf("%d accounts are of type %s, want %d", got, typ, want)
+			}
+		}
+		s.equalsOrg("Name < 'S'", "Account.Name < 'S' AND AccountId != null")
+	}
+	run := s.completed(s.sync())
+	check()
+	if p := s.step(run, "accounts:prospect"); p.Elsewhere == 0 || p.Read != p.Created+p.Elsewhere {
+		t.Errorf("step %+v", p)
+	}
+	run = s.completed(s.sync())
+	check()
+	if !strings.HasPrefix(run.Outcome, "Nothing changed") {
+		t.Errorf("the second sync says %q", run.Outcome)
+	}
+	typed.Customer, typed.Prospect = "Name < 'B'", "Name < 'M'"
+	s.save(typed)
+	s.completed(s.sync())
+	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE account_type = 'customer' AND name >= 'B'`); n != 0 {
+		t.Errorf("%d accounts kept the type of a filter that they match no more", n)
+	}
+}
+
+// TestJoinedFilter has a filter that cannot be rewritten for the children; they are kept by their account.
+func TestJoinedFilter(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 100})
+	where := "Id IN (SELECT AccountId FROM Opportunity WHERE IsWon = true)"
+	s.filter(where)
+	s.completed(s.sync())
+	same(t, "accounts", s.inOrg(tableOf(t, "Account"), where), s.inTable(tableOf(t, "Account")))
+	orphans := s.count(`SELECT count(*) FROM millrace.contacts c WHERE NOT EXISTS (SELECT FROM millrace.accounts a WHERE a.sf_id = c.account_id)`)
+	if kept := s.count(`SELECT count(*) FROM millrace.contacts`); orphans != 0 || kept == 0 {
+		t.Errorf("%d contacts, %d of them of no account here", kept, orphans)
+	}
+}
+
+// accountIDs returns the synced accounts in order of their ids.
+func (s *scene) accountIDs() (ids []string) {
+	s.t.Helper()
+	s.must(s.sql.Select(&ids, `SELECT sf_id FROM millrace.accounts ORDER BY sf_id`))
+	return ids
+}
+
+// action returns what the audit log says a run did with an account.
+func (s *scene) action(r db.Run, id string) string {
+	s.t.Helper()
+	var action []string
+	s.must(s.sql.Select(&action, `SELECT action FROM millrace.audit_log WHERE run_id = $1 AND sf_id = $2`, r.ID, id))
+	return strings.Join(action, ", ")
+}
+
+func (s *scene) changes(r db.Run, id string) (changes string) {
+	s.t.Helper()
+	s.must(s.sql.Get(&changes, `SELECT changes::text FROM millrace.audit_log WHERE run_id = $1 AND sf_id = $2`, r.ID, id))
+	return changes
+}
+
+func (s *scene) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
