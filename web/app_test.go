@@ -222,10 +222,15 @@ func (p *page) says(selector string, texts ...string) {
 func (p *page) attr(selector, name string) string {
 	p.t.Helper()
 	for _, n := range p.all(selector) {
-		for _, a := range n.Attr {
-			if a.Key == name {
-				return a.Val
-			}
+		return nodeAttr(n, name)
+	}
+	return ""
+}
+
+func nodeAttr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
 		}
 	}
 	return ""
