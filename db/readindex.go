@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// readIndexes serve the sorts and the search of the accounts list. Maintaining them during a first load would double its time (the index of words
-// alone takes longer than the load), and a small connection needs none of them, so they are made for a connection's own part once it is large.
+// readIndexes serve the sorts and the search of the accounts list. Maintaining them during a first load would more than double its time, and a small
+// connection needs none of them, so they are made for a connection's own part once it is large.
 var readIndexes = []struct{ name, definition string }{
+	{"name", `(connection_id, lower(name), sf_id)`},
 	{"type", `(connection_id, account_type, sf_id)`},
 	{"website", `(connection_id, (domain COLLATE "C"), sf_id)`},
 	{"industry", `(connection_id, industry, sf_id)`},
@@ -27,7 +28,7 @@ func (d *DB) EnsureReadIndexes(ctx context.Context, connectionID int64) error {
 		table := fmt.Sprintf("millrace.accounts_%d", connectionID)
 		var large bool
 		if err := c.Get(ctx, &large, `SELECT to_regclass($1) IS NOT NULL AND (
-			SELECT count(*) FROM (SELECT FROM millrace.accounts WHERE connection_id = $2 LIMIT $3) some) = $3`, table, connectionID, readIndexRows); err != nil || !large {
+			SELECT count(*) FROM (SELECT FROM millrace.accounts WHERE connection_id = $2 LIMIT $3) f) = $3`, table, connectionID, readIndexRows); err != nil || !large {
 			return err
 		}
 		const lock = `hashtext('millrace.read_indexes'), $1::int`
@@ -81,10 +82,16 @@ func readIndexName(connectionID int64, name string) string {
 	return fmt.Sprintf("millrace.accounts_%d_by_%s", connectionID, name)
 }
 
-// hasReadIndex reports whether an index can be used.
-func (d *DB) hasReadIndex(ctx context.Context, connectionID int64, name string) (bool, error) {
-	var valid bool
-	err := d.pool.GetContext(ctx, &valid, `SELECT coalesce((SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)), false)`,
-		readIndexName(connectionID, name))
+// validReadIndexes returns which read indexes of a connection can be used.
+func (d *DB) validReadIndexes(ctx context.Context, connectionID int64) (map[string]bool, error) {
+	prefix := fmt.Sprintf("accounts_%d_by_", connectionID)
+	var names []string
+	err := d.pool.SelectContext(ctx, &names, `
+		SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+		 WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND starts_with(c.relname, $2)`, fmt.Sprintf("millrace.accounts_%d", connectionID), prefix)
+	valid := map[string]bool{}
+	for _, name := range names {
+		valid[strings.TrimPrefix(name, prefix)] = true
+	}
 	return valid, err
 }

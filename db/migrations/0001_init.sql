@@ -239,7 +239,6 @@ CREATE TABLE millrace.accounts (
     left_filter_at  timestamptz,
     PRIMARY KEY (connection_id, sf_id)
 ) PARTITION BY LIST (connection_id);
-CREATE INDEX accounts_name ON millrace.accounts (connection_id, lower(name), sf_id);
 
 CREATE TABLE millrace.contacts (
     connection_id   bigint NOT NULL,
