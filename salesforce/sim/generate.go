@@ -29,11 +29,27 @@ func newGen(seed int64, accounts int, epoch time.Time) *gen {
 
 // h is a hash of a field's tag and a row: splitmix64, which is quick and passes for random here.
 func (g *gen) h(tag string, row int) uint64 {
-	t := uint64(len(tag)) * 0xA24BAED4963EE407
-	for i := range len(tag) {
-		t = (t ^ uint64(tag[i])) * 0x100000001B3
-	}
+	t := tagHash(tag)
 	return mix(g.seed ^ t ^ mix(uint64(row)+t))
+}
+
+// tagHash spreads a tag over 64 bits. Tags are short, so its first and last eight bytes are all of it.
+func tagHash(tag string) uint64 {
+	n := len(tag)
+	if n >= 8 {
+		return (word64(tag)*0xA24BAED4963EE407 ^ word64(tag[n-8:])) * 0x9FB21C651E98DF25
+	}
+	t := uint64(n)
+	for i := range n {
+		t = t<<8 | uint64(tag[i])
+	}
+	return t * 0x9FB21C651E98DF25
+}
+
+// word64 reads eight bytes as a number.
+func word64(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func mix(z uint64) uint64 {

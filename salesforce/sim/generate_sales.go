@@ -47,15 +47,6 @@ func (g *gen) contactNames(row int) (l *locale, given, family word) {
 	return l, l.given[g.roll("congiven", row, len(l.given))], l.family[g.roll("confamily", row, len(l.family))]
 }
 
-// fullName joins a person's names in the order of their language.
-func fullName(dst []byte, l *locale, given, family string) []byte {
-	if l.familyFirst {
-		given, family = family, given
-	}
-	dst = append(append(dst, given...), ' ')
-	return append(dst, family...)
-}
-
 func (g *gen) contacts() *object {
 	n := g.n.contacts
 	orphan := func(row int) bool { return g.maybe("conorphan", row, 2) }
@@ -129,16 +120,21 @@ func (g *gen) contacts() *object {
 
 // personName is the compound Name of a contact or user, put together on read.
 func personName(o *object, first, last *field) *field {
-	name := textField("Name", "Full Name", 121).required().computed(func(w *world, row int) value {
-		f, l := w.get(o, first, row).s, w.get(o, last, row).s
-		switch {
-		case f == "":
-			return textValue(l)
-		case l != "" && l[0] >= 0xE3 && l[0] <= 0xED: // Chinese, Japanese and Korean: the family name comes first
-			return textValue(l + " " + f)
+	write := func(w *world, dst []byte, row int) []byte {
+		given, family := w.get(o, first, row).s, w.get(o, last, row).s
+		if family != "" && family[0] >= 0xE3 && family[0] <= 0xED { // Chinese, Japanese and Korean: the family name comes first
+			given, family = family, given
 		}
-		return textValue(f + " " + l)
+		dst = append(dst, given...)
+		if given != "" && family != "" {
+			dst = append(dst, ' ')
+		}
+		return append(dst, family...)
+	}
+	name := textField("Name", "Full Name", 121).required().computed(func(w *world, row int) value {
+		return textValue(string(write(w, nil, row)))
 	})
+	name.calcText = write
 	name.nameField = true
 	return name
 }

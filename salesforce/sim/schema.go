@@ -49,11 +49,12 @@ type field struct {
 	needsGrant                                     bool // made through the API: invisible until a permission set shows it
 	col                                            int  // stored column; -1 for a field computed on read
 	gen                                            func(row int) value
-	text                                           func(dst []byte, row int) []byte // generated text; nothing appended means null
-	calc                                           func(w *world, row int) value    // for computed fields
-	parts                                          []string                         // components of a compound address
-	childRel                                       string                           // the name that the parent has for these children
-	numberFormat                                   string                           // of an auto-number, such as "REQ-{00000}"
+	text                                           func(dst []byte, row int) []byte           // generated text; nothing appended means null
+	calc                                           func(w *world, row int) value              // for computed fields
+	calcText                                       func(w *world, dst []byte, row int) []byte // appends what calc returns, without a detour
+	parts                                          []string                                   // components of a compound address
+	childRel                                       string                                     // the name that the parent has for these children
+	numberFormat                                   string                                     // of an auto-number, such as "REQ-{00000}"
 }
 
 // pick is one picklist value.

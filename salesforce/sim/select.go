@@ -181,6 +181,9 @@ func (c *compiler) leaf(o *object, f *field, name, head string) *node {
 		if o.view != nil {
 			n.idOf = o.view.packed
 		}
+	case f.calcText != nil:
+		w := c.w
+		n.text = func(dst []byte, row int) []byte { return f.calcText(w, dst, row) }
 	case f.text != nil:
 		n.text = c.w.texter(o, f)
 	}
