@@ -115,6 +115,7 @@ func (p *parser) expect(word string) bool {
 	if p.accept(word) {
 		return true
 	}
+	p.want = word
 	p.unexpected(p.peek())
 	return false
 }

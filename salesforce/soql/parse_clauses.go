@@ -194,6 +194,7 @@ func (p *parser) call(where place) *Call {
 		return nil
 	}
 	p.skip(2)
+	p.want = "a field name"
 	c := &Call{Func: f}
 	var ok bool
 	switch f {
@@ -209,7 +210,11 @@ func (p *parser) call(where place) *Call {
 	default:
 		ok = p.wrappedArg(c)
 	}
-	if !ok || !p.expectPunct(")") {
+	if !ok {
+		return nil
+	}
+	p.want = "the ) that ends " + string(f) + "(…)"
+	if !p.expectPunct(")") {
 		return nil
 	}
 	c.Span = p.span(tok.start)
@@ -268,11 +273,13 @@ func (p *parser) distanceArgs(c *Call) bool {
 		} else if path := p.path(); path != nil {
 			arg = path
 		}
+		p.want = "a comma and the rest of DISTANCE(place, place, 'km')"
 		if arg == nil || !p.expectPunct(",") {
 			return false
 		}
 		c.Args = append(c.Args, arg)
 	}
+	p.want = "the unit 'mi' or 'km'"
 	unit := p.stringLiteral(Equal)
 	if unit == nil {
 		return false

@@ -124,6 +124,7 @@ func (p *parser) forUpdate(q *Query) bool {
 
 func (p *parser) selectList(q *Query, place queryPlace) bool {
 	if place == joinSide {
+		p.want = "the name of an id or lookup field"
 		path := p.path()
 		if path == nil {
 			return false
@@ -243,6 +244,7 @@ func (p *parser) paths() []*Path {
 
 func (p *parser) from(q *Query) bool {
 	for {
+		p.want = "the name of an object"
 		path := p.path()
 		if path == nil {
 			return false
