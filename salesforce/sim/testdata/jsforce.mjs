@@ -1,0 +1,267 @@
+// Drives a simulated org with an unmodified jsforce. Every step asserts what a client of the real service may count on; the first failure ends
+// the script with status 1. Usage: node jsforce.mjs <origin> <client id> <client secret> <username> <password>
+import assert from "node:assert/strict";
+import jsforce from "jsforce";
+
+const [origin, clientId, clientSecret, username, password] = process.argv.slice(2);
+const redirectUri = "http://127.0.0.1:3000/oauth/callback";
+
+async function control(action, body = {}) {
+  const res = await fetch(`${origin}/control/${action}`, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+  });
+  const out = await res.json();
+  assert.equal(res.status, 200, JSON.stringify(out));
+  return out;
+}
+
+async function truth(object) {
+  const res = await fetch(`${origin}/control/records?object=${object}`);
+  return (await res.text()).trim().split("\n").filter(Boolean).map((line) => JSON.parse(line));
+}
+
+// approve walks through the sign-in and consent pages as a browser without scripts would and returns the callback's parameters.
+async function approve(url, decision) {
+  const secret = (html) => /name="confirm" value="([^"]*)"/.exec(html)[1];
+  const form = (fields) => ({ method: "POST", redirect: "manual", body: new URLSearchParams(fields) });
+  const signIn = await fetch(url, form({ username, password }));
+  assert.equal(signIn.status, 303);
+  const cookie = signIn.headers.get("set-cookie").split(";")[0];
+  const consentURL = new URL(signIn.headers.get("location"), origin);
+  const page = await fetch(consentURL, { headers: { cookie }, redirect: "manual" });
+  assert.equal(page.status, 200);
+  const answer = await fetch(consentURL, { ...form({ decision, confirm: secret(await page.text()) }), headers: { cookie } });
+  assert.equal(answer.status, 302);
+  return new URL(answer.headers.get("location")).searchParams;
+}
+
+const steps = [];
+const step = (name, fn) => steps.push([name, fn]);
+let conn;
+const oauth2 = new jsforce.OAuth2({ loginUrl: origin, clientId, clientSecret, redirectUri, useVerifier: true });
+
+step("web-server flow: deny, then allow with PKCE", async () => {
+  const denied = await approve(oauth2.getAuthorizationUrl({ scope: "api id refresh_token", state: "s 1" }), "deny");
+  assert.equal(denied.get("error"), "access_denied");
+  assert.equal(denied.get("state"), "s 1");
+  const allowed = await approve(oauth2.getAuthorizationUrl({ scope: "api id refresh_token", state: "s&2" }), "allow");
+  assert.equal(allowed.get("state"), "s&2");
+  conn = new jsforce.Connection({ oauth2, version: "60.0" });
+  const user = await conn.authorize(allowed.get("code"));
+  assert.match(user.organizationId, /^00D\w{15}$/);
+  assert.match(conn.accessToken, /^(00D\w{12,15})![.\w]*$/);
+  assert.ok(conn.refreshToken);
+  await assert.rejects(conn.authorize(allowed.get("code")), /expired authorization code/);
+});
+
+step("identity", async () => {
+  const id = await conn.identity();
+  assert.equal(id.username, username);
+  assert.match(id.urls.rest, /\/services\/data\//);
+});
+
+step("versions and limits", async () => {
+  const versions = await conn.request("/services/data");
+  assert.equal(versions.at(-1).version, "67.0");
+  const limits = await conn.request(`/services/data/v${conn.version}/limits`);
+  assert.ok(limits.DailyApiRequests.Max > limits.DailyApiRequests.Remaining);
+  assert.ok(conn.limitInfo.apiUsage.used > 0);
+});
+
+step("describe", async () => {
+  const global = await conn.describeGlobal();
+  assert.ok(global.sobjects.some((o) => o.name === "Success_Plan__c" && o.custom));
+  const account = await conn.describe("Account");
+  const tier = account.fields.find((f) => f.name === "Tier__c");
+  assert.deepEqual(tier.picklistValues.map((p) => p.value), ["Strategic", "Enterprise", "Mid-Market", "SMB"]);
+  assert.ok(account.childRelationships.some((r) => r.relationshipName === "Contacts" && r.childSObject === "Contact"));
+  assert.equal(account.recordTypeInfos.at(-1).recordTypeId, "012000000000000AAA");
+  assert.equal((await conn.sobject("Account").describe()).keyPrefix, "001");
+});
+
+step("session refresh when the access token expires", async () => {
+  let refreshed = 0;
+  conn.on("refresh", () => refreshed++);
+  const before = conn.accessToken;
+  await control("expire");
+  const [a, b] = await Promise.all([conn.query("SELECT Id FROM Account LIMIT 1"), conn.query("SELECT COUNT() FROM Contact")]);
+  assert.equal(a.records.length, 1);
+  assert.ok(b.totalSize > 0);
+  assert.notEqual(conn.accessToken, before);
+  assert.equal(refreshed, 1);
+});
+
+step("query in pages, queryMore, autoFetch, parents and children", async () => {
+  const contacts = await truth("Contact");
+  const first = await conn.query("SELECT Id, LastName FROM Contact ORDER BY Id", { headers: { "Sforce-Query-Options": "batchSize=200" } });
+  assert.equal(first.totalSize, contacts.length);
+  assert.equal(first.done, false);
+  assert.match(first.nextRecordsUrl, /\/query\/01g\w{15}-\d+$/);
+  const second = await conn.queryMore(first.nextRecordsUrl);
+  assert.notEqual(second.records[0].Id, first.records[0].Id);
+  const all = await conn.query("SELECT Id, Email, Account.Name, Account.Owner.Name FROM Contact", { autoFetch: true, maxFetch: 100000 });
+  assert.equal(all.records.length, contacts.length);
+  const byId = new Map(contacts.map((c) => [c.Id, c]));
+  for (const c of all.records) assert.equal(c.Email, byId.get(c.Id).Email);
+  const parents = await conn.query("SELECT Id, (SELECT Id FROM Contacts) FROM Account");
+  let children = 0;
+  for (const p of parents.records) children += p.Contacts ? p.Contacts.totalSize : 0;
+  assert.equal(children, contacts.filter((c) => c.AccountId).length);
+  await assert.rejects(conn.query("SELECT Nmae FROM Account"), (e) => e.errorCode === "INVALID_FIELD" && /ERROR at Row:1:Column:8/.test(e.message));
+  await assert.rejects(conn.queryMore("01g000000000000AAA-2000"), (e) => e.errorCode === "INVALID_QUERY_LOCATOR");
+});
+
+step("Bulk 2.0 query", async () => {
+  const accounts = await truth("Account");
+  const rows = await (await conn.bulk2.query("SELECT Id, Name, Description, Owner.Name, ARR__c, Renewal_Date__c FROM Account")).toArray();
+  assert.equal(rows.length, accounts.length);
+  const byId = new Map(accounts.map((a) => [a.Id, a]));
+  for (const r of rows) {
+    const a = byId.get(r.Id);
+    assert.equal(r.Name, a.Name);
+    assert.equal(r.Description ?? "", a.Description ?? "");
+    assert.equal(Number(r.ARR__c || 0), Number(a.ARR__c ?? 0));
+  }
+  const none = await (await conn.bulk2.query("SELECT Id FROM Account WHERE Name = 'nobody'")).toArray();
+  assert.equal(none.length, 0);
+});
+
+step("create, retrieve, update, upsert, delete", async () => {
+  const accounts = conn.sobject("Account");
+  const made = await accounts.create({ Name: " Zeta & Söhne ", Type: "Customer", ARR__c: 1234.5, ERP_Number__c: "X-1" });
+  assert.ok(made.success);
+  const got = await accounts.retrieve(made.id);
+  assert.equal(got.Name, "Zeta & Söhne");
+  assert.equal(got.ARR__c, 1234.5);
+  await accounts.update({ Id: made.id, Type: "Prospect", ARR__c: null });
+  assert.equal((await accounts.retrieve(made.id)).ARR__c, null);
+  const up = await accounts.upsert({ ERP_Number__c: "X-1", Name: "Zeta" }, "ERP_Number__c");
+  assert.equal(up.id, made.id);
+  const fresh = await accounts.upsert({ ERP_Number__c: "X-2", Name: "Eta" }, "ERP_Number__c");
+  assert.ok(fresh.created);
+  await assert.rejects(accounts.create({ Type: "Customer" }), (e) => e.errorCode === "REQUIRED_FIELD_MISSING");
+  await assert.rejects(accounts.create({ Name: "x", Tier__c: "Platinum" }), (e) => e.errorCode === "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST");
+  await assert.rejects(accounts.create({ Name: "x", ERP_Number__c: "X-2" }), (e) => e.errorCode === "DUPLICATE_VALUE");
+  await accounts.destroy(fresh.id);
+  await assert.rejects(accounts.retrieve(fresh.id), (e) => e.errorCode === "ENTITY_IS_DELETED");
+  const bin = await conn.query(`SELECT Id, IsDeleted FROM Account WHERE ERP_Number__c = 'X-2'`, { scanAll: true });
+  assert.equal(bin.records[0].IsDeleted, true);
+});
+
+step("collections", async () => {
+  const accounts = conn.sobject("Account");
+  const made = await accounts.create([{ Name: "A1" }, { Type: "Customer" }, { Name: "A3" }]);
+  assert.deepEqual(made.map((r) => r.success), [true, false, true]);
+  const ids = [made[0].id, made[2].id];
+  const changed = await accounts.update(ids.map((Id) => ({ Id, Site: "here" })));
+  assert.ok(changed.every((r) => r.success));
+  const back = await accounts.retrieve(ids);
+  assert.deepEqual(back.map((r) => r.Site), ["here", "here"]);
+  const gone = await accounts.destroy(ids);
+  assert.ok(gone.every((r) => r.success));
+  await assert.rejects(accounts.create([{ Name: "B1" }, {}], { allOrNone: true }), /REQUIRED_FIELD_MISSING|Required fields/).catch(async () => {
+    const left = await conn.query("SELECT COUNT() FROM Account WHERE Name = 'B1'");
+    assert.equal(left.totalSize, 0);
+  });
+});
+
+step("Bulk 2.0 ingest", async () => {
+  const job = conn.bulk2.createJob({ object: "Contact", operation: "insert" });
+  await job.open();
+  await job.uploadData('LastName,Email\n"O""Hara",o@example.com\n,missing@example.com\n');
+  await job.close();
+  await job.poll();
+  const { successfulResults, failedResults } = await job.getAllResults();
+  assert.equal(successfulResults.length, 1);
+  assert.match(failedResults[0].sf__Error, /^REQUIRED_FIELD_MISSING:.*:LastName--$/);
+  const [one] = (await conn.query(`SELECT LastName FROM Contact WHERE Id = '${successfulResults[0].sf__Id}'`)).records;
+  assert.equal(one.LastName, 'O"Hara');
+  const loaded = await conn.bulk2.loadAndWaitForResults({ object: "Contact", operation: "delete", input: [{ Id: successfulResults[0].sf__Id }] });
+  assert.equal(loaded.successfulResults.length, 1);
+});
+
+step("updated and deleted", async () => {
+  const start = new Date(Date.now() - 3600_000), end = new Date(Date.now() + 120_000);
+  const updated = await conn.sobject("Account").updated(start, end);
+  assert.ok(updated.ids.length > 0);
+  const deleted = await conn.sobject("Account").deleted(start, end);
+  assert.ok(deleted.deletedRecords.length >= 3);
+});
+
+step("metadata: a custom object, invisible fields, a permission set", async () => {
+  const [object] = [await conn.metadata.upsert("CustomObject", [{
+    fullName: "Request__c", label: "Request", pluralLabel: "Requests", nameField: { type: "AutoNumber", label: "Request Number", displayFormat: "REQ-{00000}" },
+    deploymentStatus: "Deployed", sharingModel: "ReadWrite", enableFeeds: true,
+    fields: [
+      { fullName: "Account__c", label: "Account", type: "Lookup", referenceTo: "Account", relationshipName: "Requests" },
+      { fullName: "External_Id__c", label: "External Id", type: "Text", length: 64, externalId: true, unique: true },
+    ],
+  }])].flat();
+  assert.equal(object.success, true, JSON.stringify(object));
+  assert.equal(object.created, true);
+  const field = [await conn.metadata.create("CustomField", [{ fullName: "Request__c.Details__c", label: "Details", type: "LongTextArea", length: 32768, visibleLines: 5 }])].flat()[0];
+  assert.equal(field.success, true, JSON.stringify(field));
+  const again = [await conn.metadata.create("CustomField", [{ fullName: "Request__c.Details__c", label: "Details", type: "LongTextArea", length: 32768, visibleLines: 5 }])].flat()[0];
+  assert.equal(again.success, false);
+  await assert.rejects(conn.query("SELECT Details__c FROM Request__c"), (e) => e.errorCode === "INVALID_FIELD");
+  const set = await conn.sobject("PermissionSet").create({ Name: "Sync_Integration", Label: "Sync" });
+  const user = (await conn.identity()).user_id;
+  const granted = await conn.sobject("FieldPermissions").create(["Details__c", "Account__c", "External_Id__c"].map((f) =>
+    ({ ParentId: set.id, SobjectType: "Request__c", Field: `Request__c.${f}`, PermissionsRead: true, PermissionsEdit: true })));
+  assert.ok(granted.every((g) => g.success), JSON.stringify(granted));
+  await conn.sobject("PermissionSetAssignment").create({ AssigneeId: user, PermissionSetId: set.id });
+  const account = (await conn.query("SELECT Id FROM Account LIMIT 1")).records[0].Id;
+  const request = await conn.sobject("Request__c").create({ Details__c: "please", Account__c: account, External_Id__c: "r-1" });
+  const [row] = (await conn.query("SELECT Name, Details__c, Account__r.Name FROM Request__c")).records;
+  assert.match(row.Name, /^REQ-\d{5}$/);
+  assert.ok(row.Account__r.Name);
+  assert.ok(request.success);
+  const read = await conn.metadata.read("CustomObject", "Request__c");
+  assert.equal(read.label, "Request");
+  assert.ok((await conn.metadata.list([{ type: "CustomObject" }])).some((m) => m.fullName === "Request__c"));
+  assert.ok((await conn.metadata.describe("60.0")).metadataObjects.length > 0);
+});
+
+step("tooling", async () => {
+  const out = await conn.tooling.query("SELECT QualifiedApiName FROM EntityDefinition WHERE QualifiedApiName = 'Account'");
+  assert.equal(out.records.length, 1);
+});
+
+step("composite and batch", async () => {
+  const out = await conn.requestPost(`/services/data/v${conn.version}/composite`, {
+    allOrNone: true,
+    compositeRequest: [
+      { method: "POST", url: `/services/data/v${conn.version}/sobjects/Account`, referenceId: "acc", body: { Name: "Composite" } },
+      { method: "POST", url: `/services/data/v${conn.version}/sobjects/Contact`, referenceId: "con", body: { LastName: "C", AccountId: "@{acc.id}" } },
+    ],
+  });
+  assert.deepEqual(out.compositeResponse.map((r) => r.httpStatusCode), [201, 201]);
+  const batch = await conn.requestPost(`/services/data/v${conn.version}/composite/batch`, {
+    batchRequests: [{ method: "GET", url: `v${conn.version}/limits` }, { method: "GET", url: `v${conn.version}/sobjects/Nope` }],
+  });
+  assert.equal(batch.hasErrors, true);
+  assert.deepEqual(batch.results.map((r) => r.statusCode), [200, 404]);
+});
+
+step("SOAP login", async () => {
+  const soap = new jsforce.Connection({ loginUrl: origin, version: "60.0" });
+  const user = await soap.login(username, password);
+  assert.equal(user.organizationId.slice(0, 3), "00D");
+  assert.ok((await soap.query("SELECT Id FROM User")).totalSize > 5);
+  await assert.rejects(new jsforce.Connection({ loginUrl: origin, version: "60.0" }).login(username, "wrong"), /INVALID_LOGIN/);
+});
+
+step("revoke ends the connection", async () => {
+  await control("revoke");
+  await assert.rejects(conn.query("SELECT Id FROM Account LIMIT 1"), /expired access\/refresh token|invalid_grant/i);
+});
+
+for (const [name, fn] of steps) {
+  try {
+    await fn();
+    console.log("ok", name);
+  } catch (err) {
+    console.log("FAILED", name, "\n", err);
+    process.exit(1);
+  }
+}
