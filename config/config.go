@@ -75,7 +75,7 @@ func (s Source) Demo(args []string) (Demo, error) {
 		c.Server.flags(fs)
 		fs.StringVar(&c.OrgAddr, "org-addr", "127.0.0.1:8081", "address of the simulated Salesforce org; port 0 picks a free one")
 		fs.IntVar(&c.Accounts, "accounts", 250, "accounts in the simulated org")
-		fs.Int64Var(&c.Seed, "seed", 1, "seed of the simulated org's data")
+		fs.Int64Var(&c.Seed, "seed", 7, "seed of the simulated org's data")
 		fs.BoolVar(&c.Ready, "ready", false, "connect the simulated org, save a first filter and sync it")
 	})
 	if err == nil {
@@ -90,7 +90,7 @@ func (s Source) Org(args []string) (Org, error) {
 	err := s.parse("org", args, func(fs *flag.FlagSet) {
 		fs.StringVar(&c.Addr, "addr", "127.0.0.1:8081", "address to listen on; port 0 picks a free one")
 		fs.IntVar(&c.Accounts, "accounts", 250, "accounts in the org")
-		fs.Int64Var(&c.Seed, "seed", 1, "seed of the data: the same seed gives the same records")
+		fs.Int64Var(&c.Seed, "seed", 7, "seed of the data: the same seed gives the same records")
 		fs.IntVar(&c.DailyAPILimit, "daily-api-limit", 100000, "API calls allowed in 24 hours")
 		fs.BoolVar(&c.RotateRefreshTokens, "rotate-refresh-tokens", false, "give a new refresh token at each refresh and end the old one")
 	})

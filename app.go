@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"millrace/config"
+	"millrace/db"
+	"millrace/db/private"
+	"millrace/jobs"
+	"millrace/salesforce"
+	"millrace/web"
+)
+
+// auditDays is how many days ahead the audit log's partitions are made; the app renews them each day that it runs.
+const auditDays = 7
+
+// shutdownGrace bounds how long open requests may take to finish at a stop.
+const shutdownGrace = 8 * time.Second
+
+// openDatabase opens the database that c names, starting the private Postgres when it names none. The returned function closes both.
+func openDatabase(ctx context.Context, c config.Server, log io.Writer) (*db.DB, string, func(), error) {
+	url, stop := c.DatabaseURL, func() {}
+	if url == "" {
+		pg, err := private.Start(ctx, private.Options{Dir: filepath.Join(c.DataDir, "postgres"), BinDir: c.PostgresBin, Log: io.Discard})
+		if err != nil {
+			return nil, "", nil, err
+		}
+		url = pg.URL()
+		stop = func() {
+			ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+			defer cancel()
+			if err := pg.Stop(ctx); err != nil {
+				slog.Error("stopping the private Postgres", "error", err)
+			}
+		}
+	}
+	d, err := db.Open(ctx, db.Options{URL: url, SecretKey: c.SecretKeyBytes(), AppName: "millrace"})
+	if err != nil {
+		stop()
+		return nil, "", nil, err
+	}
+	return d, url, func() { d.Close(); stop() }, nil
+}
+
+// prepareDatabase brings the schema up to date and refuses a secret key that does not open what is stored.
+func prepareDatabase(ctx context.Context, d *db.DB) error {
+	if err := d.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := d.CheckSecretKey(ctx); err != nil {
+		return err
+	}
+	return d.EnsureAuditPartitions(ctx, auditDays)
+}
+
+// app is the web server and the sync runner over one database.
+type app struct {
+	db      *db.DB
+	config  config.Server
+	hosts   salesforce.HostPolicy
+	presets []web.Preset
+	demoOrg string // address of the simulated org, for the demo's banner
+	log     *slog.Logger
+}
+
+// serve answers on l and runs syncs until ctx ends; ready is called once both have begun.
+func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Context) error) error {
+	clients := newClients(a.db, a.hosts, a.log)
+	site, err := web.New(web.Options{
+		DB: a.db, Client: clients.open, Forget: clients.forget,
+		Presets: a.presets, Hosts: a.hosts, BaseURL: a.config.BaseURL,
+		Log: a.log, DemoOrgURL: a.demoOrg, Version: version,
+	})
+	if err != nil {
+		return err
+	}
+	runner := jobs.New(jobs.Options{DB: a.db, Client: clients.open, Owner: ownerName(), Log: a.log})
+	server := newServer(site.Handler(), a.log)
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serveHTTP(ctx, server, l) })
+	group.Go(func() error { return runner.Run(ctx) })
+	group.Go(func() error { return keepPartitions(ctx, a.db, a.log) })
+	group.Go(func() error { return ready(ctx) })
+	return group.Wait()
+}
+
+// newServer bounds what a client may make the process hold on to.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// serveHTTP serves until ctx ends, then lets open requests finish for a short while.
+func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+		defer cancel()
+		if s.Shutdown(grace) != nil {
+			s.Close()
+		}
+	}()
+	err := s.Serve(l)
+	if errors.Is(err, http.ErrServerClosed) {
+		<-stopped
+		return nil
+	}
+	return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+}
+
+// keepPartitions makes the audit log's coming days, so that a process that runs for months never writes into a day without a partition.
+func keepPartitions(ctx context.Context, d *db.DB, log *slog.Logger) error {
+	for tick := time.NewTicker(6 * time.Hour); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return nil
+		case <-tick.C:
+			if err := d.EnsureAuditPartitions(ctx, auditDays); err != nil && ctx.Err() == nil {
+				log.Error("making the audit log's next days", "error", err)
+			}
+		}
+	}
+}
+
+// ownerName names this process in the runs that it claims.
+func ownerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// listen opens addr; its error names the flag to change.
+func listen(addr, flagName string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w (choose another address with -%s, or port 0 for a free one)", err, flagName)
+	}
+	return l, nil
+}
+
+// origin is the address under which a browser on this machine reaches l.
+func origin(l net.Listener) string {
+	a := l.Addr().(*net.TCPAddr)
+	host := a.IP.String()
+	if a.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(a.Port))
+}
+
+func newLog(level string, w io.Writer) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
+}
