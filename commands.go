@@ -164,7 +164,9 @@ func soqlCheck(c config.SOQLCheck, in io.Reader, out io.Writer) error {
 	for n := 1; lines.Scan(); n++ {
 		v := soqlVerdict{Line: n}
 		for _, f := range soqlFindings(c.Object, lines.Text()) {
-			v.Errors = append(v.Errors, soqlComplain{f.Pos.Line, f.Pos.Column, f.Message})
+			if !f.Warning {
+				v.Errors = append(v.Errors, soqlComplain{f.Pos.Line, f.Pos.Column, f.Message})
+			}
 		}
 		v.OK = len(v.Errors) == 0
 		if err := enc.Encode(v); err != nil {
