@@ -58,7 +58,7 @@ func (p *plan) aggregate() error {
 				return err
 			}
 			if _, isCall := item.(*soql.Call); !col.f.groupable && !isCall {
-				return p.c.at("INVALID_FIELD", item.Bounds().Start, "field '%s' can not be grouped in a query call", col.f.name)
+				return p.c.refuse(item.Bounds().Start, soql.Finding{Kind: soql.KindNotGroupable, Subject: col.f.name})
 			}
 			a.keys = append(a.keys, groupKey{lower(item.String()), col})
 		}
@@ -162,7 +162,7 @@ func (a *aggregation) operand(x soql.Operand) (column, error) {
 				return column{}, err
 			}
 		}
-		return column{}, a.c.at("MALFORMED_QUERY", x.Bounds().Start, "Field must be grouped or aggregated: %s", x)
+		return column{}, a.c.refuse(x.Bounds().Start, soql.Finding{Kind: soql.KindNotGrouped, Subject: x.String()})
 	}
 	switch {
 	case call.Func.Kind() == soql.AggregateFunc:
@@ -189,7 +189,7 @@ func (a *aggregation) operand(x soql.Operand) (column, error) {
 		}
 		return inner, nil
 	}
-	return column{}, a.c.at("MALFORMED_QUERY", x.Bounds().Start, "Field must be grouped or aggregated: %s", x)
+	return column{}, a.c.refuse(x.Bounds().Start, soql.Finding{Kind: soql.KindNotGrouped, Subject: x.String()})
 }
 
 func (a *aggregation) accumulate(call *soql.Call, text string) (column, error) {

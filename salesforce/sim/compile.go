@@ -52,14 +52,22 @@ func syntaxFailure(text string, err error) error {
 	return badRequest("MALFORMED_QUERY", "%s", err.Error())
 }
 
-const (
-	columnHint   = " If you are attempting to use a custom field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the appropriate names."
-	relationHint = " If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names."
-	objectHint   = " If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names."
-)
+// refuse words a finding at a place of the query as the API does.
+func (c *compiler) refuse(pos soql.Pos, f soql.Finding) error {
+	code, message := f.Salesforce()
+	return c.at(code, pos, "%s", message)
+}
 
 func (c *compiler) noColumn(name, object string, pos soql.Pos) error {
-	return c.at("INVALID_FIELD", pos, "No such column '%s' on entity '%s'.%s", name, object, columnHint)
+	return c.refuse(pos, soql.Finding{Kind: soql.KindUnknownField, Subject: name, Object: object})
+}
+
+func (c *compiler) noRelation(name string, pos soql.Pos) error {
+	return c.refuse(pos, soql.Finding{Kind: soql.KindUnknownRelationship, Subject: name})
+}
+
+func (c *compiler) noObject(name string, pos soql.Pos) error {
+	return c.refuse(pos, soql.Finding{Kind: soql.KindUnknownObject, Subject: name})
 }
 
 // source resolves the object of a FROM clause.
@@ -67,7 +75,7 @@ func (c *compiler) source(s soql.Source) (*object, error) {
 	name := s.Name.String()
 	o := c.w.visibleObject(name)
 	if o == nil {
-		return nil, c.at("INVALID_TYPE", s.Name.Start, "sObject type '%s' is not supported.%s", name, objectHint)
+		return nil, c.noObject(name, s.Name.Start)
 	}
 	return o, nil
 }
@@ -94,7 +102,7 @@ func (c *compiler) local(o *object, names []string) []string {
 func (c *compiler) path(o *object, p *soql.Path) (column, error) {
 	names := c.local(o, p.Names)
 	if len(names)-1 > maxLevels {
-		return column{}, c.at("MALFORMED_QUERY", p.Start, "Relationship path '%s' exceeds the maximum of %d levels", p, maxLevels)
+		return column{}, c.refuse(p.Start, soql.Finding{Kind: soql.KindTooManyLevels, Subject: p.String()})
 	}
 	return c.resolve(o, names, p)
 }
@@ -109,7 +117,7 @@ func (c *compiler) resolve(o *object, names []string, p *soql.Path) (column, err
 	}
 	ref := c.relation(o, names[0])
 	if ref == nil {
-		return column{}, c.at("INVALID_FIELD", p.Start, "Didn't understand relationship '%s' in field path.%s", names[0], relationHint)
+		return column{}, c.noRelation(names[0], p.Start)
 	}
 	link := c.w.getter(o, ref)
 	if ref.polymorphic {
@@ -117,7 +125,7 @@ func (c *compiler) resolve(o *object, names []string, p *soql.Path) (column, err
 	}
 	target := c.w.visibleObject(ref.refs[0])
 	if target == nil {
-		return column{}, c.at("INVALID_FIELD", p.Start, "Didn't understand relationship '%s' in field path.%s", names[0], relationHint)
+		return column{}, c.noRelation(names[0], p.Start)
 	}
 	inner, err := c.resolve(target, names[1:], p)
 	if err != nil {
@@ -157,7 +165,7 @@ func (c *compiler) polymorphic(ref *field, link getter, names []string, p *soql.
 	}
 	if len(names) > 1 || !nameFields[name] {
 		if len(names) > 1 {
-			return column{}, c.at("INVALID_FIELD", p.Start, "Didn't understand relationship '%s' in field path.%s", names[0], relationHint)
+			return column{}, c.noRelation(names[0], p.Start)
 		}
 		return column{}, c.noColumn(names[0], "Name", p.Start)
 	}

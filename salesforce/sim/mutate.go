@@ -312,4 +312,5 @@ func (t *tx) schemaChanged() {
 		at = earliest
 	}
 	t.w.schemaAt = at
+	t.w.schema = &schemaView{}
 }

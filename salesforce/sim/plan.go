@@ -39,6 +39,9 @@ func (o *Org) prepare(w *world, text string, user int, m mode) (*plan, error) {
 	if err != nil {
 		return nil, syntaxFailure(text, err)
 	}
+	if err := w.check(text, q); err != nil {
+		return nil, err
+	}
 	c := &compiler{w: w, text: text, now: o.now(), zone: o.zone, user: user, alias: q.From[0].Alias}
 	obj, err := c.source(q.From[0])
 	if err != nil {
@@ -159,7 +162,7 @@ func (c *compiler) ordering(o *object, q *soql.Query, aggregate bool) (ordering,
 			return nil, err
 		}
 		if !col.f.sortable {
-			return nil, c.at("INVALID_FIELD", item.Value.Bounds().Start, "field '%s' can not be sorted in a query call", col.f.name)
+			return nil, c.refuse(item.Value.Bounds().Start, soql.Finding{Kind: soql.KindNotSortable, Subject: col.f.name})
 		}
 		out = append(out, sortKey{col.get, item.Desc, nullsLast(item)})
 	}

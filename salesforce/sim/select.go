@@ -50,7 +50,7 @@ func (c *compiler) selectList(o *object, q *soql.Query, m mode) ([]*node, error)
 		case *soql.Path:
 			key := lower(strings.Join(c.local(o, x.Names), "."))
 			if seen[key] {
-				return nil, badRequest("INVALID_FIELD", "duplicate field selected: %s", x)
+				return nil, c.refuse(x.Start, soql.Finding{Kind: soql.KindDuplicateField, Subject: x.String()})
 			}
 			seen[key] = true
 			var err error
@@ -117,7 +117,7 @@ func (c *compiler) addPath(nodes []*node, o *object, names []string, p *soql.Pat
 		return append(nodes, c.leaf(o, f, f.name, p.String())), nil
 	}
 	if len(p.Relationships()) > maxLevels+1 {
-		return nil, c.at("MALFORMED_QUERY", p.Start, "Relationship path '%s' exceeds the maximum of %d levels", p, maxLevels)
+		return nil, c.refuse(p.Start, soql.Finding{Kind: soql.KindTooManyLevels, Subject: p.String()})
 	}
 	// Resolving the whole path first gives every error its text and place.
 	if _, err := c.resolve(o, names, p); err != nil {
@@ -233,7 +233,7 @@ func (c *compiler) subquery(parent *object, q *soql.Query, m mode) (*node, error
 		}
 	}
 	if child == nil {
-		return nil, c.at("INVALID_TYPE", q.From[0].Start, "Didn't understand relationship '%s' in FROM part of query call.%s", rel, relationHint)
+		return nil, c.noRelation(rel, q.From[0].Start)
 	}
 	inner := &compiler{w: c.w, text: c.text, now: c.now, zone: c.zone, user: c.user, alias: q.From[0].Alias}
 	k := &childQuery{obj: child, link: link, parent: parent, q: q, w: c.w, all: m.all}
@@ -272,7 +272,7 @@ func (k *childQuery) rows(parentRow int) []int32 {
 func (c *compiler) typeOf(o *object, x *soql.TypeOf) (*node, error) {
 	ref := c.relation(o, x.Relationship.Field())
 	if ref == nil {
-		return nil, c.at("INVALID_FIELD", x.Start, "Didn't understand relationship '%s' in field path.%s", x.Relationship, relationHint)
+		return nil, c.noRelation(x.Relationship.String(), x.Start)
 	}
 	n := &node{name: ref.relName, world: c.w, link: c.w.getter(o, ref), parent: map[*object][]*node{}}
 	for _, r := range ref.refs {
@@ -302,7 +302,7 @@ func (c *compiler) typeOf(o *object, x *soql.TypeOf) (*node, error) {
 	}
 	for _, b := range x.When {
 		if !refers(ref, b.Object) {
-			return nil, c.at("INVALID_TYPE", b.Start, "sObject type '%s' is not supported.%s", b.Object, objectHint)
+			return nil, c.noObject(b.Object, b.Start)
 		}
 	}
 	return n, nil

@@ -105,7 +105,7 @@ func New(opt Options) (*Org, error) {
 // newWorld puts all objects and their generated rows together.
 func (o *Org) newWorld() *world {
 	g := o.gen
-	w := &world{org: o, objects: map[string]*object{}, byPrefix: map[int64]*object{}, hidden: map[string]bool{}, schemaAt: o.now(), grants: map[string]bool{}}
+	w := &world{org: o, objects: map[string]*object{}, byPrefix: map[int64]*object{}, hidden: map[string]bool{}, schemaAt: o.now(), grants: map[string]bool{}, schema: &schemaView{}}
 	account, contact, opportunity, cases, items := g.accounts(), g.contacts(), g.opportunities(), g.cases(), g.feedItems()
 	subscription, plan := g.subscriptions(), g.plans()
 	list := []*object{account, contact, opportunity, g.stageObject(), g.contactRoles(), cases, g.caseComments(), g.emails(), g.tasks(),

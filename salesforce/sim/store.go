@@ -124,6 +124,7 @@ type world struct {
 	hidden       map[string]bool // "object" or "object.field", lower case
 	schemaAt     time.Time       // of the last change of objects, fields or who sees them
 	grants       map[string]bool // objects and fields that permission sets show
+	schema       *schemaView     // what the connected user sees, for the checker
 	multiCurrent bool            // multi-currency is on
 }
 

@@ -92,36 +92,27 @@ func (c *compiler) filterable(o *object, x soql.Operand) (column, error) {
 	case col.f.typ == "address" && !isCall:
 		return col, c.at("INVALID_FIELD", x.Bounds().Start, "Address fields can only be filtered using Distance expressions")
 	case !col.f.filterable:
-		return col, c.at("INVALID_FIELD", x.Bounds().Start, "field '%s' can not be filtered in a query call", col.f.name)
+		return col, c.refuse(x.Bounds().Start, soql.Finding{Kind: soql.KindNotFilterable, Subject: col.f.name})
 	}
 	return col, nil
 }
 
 // typeError says which kind of value a field wants.
 func (c *compiler) typeError(col column, pos soql.Pos) error {
-	name, quoted := col.f.typ, false
-	switch name {
-	case "datetime":
-		name = "dateTime"
-	case "currency", "percent":
-		name = "double"
-	case "boolean", "int", "double", "date", "time":
-	default:
-		name, quoted = "string", true
-	}
-	not := " not"
-	if quoted {
-		not = ""
-	}
-	return c.at("INVALID_FIELD", pos, "value of filter criterion for field '%s' must be of type %s and should%s be enclosed in quotes", col.f.name, name, not)
+	return c.refuse(pos, soql.Finding{Kind: soql.KindValueType, Subject: col.f.name, Want: col.f.typ})
+}
+
+// operatorError says that a field's type does not know an operator.
+func (c *compiler) operatorError(col column, x soql.Operand) error {
+	return c.refuse(x.Bounds().Start, soql.Finding{Kind: soql.KindOperator, Subject: col.f.name, Want: col.f.typ})
 }
 
 // constant turns a literal into a value of the column's type, or into a span for named dates.
 func (c *compiler) constant(col column, l *soql.Literal) (v value, from, to int64, err error) {
 	wrong := func() (value, int64, int64, error) { return null, 0, 0, c.typeError(col, l.Start) }
-	one := func(v value, ok bool, code, format string) (value, int64, int64, error) {
+	one := func(v value, ok bool) (value, int64, int64, error) {
 		if !ok {
-			return null, 0, 0, c.at(code, l.Start, format, l.Text)
+			return null, 0, 0, c.refuse(l.Start, soql.Finding{Kind: soql.KindBadDate, Subject: l.Text})
 		}
 		return v, v.n, v.n + 1, nil
 	}
@@ -137,7 +128,7 @@ func (c *compiler) constant(col column, l *soql.Literal) (v value, from, to int6
 	case "int", "double", "currency", "percent":
 		if l.Kind == soql.CurrencyLiteral && col.f.typ == "currency" && c.w.multiCurrent || l.Kind == soql.NumberLiteral {
 			v, ok := parseDecimal(l.Text)
-			return one(v, ok, "MALFORMED_QUERY", "invalid number: %s")
+			return one(v, ok)
 		}
 		return wrong()
 	case "date", "datetime":
@@ -147,11 +138,11 @@ func (c *compiler) constant(col column, l *soql.Literal) (v value, from, to int6
 			return value{kind: kDate, n: from}, from, to, nil
 		case l.Kind == soql.DateLiteral && col.f.typ == "date":
 			v, ok := parseDate(l.Text)
-			return one(v, ok, "MALFORMED_QUERY", "Invalid date: %s")
+			return one(v, ok)
 		case l.Kind == soql.DateTimeLiteral && col.f.typ == "datetime":
 			v, ok := parseDateTime(l.Text)
 			v.n = floorDiv(v.n, 1000) * 1000
-			return one(v, ok, "MALFORMED_QUERY", "Invalid datetime: %s")
+			return one(v, ok)
 		}
 		return wrong()
 	case "time":
@@ -159,7 +150,7 @@ func (c *compiler) constant(col column, l *soql.Literal) (v value, from, to int6
 			return wrong()
 		}
 		v, ok := parseTime(l.Text)
-		return one(v, ok, "MALFORMED_QUERY", "Invalid time: %s")
+		return one(v, ok)
 	}
 	if l.Kind != soql.StringLiteral {
 		return wrong()
@@ -170,7 +161,7 @@ func (c *compiler) constant(col column, l *soql.Literal) (v value, from, to int6
 			return null, 0, 0, nil
 		}
 		if !validIDText(text) {
-			return null, 0, 0, c.at("INVALID_QUERY_FILTER_OPERATOR", l.Start, "invalid ID field: %s", text)
+			return null, 0, 0, c.refuse(l.Start, soql.Finding{Kind: soql.KindBadID, Subject: col.f.name, Want: text})
 		}
 		if id, ok := parseID(text); ok {
 			return idValue(id), id, id + 1, nil
@@ -195,10 +186,10 @@ func (c *compiler) comparison(col column, left soql.Operand, op soql.Op, l *soql
 		return c.like(col, left, l)
 	}
 	if col.f.typ == "multipicklist" && op != soql.Equal && op != soql.NotEqual {
-		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", left.Bounds().Start, "invalid operator on multipicklist field")
+		return nil, c.operatorError(col, left)
 	}
 	if col.f.typ == "boolean" && op != soql.Equal && op != soql.NotEqual {
-		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", left.Bounds().Start, "invalid operator on boolean field")
+		return nil, c.operatorError(col, left)
 	}
 	v, from, to, err := c.constant(col, l)
 	if err != nil {
@@ -214,7 +205,11 @@ func (c *compiler) comparison(col column, left soql.Operand, op soql.Op, l *soql
 		case soql.NotEqual:
 			return func(row int) bool { return !get(row).isNull() }, nil
 		}
-		return func(int) bool { return false }, nil
+		if l.Kind == soql.NullLiteral {
+			return nil, c.operatorError(col, left)
+		}
+		above := op == soql.Greater || op == soql.GreaterOrEqual
+		return func(row int) bool { return above && !get(row).isNull() }, nil // every text is above the empty one
 	}
 	if op == soql.Equal || op == soql.NotEqual {
 		eq := equality(col, v)
@@ -296,14 +291,9 @@ func spanTest(get getter, op soql.Op, from, to int64) test {
 // like compiles column LIKE pattern.
 func (c *compiler) like(col column, left soql.Operand, l *soql.Literal) (test, error) {
 	switch col.f.typ {
-	case "id", "reference":
-		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", left.Bounds().Start, "invalid operator on id field")
 	case "string", "textarea", "picklist", "combobox", "phone", "url", "email", "encryptedstring":
 	default:
-		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", left.Bounds().Start, "invalid operator on %s field", col.f.typ)
-	}
-	if l.Kind == soql.NullLiteral {
-		return func(int) bool { return false }, nil
+		return nil, c.operatorError(col, left)
 	}
 	if l.Kind != soql.StringLiteral {
 		return nil, c.typeError(col, l.Start)
@@ -323,7 +313,7 @@ func (c *compiler) inList(o *object, x *soql.InList) (test, error) {
 		return nil, err
 	}
 	if col.f.typ == "multipicklist" {
-		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", x.Left.Bounds().Start, "invalid operator on multipicklist field")
+		return nil, c.operatorError(col, x.Left)
 	}
 	get := col.get
 	ids := map[int64]bool{}
@@ -369,7 +359,7 @@ func (c *compiler) includes(o *object, x *soql.Includes) (test, error) {
 		return nil, err
 	}
 	if col.f.typ != "multipicklist" {
-		return nil, c.at("INVALID_QUERY_FILTER_OPERATOR", x.Left.Bounds().Start, "includes/excludes operator only valid on multipicklist field")
+		return nil, c.operatorError(col, x.Left)
 	}
 	var sets [][]string
 	for _, l := range x.Values {
