@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,8 @@ type scene struct {
 	admin  int64
 	log    *slog.Logger
 
+	rewrite atomic.Pointer[func(page []byte) []byte] // changes the bulk results on their way, when set
+
 	mu     sync.Mutex
 	client *salesforce.Client
 }
@@ -56,7 +59,8 @@ func newScene(t *testing.T, o sim.Options) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{t: t, db: d, url: address, sql: raw, org: org, server: httptest.NewServer(org), log: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
+	s := &scene{t: t, db: d, url: address, sql: raw, org: org, log: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
+	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.server.Close)
 	s.hosts = salesforce.HostPolicy{Extra: []string{s.server.URL}}
 	keys := org.Credentials()
@@ -68,6 +72,26 @@ func newScene(t *testing.T, o sim.Options) *scene {
 	s.admin = user.ID
 	s.connect()
 	return s
+}
+
+// serve is the org, with rewrite between it and its caller.
+func (s *scene) serve(w http.ResponseWriter, r *http.Request) {
+	rewrite := s.rewrite.Load()
+	if rewrite == nil || !strings.HasSuffix(r.URL.Path, "/results") {
+		s.org.ServeHTTP(w, r)
+		return
+	}
+	r.Header.Del("Accept-Encoding")
+	page := httptest.NewRecorder()
+	s.org.ServeHTTP(page, r)
+	body := (*rewrite)(page.Body.Bytes())
+	for key, values := range page.Header() {
+		if key != "Content-Length" {
+			w.Header()[key] = values
+		}
+	}
+	w.WriteHeader(page.Code)
+	_, _ = w.Write(body) // the caller may have gone
 }
 
 // connect signs in at the org as a person would and stores the connection.

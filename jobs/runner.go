@@ -125,6 +125,9 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 	cancel(nil)
 	beating.Wait()
 	r.settle(stop, run, calls, err, log)
+	if err := r.DB.EnsureReadIndexes(stop, run.ConnectionID); err != nil && stop.Err() == nil {
+		log.Warn("cannot make the indexes of the accounts list; trying again after the next run", "err", err)
+	}
 }
 
 // sync runs the pipeline and returns how many API calls it took.

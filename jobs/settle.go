@@ -74,6 +74,9 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 	switch f.Kind {
 	case pipeline.NeedsReconnect:
 		log.Warn("run waits for a person to reconnect the org", "err", f)
+		if err := r.DB.MarkNeedsReconnect(ctx, run.ConnectionID, f.Message); err != nil {
+			return err
+		}
 		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Person: true, Reason: f.Message})
 	case pipeline.DailyLimit:
 		log.Warn("run waits for the daily API limit", "err", f)

@@ -11,6 +11,9 @@ import (
 
 const allAccounts = "Name != null"
 
+// typedFilters match many accounts twice.
+var typedFilters = settings.AccountFiltering{Mode: settings.TypedFilters, Customer: "Name < 'C'", Prospect: "Name < 'M'", Partner: "Name < 'S'"}
+
 func TestFirstSync(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{})
@@ -123,7 +126,7 @@ func TestFollowsTheOrg(t *testing.T) {
 func TestFirstMatchWins(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 150})
-	typed := settings.AccountFiltering{Mode: settings.TypedFilters, Customer: "Name < 'C'", Prospect: "Name < 'M'", Partner: "Name < 'S'"}
+	typed := typedFilters
 	s.save(typed)
 	check := func() {
 		t.Helper()

@@ -1,0 +1,59 @@
+// Command bench measures the first sync of an org's accounts against two yardsticks, all in the same run on the same machine: the floor, which is the
+// same pages copied straight into the same typed and indexed table with nothing else done, and two scripts that a user would write with jsforce. The
+// org, the app and each script run in processes of their own. It prints a table in Markdown.
+//
+//	go run ./bench [-accounts 200000,1000000] [-runs 3] [-peers=false]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run dispatches: without a word in front the whole benchmark, otherwise one measured process of it.
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "engine":
+			return child(args[1:], func(j job) (measure, error) { return engine(ctx, j) })
+		case "floor":
+			return child(args[1:], func(j job) (measure, error) { return floor(ctx, j) })
+		}
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	accounts := flags.String("accounts", "200000,1000000", "sizes of the org, separated by commas")
+	runs := flags.Int("runs", 3, "measurements of the engine and the floor per size; the median counts")
+	peers := flags.Bool("peers", true, "measure the jsforce scripts as well")
+	sample := flags.Int("sample", 20_000, "rows of the row-wise script, which is extrapolated")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	var sizes []int
+	for word := range strings.SplitSeq(*accounts, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 1 {
+			return fmt.Errorf("-accounts: %q is not a number of accounts", word)
+		}
+		sizes = append(sizes, n)
+	}
+	if *runs < 1 {
+		return errors.New("-runs must be at least 1")
+	}
+	return suite(ctx, plan{sizes: sizes, runs: *runs, peers: *peers, sample: *sample})
+}

@@ -1,0 +1,191 @@
+package jobs
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/pipeline/remote"
+	"millrace/salesforce/sim"
+)
+
+// TestRequestsAtOnce presses the button many times at once.
+func TestRequestsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	s.filter(allAccounts)
+	s.completed(s.sync())
+	var started atomic.Int64
+	ids := make([]int64, 12)
+	var all sync.WaitGroup
+	for i := range ids {
+		all.Go(func() {
+			run, fresh, err := s.db.RequestRun(t.Context(), s.conn, db.TriggerManual, &s.admin)
+			if err != nil {
+				t.Error(err)
+			}
+			if fresh {
+				started.Add(1)
+			}
+			ids[i] = run.ID
+		})
+	}
+	all.Wait()
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Errorf("requests got the runs %v", ids)
+			break
+		}
+	}
+	if started.Load() != 1 {
+		t.Errorf("%d runs were started", started.Load())
+	}
+}
+
+func TestRequestWithoutSettings(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 5})
+	if _, _, err := s.db.RequestRun(t.Context(), s.conn, db.TriggerManual, nil); !errors.Is(err, db.ErrNoSettings) {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := s.db.RequestRun(t.Context(), 999, db.TriggerManual, nil); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestZombieIsFenced lets a runner go on after its run has been taken over.
+func TestZombieIsFenced(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	zombie, err := s.db.Claim(t.Context(), "zombie", 0)
+	s.must(err)
+	if again, err := s.db.Claim(t.Context(), "heir", time.Minute); err != nil || again == nil || again.Fence != zombie.Fence+1 {
+		t.Fatalf("the heir got %+v, %v", again, err)
+	}
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	version, err := s.db.SettingsVersionAt(t.Context(), s.conn, zombie.SettingsVersion)
+	s.must(err)
+	err = pipeline.Run(t.Context(), pipeline.Work{
+		Settings: version.Settings, Source: remote.New(client), Store: s.db.RunStore(zombie), Options: s.quick().Pipeline, Log: s.log,
+	})
+	if !errors.Is(err, db.ErrFenced) {
+		t.Errorf("the zombie got %v", err)
+	}
+	for what, err := range map[string]error{
+		"heartbeat": s.db.Heartbeat(t.Context(), zombie.ID, zombie.Fence, time.Minute),
+		"wait":      s.db.Wait(t.Context(), zombie.ID, zombie.Fence, db.Wait{For: time.Minute}),
+		"finish":    s.db.Finish(t.Context(), zombie.ID, zombie.Fence, db.Ending{State: db.RunCompleted}),
+	} {
+		if !errors.Is(err, db.ErrFenced) {
+			t.Errorf("%s of the zombie: %v", what, err)
+		}
+	}
+	s.must(s.db.Release(t.Context(), zombie.ID, zombie.Fence))
+	if n := s.count(`SELECT count(*) FROM millrace.runs WHERE owner = 'heir' AND state = 'running'`); n != 1 {
+		t.Error("the zombie gave the heir's run away")
+	}
+}
+
+// TestPageOfAZombie is taken over while it is stored: none of its rows may show.
+func TestPageOfAZombie(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 150})
+	s.filter(allAccounts)
+	run, err := s.db.Claim(t.Context(), "zombie", time.Minute)
+	s.must(err)
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	version, err := s.db.SettingsVersionAt(t.Context(), s.conn, run.SettingsVersion)
+	s.must(err)
+	taken := sync.OnceFunc(func() {
+		_, err := s.sql.Exec(`UPDATE millrace.runs SET fence = fence + 1 WHERE id = $1`, run.ID)
+		s.must(err)
+	})
+	rewrite := func(page []byte) []byte { taken(); return page }
+	s.rewrite.Store(&rewrite)
+	o := s.quick()
+	o.Pipeline.PageRows = 50
+	err = pipeline.Run(t.Context(), pipeline.Work{
+		Settings: version.Settings, Source: remote.New(client), Store: s.db.RunStore(run), Options: o.Pipeline, Log: s.log,
+	})
+	if !errors.Is(err, db.ErrFenced) {
+		t.Errorf("the zombie got %v", err)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.accounts`); n != 0 {
+		t.Errorf("%d rows of a fenced page are there", n)
+	}
+}
+
+// TestStopsAndResumes stops runners at random moments; the next one goes on at the checkpoint.
+func TestStopsAndResumes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 400})
+	s.filter(allAccounts)
+	s.slow()
+	run := s.request()
+	for range 12 {
+		stop := s.start(s.quick())
+		time.Sleep(time.Duration(50+rand.IntN(200)) * time.Millisecond)
+		stop()
+		if now := s.until(run.ID, func(db.Run) bool { return true }); now.State != db.RunQueued && !ended(now) {
+			t.Errorf("after a stop the run is %s", now.State)
+		}
+	}
+	s.org.ClearFaults(0)
+	s.start(s.quick())
+	done := s.completed(s.until(run.ID, ended))
+	if done.Attempt < 5 {
+		t.Errorf("the run was claimed %d times only", done.Attempt)
+	}
+	s.equalsOrg("", "AccountId != null")
+	s.auditedOnce()
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 300})
+	s.filter(allAccounts)
+	s.slow()
+	run := s.request()
+	s.start(s.quick())
+	s.midway(run.ID)
+	s.must(s.db.RequestCancel(t.Context(), run.ID, s.admin))
+	done := s.until(run.ID, ended)
+	if done.State != db.RunCancelled || done.Outcome == "" {
+		t.Errorf("the run is %s: %q", done.State, done.Outcome)
+	}
+	queued := s.request()
+	s.must(s.db.RequestCancel(t.Context(), queued.ID, s.admin))
+	s.until(queued.ID, inState(db.RunCancelled))
+}
+
+// TestSeenLost empties run_seen in the middle of a sync with typed filters, as a crash of Postgres does.
+func TestSeenLost(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 300})
+	s.save(typedFilters)
+	s.completed(s.sync())
+	types := `SELECT coalesce(sum(hashtext(sf_id || account_type)), 0) FROM millrace.accounts WHERE left_filter_at IS NULL`
+	before := s.count(types)
+	s.slow()
+	run := s.request()
+	s.start(s.quick())
+	s.midway(run.ID)
+	_, err := s.sql.Exec(`TRUNCATE millrace.run_seen`)
+	s.must(err)
+	s.org.ClearFaults(0)
+	s.completed(s.until(run.ID, ended))
+	if after := s.count(types); after != before {
+		t.Error("the accounts' types have changed")
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL`); n != 0 {
+		t.Errorf("%d accounts are marked as having left", n)
+	}
+}

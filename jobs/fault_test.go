@@ -1,0 +1,313 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/pipeline/remote"
+	"millrace/salesforce/sim"
+)
+
+const (
+	anyData    = "/services/data"
+	anyResults = "/services/data/*/jobs/query/*/results"
+)
+
+// TestSurvives makes the org misbehave in the middle of a first sync. The sync goes on, and the copy equals the org.
+func TestSurvives(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		fault sim.Fault
+	}{
+		{"503s", sim.Fault{Match: anyData, Nth: 12, Count: 9, Status: 503}},
+		{"500s on results", sim.Fault{Match: anyResults, Nth: 2, Count: 4, Status: 500}},
+		{"an HTML page where CSV is due", sim.Fault{Match: anyResults, Nth: 3, Count: 2, Status: 200, Body: "<html>Maintenance</html>"}},
+		{"a page cut in the middle of a value", sim.Fault{Match: anyResults, Nth: 2, Count: 3, TruncateAfter: 1111}},
+		{"a page cut as if it were complete", sim.Fault{Match: anyResults, Nth: 2, Count: 3, TruncateAfter: 3000, CleanCut: true}},
+		{"a page that stalls", sim.Fault{Match: anyResults, Nth: 2, Count: 2, StallAfter: 500, Stall: time.Minute}},
+		{"broken quotes", sim.Fault{Match: anyResults, Nth: 4, Count: 2, CorruptRow: 7}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 150})
+			s.hosts.Stall = 300 * time.Millisecond
+			s.filter(allAccounts)
+			s.org.Fail(c.fault)
+			s.completed(s.sync())
+			s.equalsOrg("", "AccountId != null")
+			s.auditedOnce()
+		})
+	}
+}
+
+// auditedOnce checks that each record was created once, by the audit log and by the counts.
+func (s *scene) auditedOnce() {
+	s.t.Helper()
+	rows := s.count(`SELECT (SELECT count(*) FROM millrace.accounts) + (SELECT count(*) FROM millrace.contacts)
+	                      + (SELECT count(*) FROM millrace.opportunities) + (SELECT count(*) FROM millrace.sf_users)`)
+	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE action = 'created' AND run_id IS NOT NULL`); n != rows {
+		s.t.Errorf("%d rows, %d of them audited as created", rows, n)
+	}
+	if n := s.count(`SELECT sum(created)::bigint FROM millrace.run_steps`); n != rows {
+		s.t.Errorf("%d rows, %d of them counted as created", rows, n)
+	}
+	if n := s.count(`SELECT count(*) FROM (SELECT FROM millrace.run_pages GROUP BY run_id, position, locator HAVING count(*) > 1) twice`); n != 0 {
+		s.t.Errorf("%d pages were committed twice", n)
+	}
+}
+
+// midway waits until the run has stored some pages, slowing the org down so that the middle lasts.
+func (s *scene) midway(id int64) {
+	s.t.Helper()
+	s.until(id, func(db.Run) bool {
+		p, err := s.db.RunProgress(s.t.Context(), id)
+		return err == nil && p.Read > 60
+	})
+}
+
+func (s *scene) slow() {
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 30_000})
+}
+
+func TestTokenExpiresMidway(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 200, RotateRefreshTokens: true})
+	s.filter(allAccounts)
+	s.slow()
+	run := s.request()
+	s.start(s.quick())
+	s.midway(run.ID)
+	s.org.ExpireAccessTokens()
+	s.org.ClearFaults(0)
+	s.completed(s.until(run.ID, ended))
+	s.equalsOrg("", "AccountId != null")
+	s.auditedOnce()
+}
+
+// TestGrantRevokedMidway ends in a run that waits for a person, and goes on once the org is connected again.
+func TestGrantRevokedMidway(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 200})
+	s.filter(allAccounts)
+	s.slow()
+	run := s.request()
+	s.start(s.quick())
+	s.midway(run.ID)
+	s.org.RevokeRefreshTokens()
+	s.org.ExpireAccessTokens()
+	waiting := s.until(run.ID, inState(db.RunWaiting))
+	if waiting.WaitingUntil != nil || !strings.Contains(waiting.WaitingReason, "Reconnect") {
+		t.Errorf("the run waits until %v: %s", waiting.WaitingUntil, waiting.WaitingReason)
+	}
+	c, err := s.db.Connection(t.Context(), s.conn)
+	s.must(err)
+	if c.Status != db.StatusNeedsReconnect {
+		t.Errorf("the connection is %s", c.Status)
+	}
+	s.org.ClearFaults(0)
+	s.connect()
+	s.completed(s.until(run.ID, ended))
+	s.equalsOrg("", "AccountId != null")
+	s.auditedOnce()
+}
+
+// TestDailyLimit pauses the run until a full hour, never completes it, and goes on where it stopped.
+func TestDailyLimit(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 200})
+	s.filter(allAccounts)
+	s.slow()
+	run := s.request()
+	s.start(s.quick())
+	s.midway(run.ID)
+	s.org.SetAPILimit(1000, 1000)
+	waiting := s.until(run.ID, inState(db.RunWaiting))
+	if at := waiting.WaitingUntil; at == nil || at.UTC().Minute() != 0 || at.Second() != 0 || !at.After(time.Now()) {
+		t.Errorf("the run waits until %v", waiting.WaitingUntil)
+	}
+	if !strings.Contains(waiting.WaitingReason, "limit") {
+		t.Errorf("the run says %q", waiting.WaitingReason)
+	}
+	s.org.ClearFaults(0)
+	s.org.SetAPILimit(0, 100_000)
+	_, err := s.sql.Exec(`UPDATE millrace.runs SET waiting_until = now() WHERE id = $1`, run.ID)
+	s.must(err)
+	s.completed(s.until(run.ID, ended))
+	s.equalsOrg("", "AccountId != null")
+	s.auditedOnce()
+}
+
+// TestPostgresDropsSessions ends every session of the app again and again during a sync.
+func TestPostgresDropsSessions(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 200})
+	s.filter(allAccounts)
+	s.slow()
+	run := s.request()
+	o := s.quick()
+	o.Pauses = make([]time.Duration, 100)
+	s.start(o)
+	for range 15 {
+		_, err := s.sql.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		s.must(err)
+		time.Sleep(40 * time.Millisecond)
+	}
+	s.org.ClearFaults(0)
+	s.completed(s.until(run.ID, ended))
+	s.equalsOrg("", "AccountId != null")
+	s.auditedOnce()
+}
+
+// TestGivesUpInTheEnd fails a run that rests too often, and a new run takes nothing for granted.
+func TestGivesUpInTheEnd(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	s.hosts.Stall = 200 * time.Millisecond
+	s.filter(allAccounts)
+	s.org.Fail(sim.Fault{Match: anyResults, Nth: 2, Count: -1, TruncateAfter: 1500})
+	run := s.sync()
+	if run.State != db.RunFailed || run.Error == "" || run.Waits != 2 {
+		t.Errorf("the run is %s after %d waits: %s %q", run.State, run.Waits, run.ErrorCode, run.Error)
+	}
+	s.org.ClearFaults(0)
+	s.completed(s.sync())
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestFieldVanishes hides a field between describe and query: the sync goes on without it and says so.
+func TestFieldVanishes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	s.filter(allAccounts)
+	s.completed(s.sync())
+	before := s.count(`SELECT count(*) FROM millrace.contacts WHERE department IS NOT NULL`)
+	s.org.HideField("Contact", "Department")
+	run := s.completed(s.sync())
+	if p := s.step(run, "contacts"); !strings.Contains(p.Note, "Department") {
+		t.Errorf("the step says %q", p.Note)
+	}
+	if after := s.count(`SELECT count(*) FROM millrace.contacts WHERE department IS NOT NULL`); after != before || before == 0 {
+		t.Errorf("%d contacts had a department, now %d", before, after)
+	}
+}
+
+// TestFilterFieldVanishes fails the run with Salesforce's own words.
+func TestFilterFieldVanishes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter("Industry != null")
+	s.completed(s.sync())
+	s.org.HideField("Account", "Industry")
+	run := s.sync()
+	if run.State != db.RunFailed || run.ErrorCode != "INVALID_FIELD" || !strings.Contains(run.Error, "Industry") {
+		t.Errorf("the run is %s: %s %q", run.State, run.ErrorCode, run.Error)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL`); n != 0 {
+		t.Errorf("%d accounts are marked as having left", n)
+	}
+}
+
+// TestJobVanishes deletes the bulk job in the org while it is read.
+func TestJobVanishes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 200})
+	s.filter(allAccounts)
+	s.org.Fail(sim.Fault{Match: anyResults, Nth: 3, Count: 1, Status: 404, Code: "NOT_FOUND"})
+	run := s.completed(s.sync())
+	s.equalsOrg("", "AccountId != null")
+	s.auditedOnce()
+	if p := s.step(run, "accounts:customer"); p.Read != 200 || p.Created != 200 || p.Unchanged != 0 {
+		t.Errorf("step %+v", p)
+	}
+}
+
+// TestOddValues sends records that Postgres cannot hold, and records twice. Only the bad ones are left out, each listed with its line.
+func TestOddValues(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	s.filter(allAccounts)
+	names := []string{"Back\\slash \\. \\N and\ttab", "Two\r\nlines", "a lone \"quote", `"quoted", ""twice""`, strings.Repeat("長", 30_000), "-0", "=1+1"}
+	ids := make([]string, len(names))
+	for i, name := range names {
+		id, err := s.org.Insert("Account", map[string]any{"Name": "odd", "Description": name})
+		s.must(err)
+		ids[i] = id
+	}
+	rewrite := func(page []byte) []byte {
+		lines := bytes.SplitAfter(page, []byte("\n"))
+		if !bytes.Contains(lines[0], []byte("Website")) || len(lines) < 20 || bytes.Contains(page, []byte("odd")) {
+			return page
+		}
+		lines[3] = bytes.Replace(lines[3], []byte(`","`), []byte("\x00\",\""), 2)
+		lines[5] = bytes.Replace(lines[5], []byte(`","`), []byte("\",\"\xed\xa0\x80"), 1)
+		lines[7] = append([]byte(`"not an id"`), lines[7][bytes.IndexByte(lines[7], ','):]...)
+		lines[9] = lines[11] // the same record twice in place of another
+		return bytes.Join(lines, nil)
+	}
+	s.rewrite.Store(&rewrite)
+	run := s.sync()
+	if run.State != db.RunCompletedWithErrors {
+		t.Fatalf("the run is %s: %s %s", run.State, run.Outcome, run.Error)
+	}
+	for i, id := range ids {
+		var got string
+		s.must(s.sql.Get(&got, `SELECT description FROM millrace.accounts WHERE sf_id = $1`, id))
+		if want := names[i]; got != want {
+			t.Errorf("%.40q came over as %.40q", want, got)
+		}
+	}
+	errs, err := s.db.RunErrors(t.Context(), run.ID, 100, 0)
+	s.must(err)
+	p := s.step(run, "accounts:customer")
+	if len(errs) != int(p.Failed) || len(errs) < 4 {
+		t.Errorf("%d errors listed, %d counted: %+v", len(errs), p.Failed, errs)
+	}
+	for _, e := range errs {
+		if e.Line == nil || *e.Line < 1 || *e.Line > 50 || e.Cause == "" || e.Message == "" {
+			t.Errorf("error %+v", e)
+		}
+	}
+	s.rewrite.Store(nil)
+	s.completed(s.sync())
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestIncompleteIsSaid has pages that hold fewer records than the job processed.
+func TestIncompleteIsSaid(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	s.filter(allAccounts)
+	s.completed(s.sync())
+	o := s.quick()
+	o.Client = s.open
+	run := s.request()
+	claimed, err := s.db.Claim(t.Context(), "test", time.Minute)
+	s.must(err)
+	store := shortStore{s.db.RunStore(claimed)}
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	version, err := s.db.SettingsVersionAt(t.Context(), s.conn, claimed.SettingsVersion)
+	s.must(err)
+	s.must(pipeline.Run(t.Context(), pipeline.Work{Settings: version.Settings, Source: remote.New(client), Store: store, Options: o.Pipeline, Log: s.log}))
+	steps, err := s.db.RunSteps(context.Background(), run.ID)
+	s.must(err)
+	if e := ending(steps); e.State != db.RunCompletedWithErrors || !strings.HasPrefix(e.Outcome, "Incomplete") {
+		t.Errorf("the run ends as %+v", e)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL`); n != 0 {
+		t.Errorf("%d accounts are marked as having left", n)
+	}
+}
+
+// shortStore expects one record more than the org has.
+type shortStore struct{ *db.RunStore }
+
+func (s shortStore) SetExpected(ctx context.Context, step pipeline.Step, n int64) error {
+	return s.RunStore.SetExpected(ctx, step, n+1)
+}
