@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // Account is a synced account as the screens show it. Texts are empty where Salesforce has none.
@@ -69,20 +71,55 @@ const accountFields = `a.sf_id, a.account_type, coalesce(a.name, '') AS name, co
 // when they are searched or narrowed. A page past the last listed one is the last listed one.
 func (d *DB) Accounts(ctx context.Context, q AccountQuery) (rows []Account, total int, err error) {
 	q = q.normal()
-	var where string
-	var args []any
 	indexed, err := d.validReadIndexes(ctx, q.ConnectionID)
-	if err == nil {
-		where, args = q.where(indexed["words"])
-		err = d.pool.SelectContext(ctx, &rows, q.page(where, indexed["owner"]), args...)
-	}
-	if err == nil {
-		total, err = d.countMatches(ctx, q, where, args)
+	switch {
+	case err != nil:
+	case q.Search != "" && indexed["words"]:
+		rows, total, err = d.searchAccounts(ctx, q)
+	default:
+		rows, total, err = d.listAccounts(ctx, q, indexed["owner"])
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("db.Accounts(%d): %w", q.ConnectionID, asCancelled(ctx, err))
 	}
 	return rows, total, nil
+}
+
+func (d *DB) listAccounts(ctx context.Context, q AccountQuery, owners bool) (rows []Account, total int, err error) {
+	where, args := q.where(false)
+	if err := d.pool.SelectContext(ctx, &rows, q.page("millrace.accounts", where, owners), args...); err != nil {
+		return nil, 0, err
+	}
+	if q.Search == "" && q.Type == "" {
+		n, _, err := d.CountAccounts(ctx, q.ConnectionID)
+		return rows, int(n), err
+	}
+	err = d.pool.GetContext(ctx, &total, countMatches(where), args...)
+	return rows, total, err
+}
+
+// searchAccounts counts first: the planner cannot tell a rare word from a frequent one. Few matches are collected by the indexes and then sorted; of
+// many, the page's are soon met by going through the sort's index.
+func (d *DB) searchAccounts(ctx context.Context, q AccountQuery) (rows []Account, total int, err error) {
+	where, args := q.where(true)
+	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
+		if _, err := tx.ExecContext(ctx, `SET LOCAL enable_seqscan = off`); err != nil {
+			return err
+		}
+		if err := tx.GetContext(ctx, &total, countMatches(where), args...); err != nil {
+			return err
+		}
+		if total > MaxListed {
+			return tx.SelectContext(ctx, &rows, q.page("millrace.accounts", where, false), args...)
+		}
+		few := fmt.Sprintf("WITH few AS MATERIALIZED (SELECT * FROM millrace.accounts a WHERE %s LIMIT %d) ", where, MaxListed)
+		return tx.SelectContext(ctx, &rows, few+q.page("few", "true", false), args...)
+	})
+	return rows, total, err
+}
+
+func countMatches(where string) string {
+	return fmt.Sprintf(`SELECT count(*) FROM (SELECT FROM millrace.accounts a WHERE %s LIMIT %d) m`, where, MaxListed+1)
 }
 
 // where builds the condition; the connection is $1. Without the index of words, names are compared as text, which finds nearly the same and costs less
@@ -131,8 +168,9 @@ func likePrefix(s string) string {
 	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s) + "%"
 }
 
-// page builds the query of a page. Only the page's rows are joined with their owners.
-func (q AccountQuery) page(where string, owners bool) string {
+// page builds the query of a page of the rows of from. Only the page's rows are joined with their owners. owners says that the index by owner may
+// be used.
+func (q AccountQuery) page(from, where string, owners bool) string {
 	dir := ""
 	if q.Desc {
 		dir = " DESC"
@@ -144,14 +182,14 @@ func (q AccountQuery) page(where string, owners bool) string {
 			return ownerPage(where, dir, window, q.Page*q.PerPage)
 		}
 		order := " ORDER BY lower(u.name)" + dir + ", a.owner_id" + dir + ", a.sf_id" + dir
-		return "SELECT " + accountFields + " FROM millrace.accounts a" + owner + "WHERE " + where + order + window
+		return "SELECT " + accountFields + " FROM " + from + " a" + owner + "WHERE " + where + order + window
 	}
 	key, ok := accountSorts[q.Sort]
 	if !ok {
 		key = accountSorts["name"]
 	}
 	order := " ORDER BY " + key + dir + ", a.sf_id" + dir
-	return "SELECT " + accountFields + " FROM (SELECT " + accountColumns + " FROM millrace.accounts a WHERE " + where + order + window + ") a" + owner + order
+	return "SELECT " + accountFields + " FROM (SELECT " + accountColumns + " FROM " + from + " a WHERE " + where + order + window + ") a" + owner + order
 }
 
 // ownerPage goes through the owners in the order of their names and stops when the page is full: it reads reach rows of an owner at most. The
@@ -164,23 +202,16 @@ func ownerPage(where, dir, window string, reach int) string {
 		    SELECT (SELECT n.owner_id FROM millrace.accounts n WHERE n.connection_id = $1 AND n.owner_id > o.owner_id ORDER BY n.owner_id LIMIT 1)
 		      FROM owners o WHERE o.owner_id IS NOT NULL)
 		SELECT %[1]s
-		  FROM (SELECT o.owner_id AS id, u.name FROM owners o LEFT JOIN millrace.sf_users u ON u.connection_id = $1 AND u.sf_id = o.owner_id
-		         ORDER BY lower(u.name)%[3]s, o.owner_id%[3]s) u
-		 CROSS JOIN LATERAL (
-		       (SELECT a.* FROM millrace.accounts a WHERE %[2]s AND a.owner_id = u.id ORDER BY a.sf_id%[3]s LIMIT %[5]d)
-		       UNION ALL
-		       (SELECT a.* FROM millrace.accounts a WHERE %[2]s AND u.id IS NULL AND a.owner_id IS NULL ORDER BY a.sf_id%[3]s LIMIT %[5]d)) a
-		 ORDER BY lower(u.name)%[3]s, u.id%[3]s, a.sf_id%[3]s %[4]s`, accountFields, where, dir, window, reach)
-}
-
-func (d *DB) countMatches(ctx context.Context, q AccountQuery, where string, args []any) (int, error) {
-	if q.Search == "" && q.Type == "" {
-		n, _, err := d.CountAccounts(ctx, q.ConnectionID)
-		return int(n), err
-	}
-	var n int
-	err := d.pool.GetContext(ctx, &n, fmt.Sprintf(`SELECT count(*) FROM (SELECT FROM millrace.accounts a WHERE %s LIMIT %d) m`, where, MaxListed+1), args...)
-	return n, err
+		  FROM (SELECT u.id, u.name, a.sf_id
+		          FROM (SELECT o.owner_id AS id, u.name FROM owners o LEFT JOIN millrace.sf_users u ON u.connection_id = $1 AND u.sf_id = o.owner_id
+		                 ORDER BY lower(u.name)%[3]s, o.owner_id%[3]s) u
+		         CROSS JOIN LATERAL (
+		               (SELECT a.sf_id FROM millrace.accounts a WHERE %[2]s AND a.owner_id = u.id ORDER BY a.sf_id%[3]s LIMIT %[5]d)
+		               UNION ALL
+		               (SELECT a.sf_id FROM millrace.accounts a WHERE %[2]s AND u.id IS NULL AND a.owner_id IS NULL ORDER BY a.sf_id%[3]s LIMIT %[5]d)) a
+		         ORDER BY lower(u.name)%[3]s, u.id%[3]s, a.sf_id%[3]s %[4]s) u
+		  JOIN millrace.accounts a ON a.connection_id = $1 AND a.sf_id = u.sf_id
+		 ORDER BY lower(u.name)%[3]s, u.id%[3]s, a.sf_id%[3]s`, accountFields, where, dir, window, reach)
 }
 
 // counts remembers the sizes of connections for which counting takes long, for a few seconds.

@@ -152,6 +152,15 @@ func (d *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Name returns the name of the database.
+func (d *DB) Name(ctx context.Context) (string, error) {
+	var name string
+	if err := d.pool.GetContext(ctx, &name, `SELECT current_database()`); err != nil {
+		return "", fmt.Errorf("db.Name: %w", asCancelled(ctx, err))
+	}
+	return name, nil
+}
+
 // Transact runs fn in a transaction, which commits when fn returns nil and rolls back otherwise. It is the only way to begin one, apart from
 // Pinned for COPY. fn's error comes back as it is, or as the context's error when that is the cause.
 func (d *DB) Transact(ctx context.Context, fn func(*sqlx.Tx) error) error {

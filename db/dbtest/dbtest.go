@@ -242,3 +242,19 @@ func migrate(ctx context.Context, address string) (err error) {
 	defer func() { err = errors.Join(err, d.Close()) }()
 	return d.Migrate(ctx)
 }
+
+// URLOf returns the address of the database that d, made by New, is open on.
+func URLOf(t testing.TB, d *db.DB) string {
+	t.Helper()
+	s, err := server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := d.Name(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := s.url
+	at.Path = "/" + name
+	return at.String()
+}
