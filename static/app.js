@@ -54,6 +54,16 @@
   document.addEventListener("htmx:after:request", (e) => contact((e.detail?.ctx?.response?.status ?? 0) >= 500));
   document.addEventListener("htmx:error", () => contact(true));
 
+  // An answer that is no result is never swapped in; where a result was asked for, that is said in its place.
+  const noResult = (e) => {
+    const source = e.detail?.ctx?.sourceElement;
+    if (!source || source.matches("[data-live]")) return;
+    const place = document.querySelector(source.getAttribute("hx-target"));
+    if (place) place.textContent = "The server did not answer as expected. Nothing was changed; try again.";
+  };
+  document.addEventListener("htmx:response:error", noResult);
+  document.addEventListener("htmx:error", noResult);
+
   // Editing a filter greys the result of its last validation.
   document.addEventListener("input", (e) => {
     const id = e.target.dataset?.result;
@@ -107,15 +117,15 @@
     leaving = true;
     form.dataset.sent = "1";
     const button = e.submitter;
-    setTimeout(() => {
-      if (button) button.setAttribute("aria-disabled", "true");
-    });
+    setTimeout(() => button?.setAttribute("aria-disabled", "true"));
+    setTimeout(free, 10000); // a request that was stopped may be sent again
   });
-  window.addEventListener("pageshow", () => {
+  const free = () => {
     leaving = false;
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-    for (const b of document.querySelectorAll("form button[aria-disabled]:not([data-disabled])")) b.removeAttribute("aria-disabled");
-  });
+    for (const button of document.querySelectorAll("form button[aria-disabled]")) button.removeAttribute("aria-disabled");
+  };
+  window.addEventListener("pageshow", free);
 
   // Shortcuts: Ctrl/Cmd+Enter validates the box in use, Ctrl/Cmd+S saves, / finds.
   document.addEventListener("keydown", (e) => {

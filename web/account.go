@@ -94,7 +94,7 @@ func (s *Server) accounts(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, a := range rows {
 		view.Rows = append(view.Rows, views.AccountRow{
-			Name: a.Name, Href: orgPath(c.ID, "/accounts/"+a.SFID), Type: settings.AccountType(a.Type).Label(), Owner: a.OwnerName, Website: a.Website,
+			Name: a.Name, Href: orgPath(c.ID, "/accounts/"+a.SFID), Type: settings.AccountType(a.Type).Label(), Owner: a.OwnerName, Website: bareWebsite(a.Website),
 			Industry: a.Industry, Synced: a.LastSynced, Left: a.LeftFilterAt != nil, Deleted: a.DeletedAt != nil,
 		})
 	}

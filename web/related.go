@@ -32,6 +32,12 @@ func opportunityRow(c db.Connection, o db.Opportunity) views.OpportunityRow {
 	return row
 }
 
+// bareWebsite drops from an address what says nothing in a list.
+func bareWebsite(address string) string {
+	address = strings.TrimPrefix(strings.TrimPrefix(address, "https://"), "http://")
+	return strings.TrimSuffix(strings.TrimPrefix(address, "www."), "/")
+}
+
 // money writes an amount, as Postgres writes a numeric, with separators, two decimals and its currency.
 func money(exact *string, currency string) string {
 	if exact == nil {

@@ -32,7 +32,11 @@ func (s *Server) signInForm(w http.ResponseWriter, r *http.Request) error {
 			return s.see(w, r, next, "", "")
 		}
 	}
-	return s.signInPage(w, r, http.StatusOK, views.SignIn{Next: next})
+	users, err := s.DB.UserCount(r.Context())
+	if err != nil {
+		return err
+	}
+	return s.signInPage(w, r, http.StatusOK, views.SignIn{Next: next, Unused: users == 0})
 }
 
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {

@@ -1,0 +1,55 @@
+package ui
+
+import (
+	"testing"
+	"time"
+)
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 1234567: "1,234,567", -12345: "-12,345"} {
+		if got := Count(n); got != want {
+			t.Errorf("Count(%d) = %q, want %q", n, got, want)
+		}
+	}
+	if got := Plural(1, "account", "accounts") + ", " + Plural(0, "account", "accounts"); got != "1 account, 0 accounts" {
+		t.Errorf("Plural: %q", got)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 s", 0: "0 ms", 340 * time.Millisecond: "340 ms", 2400 * time.Millisecond: "2.4 s", 38 * time.Second: "38 s",
+		134 * time.Second: "2 min 14 s", 3*time.Hour + 5*time.Minute: "3 h 05 min",
+	} {
+		if got := Duration(d); got != want {
+			t.Errorf("Duration(%v) = %q, want %q", d, got, want)
+		}
+	}
+	if got := Estimate(200 * time.Millisecond); got != "1 s" {
+		t.Errorf("Estimate: %q", got)
+	}
+}
+
+func TestAgo(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		time.Second: "just now", 40 * time.Second: "40 s ago", 3 * time.Minute: "3 min ago", 5 * time.Hour: "5 h ago",
+		25 * time.Hour: "28 Feb 2026, 11:00 UTC", -time.Hour: "1 Mar 2026, 13:00 UTC",
+	} {
+		if got := ago(now.Add(-d), now); got != want {
+			t.Errorf("ago(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestInitials(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"Ana Ruiz": "AR", "élodie": "É", "ana.ruiz@example.com": "AR", "": "", "a b c": "AB"} {
+		if got := Initials(name); got != want {
+			t.Errorf("Initials(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
