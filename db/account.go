@@ -103,13 +103,16 @@ func (d *DB) listAccounts(ctx context.Context, q AccountQuery, owners bool) (row
 func (d *DB) searchAccounts(ctx context.Context, q AccountQuery) (rows []Account, total int, err error) {
 	where, args := q.where(true)
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
-		if _, err := tx.ExecContext(ctx, `SET LOCAL enable_seqscan = off`); err != nil {
+		if _, err := tx.ExecContext(ctx, `SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off`); err != nil { // leaves bitmaps
 			return err
 		}
 		if err := tx.GetContext(ctx, &total, countMatches(where), args...); err != nil {
 			return err
 		}
 		if total > MaxListed {
+			if _, err := tx.ExecContext(ctx, `SET LOCAL enable_indexscan = on`); err != nil {
+				return err
+			}
 			return tx.SelectContext(ctx, &rows, q.page("millrace.accounts", where, false), args...)
 		}
 		few := fmt.Sprintf("WITH few AS MATERIALIZED (SELECT * FROM millrace.accounts a WHERE %s LIMIT %d) ", where, MaxListed)
