@@ -7,6 +7,17 @@ CREATE TABLE millrace.key_check (
     made_at  timestamptz NOT NULL DEFAULT now()
 );
 
+-- Networks from which a person has signed in: failed tries from elsewhere do not slow those from there down.
+CREATE TABLE millrace.user_networks (
+    user_id      bigint      NOT NULL REFERENCES millrace.users (id) ON DELETE CASCADE,
+    network      text        NOT NULL,
+    last_used_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, network)
+);
+
+-- Few leave, and they are counted and listed.
+CREATE INDEX accounts_left ON millrace.accounts (connection_id) WHERE left_filter_at IS NOT NULL;
+
 -- The parts below are attached, not created in place: CREATE TABLE … PARTITION OF would lock the whole table against the runs in progress.
 
 CREATE FUNCTION millrace.add_connection_partition(parent text, connection bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -134,14 +145,3 @@ COMMENT ON TABLE millrace.audit_log IS 'Who or what did what, and when: one row 
 COMMENT ON COLUMN millrace.audit_log.entity IS 'What was touched: account, contact, opportunity, sf_user, settings, connection, run, user or session';
 COMMENT ON COLUMN millrace.audit_log.actor_id IS 'The person, where one acted';
 COMMENT ON COLUMN millrace.audit_log.changes IS 'For each changed field the value before and after';
-
--- Networks from which a person has signed in: failed tries from elsewhere do not slow those from there down.
-CREATE TABLE millrace.user_networks (
-    user_id      bigint      NOT NULL REFERENCES millrace.users (id) ON DELETE CASCADE,
-    network      text        NOT NULL,
-    last_used_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (user_id, network)
-);
-
--- Few leave, and they are counted and listed.
-CREATE INDEX accounts_left ON millrace.accounts (connection_id) WHERE left_filter_at IS NOT NULL;

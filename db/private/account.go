@@ -60,7 +60,7 @@ func unprivileged(data string) (uid, gid int, err error) {
 			return uid, gid, nil
 		}
 	}
-	return 0, 0, errors.New("Postgres refuses to run as root and this machine has neither a user postgres nor nobody: start as an ordinary user, or add one with: useradd --system postgres")
+	return 0, 0, errors.New("root may not run Postgres, and this machine has neither a user postgres nor nobody: start as an ordinary user, or add one with: useradd --system postgres")
 }
 
 // give makes path the account's own. Links are changed themselves, not what they point to.
