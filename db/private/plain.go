@@ -8,6 +8,7 @@ import (
 // causes maps what the server or the system says, in lower case, to what it means. The first that matches counts.
 var causes = []struct{ says, means string }{
 	{"no space left on device", "the disk is full: free some space and start again"},
+	{"check free disk space", "the disk is full: free some space and start again"},
 	{"disk quota exceeded", "the disk quota is used up: free some space and start again"},
 	{"read-only file system", "the disk can only be read, not written"},
 	{"could not bind", ""}, // errPortTaken
@@ -18,6 +19,9 @@ var causes = []struct{ says, means string }{
 	{"cannot allocate memory", "there is not enough memory"},
 	{"could not create shared memory segment", "there is not enough shared memory"},
 }
+
+// maxQuoted is how many of a program's last lines are quoted.
+const maxQuoted = 12
 
 // plain turns err and a program's output into a sentence for people, followed by the output. It returns nil for nil.
 func plain(err error, output string) error {
@@ -40,5 +44,6 @@ func plain(err error, output string) error {
 	if output == "" {
 		return err
 	}
-	return fmt.Errorf("%w\nPostgres said:\n  %s", err, strings.ReplaceAll(output, "\n", "\n  "))
+	lines := strings.Split(output, "\n")
+	return fmt.Errorf("%w\nPostgres said:\n  %s", err, strings.Join(lines[max(0, len(lines)-maxQuoted):], "\n  "))
 }

@@ -19,6 +19,7 @@ func TestPlain(t *testing.T) {
 		want         string
 	}{
 		{"disk full in the server", `FATAL:  could not write lock file "postmaster.pid": No space left on device`, ended, "the disk is full"},
+		{"disk full while the data is made", "FATAL:  could not extend file: wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.", ended, "the disk is full"},
 		{"disk full in the system", "", &os.PathError{Op: "mkdir", Path: "/x", Err: syscall.ENOSPC}, "the disk is full"},
 		{"other version", "FATAL:  database files are incompatible with server", ended, "another version of Postgres"},
 		{"unknown", "PANIC:  could not locate a valid checkpoint record", ended, "Postgres said:\n  PANIC:  could not locate"},

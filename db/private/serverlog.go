@@ -3,7 +3,6 @@ package private
 import (
 	"io"
 	"os"
-	"strings"
 	"sync"
 )
 
@@ -49,7 +48,7 @@ func (l *serverLog) Write(p []byte) (int, error) {
 	return l.file.Write(p)
 }
 
-// excerpt returns the last lines of this start.
+// excerpt returns the end of what was logged since this start.
 func (l *serverLog) excerpt() string {
 	const most = 4000
 	info, err := l.file.Stat()
@@ -59,8 +58,7 @@ func (l *serverLog) excerpt() string {
 	from := max(l.start, info.Size()-most)
 	text := make([]byte, info.Size()-from)
 	n, _ := l.file.ReadAt(text, from)
-	lines := strings.Split(strings.TrimSpace(string(text[:n])), "\n")
-	return strings.Join(lines[max(0, len(lines)-12):], "\n")
+	return string(text[:n])
 }
 
 func (l *serverLog) close() { _ = l.file.Close() }
