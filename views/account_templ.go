@@ -535,9 +535,9 @@ type ContactRow struct {
 
 // OpportunityRow is one opportunity of an account.
 type OpportunityRow struct {
-	Name, Href, Stage, Amount, CloseDate, Owner string
-	Open, Won                                   bool
-	Left, Deleted                               bool
+	Name, Href, Stage, Amount, CloseDate string
+	Open, Won                            bool
+	Left, Deleted                        bool
 }
 
 // AccountPage draws the account.

@@ -54,7 +54,7 @@ func (s *Server) connectionCard(r *http.Request, c db.Connection) (views.Connect
 		return views.ConnectionCard{}, err
 	}
 	card := views.ConnectionCard{
-		Org: orgView(c), Status: views.ConnectionStatus(c.Status), Reason: c.StatusReason, OrgID: c.OrgID, InstanceURL: c.InstanceURL,
+		Org: orgView(c), Status: views.ConnectionStatus(c.Status), Reason: c.StatusReason, OrgID: c.OrgID,
 		DisplayName: c.DisplayName, ConnectedAt: c.ConnectedAt, Accounts: accounts,
 		SettingsHref: orgPath(c.ID, "/settings/account-filtering"), AccountsHref: orgPath(c.ID, "/accounts"),
 		ReconnectHref: connectPath + "?connection=" + strconv.FormatInt(c.ID, 10), DisconnectHref: orgPath(c.ID, "/disconnect"),

@@ -88,6 +88,5 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err := s.setSessionID(w, r, ""); err != nil {
 		return err
 	}
-	w.Header().Set("Clear-Site-Data", `"cache"`)
 	return s.see(w, r, "/sign-in", "signed-out", "")
 }

@@ -53,6 +53,11 @@ func (s *Server) openOrg(ctx context.Context, c db.Connection) (*org, error) {
 		return nil, ctx.Err()
 	}
 	client, err := s.Client(ctx, c.ID)
+	if errors.Is(err, db.ErrDisconnected) {
+		c.Status = db.StatusDisconnected
+		o.why = offline(c)
+		return o, nil
+	}
 	if err != nil {
 		o.close()
 		return nil, err
