@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience bounds each wait for a page; it is long because the machine may be slow, and no test measures it.
@@ -24,8 +25,9 @@ const patience = 60 * time.Second
 
 // browser is one browser profile with one tab.
 type browser struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	noJS bool
 
 	mu         sync.Mutex
 	complaints []string // what the page's console and the content security policy complained about
@@ -60,7 +62,7 @@ func newBrowser(t *testing.T, options ...browserOption) *browser {
 	allocated, cancelAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
 	ctx, cancel := chromedp.NewContext(allocated)
 	t.Cleanup(func() { cancel(); cancelAllocator() })
-	b := &browser{t: t, ctx: ctx}
+	b := &browser{t: t, ctx: ctx, noJS: setup.noJS}
 	scheme := "light"
 	if setup.dark {
 		scheme = "dark"
@@ -144,9 +146,11 @@ func (b *browser) follow(selector string) {
 }
 
 // fill replaces what a field holds.
-func (b *browser) fill(selector, value string) {
+func (b *browser) fill(selector, text string) {
 	b.t.Helper()
-	b.do("filling "+selector, chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), value))
+	b.do("focusing "+selector, chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible))
+	value[bool](b, `document.activeElement.select() || true`)
+	b.do("filling "+selector, chromedp.KeyEvent(kb.Backspace), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 // waitText waits until the text of the first match contains want.
