@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,7 @@ func suite(ctx context.Context, p plan) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	pg, err := private.Start(ctx, private.Options{Dir: filepath.Join(dir, "postgres"), Log: os.Stderr})
+	pg, err := private.Start(ctx, private.Options{Dir: filepath.Join(dir, "postgres"), Log: io.Discard})
 	if err != nil {
 		return err
 	}
