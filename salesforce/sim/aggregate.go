@@ -11,6 +11,9 @@ import (
 // maxGroups is the most rows of an aggregate answer, which cannot be paged.
 const maxGroups = 2000
 
+// maxRollup is the most fields that ROLLUP and CUBE take.
+const maxRollup = 3
+
 // aggregation runs a grouped query. Everything after grouping, HAVING, ORDER BY and the output, is compiled as functions of a group's number.
 type aggregation struct {
 	c      *compiler
@@ -61,6 +64,9 @@ func (p *plan) aggregate() error {
 				return p.c.refuse(item.Bounds().Start, soql.Finding{Kind: soql.KindNotGroupable, Subject: col.f.name})
 			}
 			a.keys = append(a.keys, groupKey{lower(item.String()), col})
+		}
+		if q.GroupBy.Mode != soql.GroupPlain && len(a.keys) > maxRollup {
+			return p.c.at("MALFORMED_QUERY", q.GroupBy.Start, "GROUP BY %s is limited to %d fields", q.GroupBy.Mode, maxRollup)
 		}
 	} else if q.Limit != nil {
 		return p.c.at("MALFORMED_QUERY", q.Limit.Start, "unexpected token: 'LIMIT'")

@@ -146,7 +146,7 @@ func (t *tx) update(o *object, row int, in map[string]any) error {
 	if err := t.checkUnique(o, vals, row); err != nil {
 		return err
 	}
-	before := t.w
+	before := t.w.clone() // put changes t.w in place
 	old := func(f *field) value { return before.get(o, f, row) }
 	r := t.w.table(o).rec(row).copy()
 	t.touch(o, r)
