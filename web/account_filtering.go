@@ -20,6 +20,12 @@ var filterLabels = map[string]string{
 	settings.PathSingle: "Account filter", settings.PathCustomer: "Customer filter", settings.PathProspect: "Prospect filter", settings.PathPartner: "Partner filter",
 }
 
+// filterExamples stand in the empty boxes.
+var filterExamples = map[string]string{
+	settings.PathSingle: "Type = 'Customer' AND ARR__c > 0", settings.PathCustomer: "Type = 'Customer' AND ARR__c > 0",
+	settings.PathProspect: "Type = 'Prospect'", settings.PathPartner: "Type LIKE '%Partner%'",
+}
+
 // filteringPage is what the section shows, for GET and for every refused POST.
 type filteringPage struct {
 	connection db.Connection
@@ -103,7 +109,7 @@ func (s *Server) renderFiltering(w http.ResponseWriter, r *http.Request, status 
 	for _, path := range filterPaths {
 		box := views.FilterBox{
 			Path: path, ID: views.BoxID(path), Label: filterLabels[path], Hint: "A SOQL condition on Account, without the word WHERE.",
-			Value: *p.text(path), Errors: p.errs[path], Result: p.results[path], Validate: orgPath(p.connection.ID, "/settings/account-filtering/validate"),
+			Placeholder: filterExamples[path], Value: *p.text(path), Errors: p.errs[path], Result: p.results[path], Validate: orgPath(p.connection.ID, "/settings/account-filtering/validate"),
 		}
 		if path == settings.PathSingle {
 			view.Single = box
