@@ -1,9 +1,9 @@
 // jsforce's Bulk 2.0 query, streamed into COPY: the fastest script that a user would write. It checks, audits and resumes nothing.
-import { Transform } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from } from 'pg-copy-streams';
-import { columns, fields, job, org, report, table } from './org.mjs';
+import { columns, fields, job, records, report, table } from './org.mjs';
 
 const started = performance.now();
 const client = new pg.Client(job.Database);
@@ -20,8 +20,7 @@ const lines = new Transform({
   },
 });
 
-const records = await org.bulk2.query(`SELECT ${fields.join(', ')} FROM Account WHERE Name != null`);
 const copy = client.query(from(`COPY ${table} (${columns.join(', ')}, connection_id, account_type, first_seen_run, last_seen_run) FROM STDIN`));
-await pipeline(records, lines, copy);
+await pipeline(Readable.from(records(`SELECT ${fields.join(', ')} FROM Account WHERE Name != null`)), lines, copy);
 await client.end();
 report(started, rows);

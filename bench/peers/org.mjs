@@ -1,6 +1,9 @@
 // What both scripts need: the job from the command line, a connection to the org, and a way to report.
 import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import jsforce from 'jsforce';
+import { QueryJobV2 } from 'jsforce/lib/api/bulk2.js';
+import { Parsable } from 'jsforce/lib/record-stream.js';
 
 export const job = JSON.parse(process.argv[2]);
 export const table = `millrace.accounts_${job.Connection}`;
@@ -10,6 +13,24 @@ export const columns = ['sf_id', 'name', 'website', 'sf_type', 'industry', 'desc
 export const org = new jsforce.Connection({ instanceUrl: job.Org, accessToken: job.Token, version: '66.0' });
 org.bulk2.pollInterval = 100;
 org.bulk2.pollTimeout = 600_000;
+
+// records runs a bulk query and yields its records. jsforce starts the job, polls it and parses the CSV; the pages are fetched here, one after the other,
+// because bulk2.query() pipes the pages of a longer result into one parser at the same time, which then meets them interleaved.
+export async function* records(query) {
+  const bulk = new QueryJobV2(org, { bodyParams: { query, operation: 'query' }, pollingOptions: org.bulk2 });
+  await bulk.open();
+  await bulk.poll(org.bulk2.pollInterval, org.bulk2.pollTimeout);
+  for (let locator = ''; locator !== 'null'; ) {
+    const page = await fetch(`${job.Org}/services/data/v66.0/jobs/query/${bulk.id}/results?maxRecords=50000&locator=${locator}`, {
+      headers: { authorization: `Bearer ${job.Token}`, accept: 'text/csv' },
+    });
+    if (!page.ok) throw new Error(`HTTP ${page.status}: ${await page.text()}`);
+    locator = page.headers.get('sforce-locator');
+    const parsed = new Parsable();
+    Readable.fromWeb(page.body).pipe(parsed.stream('csv'));
+    yield* parsed;
+  }
+}
 
 // report prints the measure on the last line: seconds, rows and the greatest resident memory in bytes.
 export function report(started, rows) {

@@ -1,6 +1,6 @@
 // jsforce's Bulk 2.0 query with one upsert per record: what people really write.
 import pg from 'pg';
-import { columns, fields, job, org, report, table } from './org.mjs';
+import { columns, fields, job, records, report, table } from './org.mjs';
 
 const client = new pg.Client(job.Database);
 await client.connect();
@@ -13,9 +13,8 @@ const upsert = {
 
 const started = performance.now();
 const limit = job.Rows > 0 ? ` LIMIT ${job.Rows}` : '';
-const records = await org.bulk2.query(`SELECT ${fields.join(', ')} FROM Account WHERE Name != null${limit}`);
 let rows = 0;
-for await (const record of records) {
+for await (const record of records(`SELECT ${fields.join(', ')} FROM Account WHERE Name != null${limit}`)) {
   await client.query({ ...upsert, values: [...fields.map((f) => record[f] || null), job.Connection, 'customer', 1, 1] });
   rows++;
 }
