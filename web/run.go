@@ -50,6 +50,7 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
 		}
 		return withQuery(view.Action, q)
 	}
+	view.Here = here(filter.BeforeID)
 	if len(list) > rows {
 		list = list[:rows]
 		view.Older = here(list[rows-1].ID)
