@@ -27,6 +27,8 @@ type authState struct {
 	sessions map[string]*session
 	browsers map[string]*browser // signed-in browsers by cookie
 	order    []*grant
+
+	revokedAt time.Time // when every approval ended last
 }
 
 // authCode is an authorization code on its way to the token endpoint.
@@ -106,7 +108,7 @@ func (o *Org) openGrant(user int, client, scope string) *grant {
 
 // renewGrant gives a grant a new refresh token; the old one stays known, as one that has been used.
 func (o *Org) renewGrant(g *grant) {
-	g.refresh = "5Aep861" + secret(70)
+	g.refresh = o.newRefreshToken(g)
 	o.auth.grants[g.refresh] = g
 }
 
@@ -203,6 +205,7 @@ func (o *Org) RevokeRefreshTokens() {
 		g.dead = true
 	}
 	o.auth.order = nil
+	o.auth.revokedAt = o.now()
 	clear(o.auth.sessions)
 }
 

@@ -174,7 +174,7 @@ func (o *Org) refresh(w http.ResponseWriter, r *http.Request, client string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	token := r.Form.Get("refresh_token")
-	g := a.grants[token]
+	g := o.findGrant(token)
 	if g == nil || g.dead || g.refresh != token || g.client != client {
 		oauthError(w, "invalid_grant", "expired access/refresh token")
 		return
@@ -217,7 +217,7 @@ func (o *Org) revoke(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	token := r.Form.Get("token")
-	if g := a.grants[token]; g != nil && !g.dead {
+	if g := o.findGrant(token); g != nil && !g.dead {
 		o.killGrant(g)
 		w.WriteHeader(http.StatusOK)
 		return
@@ -245,7 +245,7 @@ func (o *Org) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o.auth.mu.Lock()
-	g := o.auth.grants[token]
+	g := o.findGrant(token)
 	active := g != nil && !g.dead && g.refresh == token && g.client == client
 	o.auth.mu.Unlock()
 	if active {
