@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-go run ./views/ui/icongen
+go run views/ui/icongen.go
 go tool templ generate -path views -log-level warn
 
 # The source map is not shipped, so neither is the reference to it.

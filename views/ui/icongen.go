@@ -1,3 +1,5 @@
+//go:build ignore
+
 // Command icongen writes views/ui/icons_gen.go from the icons of lucide-static (ISC licence) that are named below. static/build.sh runs it.
 package main
 
