@@ -55,7 +55,7 @@ func (rq *request) eachRecord(fn func(*tx, *object, map[string]any) (string, boo
 	}
 	results := make([]map[string]any, len(in.Records))
 	failed := false
-	err := rq.org.change(rq.session.user, false, func(t *tx) error {
+	err := rq.change(false, func(t *tx) error {
 		for i, rec := range in.Records {
 			attributes, _ := rec["attributes"].(map[string]any)
 			typ, _ := attributes["type"].(string)
@@ -132,7 +132,7 @@ func (rq *request) deleteCollection() error {
 	allOrNone := strings.EqualFold(rq.query.Get("allOrNone"), "true")
 	results := make([]map[string]any, len(ids))
 	failed := false
-	err := rq.org.change(rq.session.user, false, func(t *tx) error {
+	err := rq.change(false, func(t *tx) error {
 		for i, id := range ids {
 			packed, _ := parseID(id)
 			o, row := t.w.find(packed)
@@ -217,7 +217,7 @@ func (rq *request) tree() error {
 	}
 	var results, failures []map[string]any
 	count := 0
-	err = rq.org.change(rq.session.user, false, func(t *tx) error {
+	err = rq.change(false, func(t *tx) error {
 		var plant func(o *object, rec map[string]any, parent *field, parentID string)
 		plant = func(o *object, rec map[string]any, parent *field, parentID string) {
 			count++

@@ -33,7 +33,7 @@ func (r *recorder) WriteHeader(status int) {
 }
 
 // sub runs one subrequest through the same resources as a request of its own.
-func (rq *request) sub(method, address string, body []byte, header map[string]string) *recorder {
+func (rq *request) sub(method, address string, body []byte, header map[string]string, locked bool) *recorder {
 	rec := &recorder{header: http.Header{}}
 	u, err := url.Parse(address)
 	if err != nil {
@@ -53,13 +53,17 @@ func (rq *request) sub(method, address string, body []byte, header map[string]st
 		writeError(rec, err)
 		return rec
 	}
+	if len(seg) > 1 && (strings.EqualFold(seg[1], "jobs") || strings.EqualFold(seg[1], "composite") && len(seg) == 2) {
+		writeError(rec, badRequest("INVALID_INPUT", "The resource %s cannot be part of a composite request", address))
+		return rec
+	}
 	r := rq.r.Clone(rq.r.Context())
 	r.Method, r.URL, r.Body = strings.ToUpper(method), u, io.NopCloser(bytes.NewReader(body))
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
 	s := &request{org: rq.org, w: rec, r: r, query: u.Query(), version: version, root: "/services/data/v" + strconv.Itoa(version) + ".0", seg: seg[1:],
-		session: rq.session, world: rq.org.world.Load(), nested: true}
+		session: rq.session, world: rq.org.world.Load(), locked: locked}
 	if err := s.dispatch(); err != nil {
 		writeError(rec, err)
 	}
@@ -107,13 +111,17 @@ func (rq *request) composite() error {
 	if queries > maxQueries {
 		return badRequest("LIMIT_EXCEEDED", "Limit exceeded: the maximum number of query and sObject collections subrequests is %d", maxQueries)
 	}
+	if in.AllOrNone {
+		rq.org.write.Lock()
+		defer rq.org.write.Unlock()
+	}
 	before := rq.org.world.Load()
 	answers := map[string]any{}
 	var out []map[string]any
 	failed := false
 	for _, s := range in.CompositeRequest {
 		address, body := substitute(s.URL, answers), substitute(string(s.Body), answers)
-		rec := rq.sub(s.Method, address, []byte(body), s.HTTPHeaders)
+		rec := rq.sub(s.Method, address, []byte(body), s.HTTPHeaders, in.AllOrNone)
 		failed = failed || rec.status >= 400
 		out = append(out, map[string]any{"body": rec.value(), "httpHeaders": rec.headers(), "httpStatusCode": rec.status, "referenceId": s.ReferenceID})
 		var parsed any
@@ -125,17 +133,10 @@ func (rq *request) composite() error {
 		}
 	}
 	if failed && in.AllOrNone {
-		rq.org.rollback(before)
+		rq.org.world.Store(before)
 		out = halted(in.CompositeRequest, out)
 	}
 	return rq.json(http.StatusOK, map[string]any{"compositeResponse": out})
-}
-
-// rollback puts the world before a failed transaction back. Changes by others since are lost with it; a composite request is short.
-func (o *Org) rollback(before *world) {
-	o.write.Lock()
-	defer o.write.Unlock()
-	o.world.Store(before)
 }
 
 // halted replaces every answer but the failing one when a transaction was rolled back.
@@ -238,7 +239,7 @@ func (rq *request) batch() error {
 				"errorCode": "BATCH_PROCESSING_HALTED", "message": "Batch processing was halted due to an error in a previous request."}}})
 			continue
 		}
-		rec := rq.sub(s.Method, s.URL, s.RichInput, nil)
+		rec := rq.sub(s.Method, s.URL, s.RichInput, nil, false)
 		failed = failed || rec.status >= 400
 		results = append(results, map[string]any{"statusCode": rec.status, "result": rec.value()})
 	}

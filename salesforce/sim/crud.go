@@ -64,7 +64,7 @@ func (rq *request) objectRoot() error {
 }
 
 func (rq *request) create(o *object, in map[string]any) (id string, err error) {
-	err = rq.org.change(rq.session.user, false, func(t *tx) error {
+	err = rq.change(false, func(t *tx) error {
 		row, err := t.insert(o, in)
 		id = idText(rowID(o.packed, row))
 		return err
@@ -87,7 +87,7 @@ func (rq *request) recordByID() error {
 		}
 		return rq.writeRecord(o, row)
 	case http.MethodDelete:
-		err = rq.org.change(rq.session.user, false, func(t *tx) error {
+		err = rq.change(false, func(t *tx) error {
 			row, err := t.alive(o, id)
 			if err != nil {
 				return err
@@ -100,7 +100,7 @@ func (rq *request) recordByID() error {
 		if err := rq.decode(&in); err != nil {
 			return err
 		}
-		err = rq.org.change(rq.session.user, false, func(t *tx) error {
+		err = rq.change(false, func(t *tx) error {
 			row, err := t.alive(o, id)
 			if err != nil {
 				return err
@@ -173,7 +173,7 @@ func (rq *request) recordByKey() error {
 	case rq.r.Method == http.MethodGet:
 		return rq.writeRecord(o, rows[0])
 	}
-	if err := rq.org.change(rq.session.user, false, func(t *tx) error {
+	if err := rq.change(false, func(t *tx) error {
 		if !t.w.table(o).alive(rows[0]) {
 			return entityDeleted()
 		}
@@ -244,7 +244,7 @@ func (rq *request) upsertOne(o *object, f *field, key string) error {
 	}
 	var id string
 	var created bool
-	err := rq.org.change(rq.session.user, false, func(t *tx) error {
+	err := rq.change(false, func(t *tx) error {
 		var err error
 		id, created, err = t.upsert(rq, o, f, key, in, strings.EqualFold(rq.query.Get("updateOnly"), "true"))
 		return err

@@ -12,7 +12,6 @@ var (
 	prefixProfile     = packPrefix("00e")
 	prefixRole        = packPrefix("00E")
 	prefixRecordType  = packPrefix("012")
-	prefixStage       = packPrefix("01J")
 	prefixJob         = packPrefix("750")
 	prefixCursor      = packPrefix("01g")
 	prefixFieldDef    = packPrefix("00N")
@@ -209,7 +208,6 @@ func (g *gen) accounts() *object {
 		return decimalValue((d.n-daysOf(w.org.now()))*10, 1)
 	}))
 	o.size, o.feed, o.mergeable, o.enabledActivities = n, true, true, true
-	o.recordTypes = []recordType{}
 	return o
 }
 

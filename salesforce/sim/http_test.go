@@ -218,3 +218,40 @@ func TestCursors(t *testing.T) {
 		t.Errorf("%d of 450 records in the pages", len(seen))
 	}
 }
+
+// TestComposite covers references between subrequests and a transaction that is rolled back.
+func TestComposite(t *testing.T) {
+	t.Parallel()
+	org := newOrg(t, sim.Options{Accounts: 2})
+	c := serve(t, org)
+	run := func(last string) answer {
+		return c.do("POST", "/services/data/v66.0/composite", `{"allOrNone":true,"compositeRequest":[
+			{"method":"POST","url":"/services/data/v66.0/sobjects/Account","referenceId":"a","body":{"Name":"Composite"}},
+			{"method":"GET","url":"/services/data/v66.0/query?q=SELECT+Id+FROM+Account+WHERE+Id='@{a.id}'","referenceId":"q"},
+			{"method":"PATCH","url":"/services/data/v66.0/sobjects/Account/@{q.records[0].Id}","referenceId":"p","body":`+last+`}]}`)
+	}
+	if a := run(`{"Nope":1}`); a.status != 200 || strings.Count(a.body, "PROCESSING_HALTED") != 2 || !strings.Contains(a.body, "No such column 'Nope' on sobject of type Account") {
+		t.Errorf("a failure at the end: %v", a)
+	}
+	if n := org.Count("Account"); n != 2 {
+		t.Errorf("%d accounts after the rollback", n)
+	}
+	if a := run(`{"Site":"here"}`); !strings.Contains(a.body, `"httpStatusCode":204`) {
+		t.Errorf("success: %v", a)
+	}
+	if got := eval(t, org, "SELECT Site FROM Account WHERE Name = 'Composite'"); got != "[map[Site:here]]" {
+		t.Errorf("stored: %s", got)
+	}
+	if a := c.do("POST", "/services/data/v66.0/composite/tree/Account", `{"records":[{"attributes":{"type":"Account","referenceId":"t1"},"Name":"Tree",
+		"Contacts":{"records":[{"attributes":{"type":"Contact","referenceId":"t2"},"LastName":"Leaf"},{"attributes":{"type":"Contact","referenceId":"t3"}}]}}]}`); a.status != 400 ||
+		!strings.Contains(a.body, `"referenceId":"t3"`) || org.Count("Account") != 3 {
+		t.Errorf("tree with a bad leaf: %v", a)
+	}
+	if a := c.do("POST", "/services/data/v66.0/composite/tree/Account", `{"records":[{"attributes":{"type":"Account","referenceId":"t1"},"Name":"Tree",
+		"Contacts":{"records":[{"attributes":{"type":"Contact","referenceId":"t2"},"LastName":"Leaf"}]}}]}`); a.status != 201 {
+		t.Errorf("tree: %v", a)
+	}
+	if got := eval(t, org, "SELECT Account.Name FROM Contact WHERE LastName = 'Leaf'"); got != "[map[Account:map[Name:Tree]]]" {
+		t.Errorf("leaf: %s", got)
+	}
+}

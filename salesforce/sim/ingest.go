@@ -21,7 +21,6 @@ type ingest struct {
 	done       [][]string // id, created, then the row
 	failures   [][]string // id, error, then the row
 	processed  int
-	ended      bool
 }
 
 var ingestOperations = []string{"insert", "update", "upsert", "delete", "hardDelete"}

@@ -20,12 +20,25 @@ type tx struct {
 func (o *Org) change(user int, system bool, fn func(*tx) error) error {
 	o.write.Lock()
 	defer o.write.Unlock()
+	return o.changeLocked(user, system, fn)
+}
+
+// changeLocked is change for who holds the write lock.
+func (o *Org) changeLocked(user int, system bool, fn func(*tx) error) error {
 	t := &tx{w: o.world.Load().clone(), now: timeValue(o.now().Truncate(time.Second)), user: idValue(rowID(prefixUser, user)), system: system}
 	if err := fn(t); err != nil {
 		return err
 	}
 	o.world.Store(t.w)
 	return nil
+}
+
+// change is a change by the caller of a request, alone or as part of a composite transaction.
+func (rq *request) change(system bool, fn func(*tx) error) error {
+	if rq.locked {
+		return rq.org.changeLocked(rq.session.user, system, fn)
+	}
+	return rq.org.change(rq.session.user, system, fn)
 }
 
 // fieldsOf matches names to fields and coerces the values. It refuses what the caller may not write.

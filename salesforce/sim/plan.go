@@ -25,7 +25,6 @@ type plan struct {
 type mode struct {
 	all  bool // deleted rows too
 	bulk bool
-	max  int // most rows that are worked out; 0 for no limit
 }
 
 const (

@@ -34,7 +34,7 @@ type request struct {
 	seg     []string // path segments after the root, unescaped, case kept
 	session *session
 	world   *world
-	nested  bool // a subrequest of a composite call
+	locked  bool // part of a composite transaction, which holds the write lock
 }
 
 // resource answers one method on one path pattern.

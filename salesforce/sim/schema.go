@@ -4,30 +4,26 @@ import "strings"
 
 // object is one sObject type. It is never changed once it is part of a published world; a change of schema makes a copy.
 type object struct {
-	idx                int // position of its table in world.tables
-	name, label        string
-	labelPlural        string
-	prefix             string // key prefix, three characters
-	packed             int64  // prefix packed
-	custom             bool
-	feed               bool // feed tracking is on
-	readOnly           bool // no create, update or delete through the API
-	mergeable          bool
-	setup              bool // a setup object, never soft-deleted
-	enabledActivities  bool
-	fields             []*field
-	byName             map[string]*field // lower-case name → field
-	recordTypes        []recordType
-	needsGrant         bool     // made through the API: invisible until a permission set shows it
-	needsFilter        []string // fields one of which a query must restrict, as for ContentDocumentLink
-	view               *object  // the object whose rows this one shows, as AccountFeed shows those of FeedItem
-	viewOf             string   // for a view: only rows whose parent is this object
-	cols               int      // number of stored columns
-	size               int      // generated rows
-	skipGlobalDescribe bool
+	idx               int // position of its table in world.tables
+	name, label       string
+	labelPlural       string
+	prefix            string // key prefix, three characters
+	packed            int64  // prefix packed
+	custom            bool
+	feed              bool // feed tracking is on
+	readOnly          bool // no create, update or delete through the API
+	mergeable         bool
+	setup             bool // a setup object, never soft-deleted
+	enabledActivities bool
+	fields            []*field
+	byName            map[string]*field // lower-case name → field
+	needsGrant        bool              // made through the API: invisible until a permission set shows it
+	needsFilter       []string          // fields one of which a query must restrict, as for ContentDocumentLink
+	view              *object           // the object whose rows this one shows, as AccountFeed shows those of FeedItem
+	viewOf            string            // for a view: only rows whose parent is this object
+	cols              int               // number of stored columns
+	size              int               // generated rows
 }
-
-type recordType struct{ id, name, developerName string }
 
 // field is one field of an object, immutable as objects are.
 type field struct {
@@ -40,21 +36,21 @@ type field struct {
 	compound                 string
 	defaultValue             string
 
-	custom, nillable, createable, updateable       bool
-	filterable, sortable, groupable                bool
-	unique, caseSensitive, externalID, idLookup    bool
-	nameField, autoNumber, calculated, html        bool
-	restricted, cascade, defaulted, polymorphic    bool
-	namePointing, restrictedDelete, dependentPicks bool
-	needsGrant                                     bool // made through the API: invisible until a permission set shows it
-	col                                            int  // stored column; -1 for a field computed on read
-	gen                                            func(row int) value
-	text                                           func(dst []byte, row int) []byte           // generated text; nothing appended means null
-	calc                                           func(w *world, row int) value              // for computed fields
-	calcText                                       func(w *world, dst []byte, row int) []byte // appends what calc returns, without a detour
-	parts                                          []string                                   // components of a compound address
-	childRel                                       string                                     // the name that the parent has for these children
-	numberFormat                                   string                                     // of an auto-number, such as "REQ-{00000}"
+	custom, nillable, createable, updateable    bool
+	filterable, sortable, groupable             bool
+	unique, caseSensitive, externalID, idLookup bool
+	nameField, autoNumber, calculated, html     bool
+	restricted, cascade, defaulted, polymorphic bool
+	namePointing, restrictedDelete              bool
+	needsGrant                                  bool // made through the API: invisible until a permission set shows it
+	col                                         int  // stored column; -1 for a field computed on read
+	gen                                         func(row int) value
+	text                                        func(dst []byte, row int) []byte           // generated text; nothing appended means null
+	calc                                        func(w *world, row int) value              // for computed fields
+	calcText                                    func(w *world, dst []byte, row int) []byte // appends what calc returns, without a detour
+	parts                                       []string                                   // components of a compound address
+	childRel                                    string                                     // the name that the parent has for these children
+	numberFormat                                string                                     // of an auto-number, such as "REQ-{00000}"
 }
 
 // pick is one picklist value.

@@ -26,13 +26,7 @@ func (r *record) get(col int) (value, bool) {
 	return null, false
 }
 
-// with returns a copy of r (which may be nil) that has the given column set.
-func (r *record) with(col int, v value) *record {
-	c := r.copy()
-	c.set(col, v)
-	return c
-}
-
+// copy returns a record that may be changed; that of nothing is empty.
 func (r *record) copy() *record {
 	if r == nil {
 		return &record{}
@@ -183,9 +177,8 @@ func (w *world) find(id int64) (*object, int) {
 
 // indexes are made when first needed and belong to one table version.
 type indexes struct {
-	mu      sync.Mutex
-	byRef   map[int]*refIndex
-	byValue map[int]map[string]int
+	mu    sync.Mutex
+	byRef map[int]*refIndex
 }
 
 // refIndex lists the rows of a table by the row that a reference field points to.

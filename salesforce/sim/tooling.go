@@ -100,7 +100,7 @@ func (rq *request) toolingCreateField() error {
 	object, name, _ := strings.Cut(in.FullName, ".")
 	m := toElement("metadata", in.Metadata)
 	var id string
-	err := rq.org.change(rq.session.user, true, func(t *tx) error {
+	err := rq.change(true, func(t *tx) error {
 		if t.w.object(object) == nil {
 			return badRequest("INVALID_CROSS_REFERENCE_KEY", "no CustomObject named %s found", object)
 		}
