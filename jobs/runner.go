@@ -91,7 +91,7 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) claim(ctx context.Context) *db.Run {
 	failing := false
 	for ctx.Err() == nil {
-		run, err := r.DB.Claim(ctx, r.Owner, r.Lease)
+		run, err := r.claimNow(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
 			r.Log.Error("cannot look for due runs; trying on", "err", err)
@@ -107,6 +107,13 @@ func (r *Runner) claim(ctx context.Context) *db.Run {
 		}
 	}
 	return nil
+}
+
+// claimNow asks once. A stop does not interrupt it: a claim that Postgres has made and nobody has heard of would hold the run until its lease runs out.
+func (r *Runner) claimNow(ctx context.Context) (*db.Run, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	return r.DB.Claim(ctx, r.Owner, r.Lease)
 }
 
 // execute works on a claimed run until it is done or cannot go on, and notes how it stands.

@@ -120,7 +120,8 @@ func (j Work) readPages(ctx context.Context, s Step) error {
 	met := map[string]bool{}
 	for number, locator := 1, ""; number == 1 || locator != ""; number++ {
 		if met[locator] {
-			g.Go(func() error { return repeated(s, locator) })
+			at := locator
+			g.Go(func() error { return repeated(s, at) })
 			break
 		}
 		met[locator] = true
@@ -128,8 +129,8 @@ func (j Work) readPages(ctx context.Context, s Step) error {
 			locator = mark.Next
 			continue
 		}
-		next := make(chan string, 1)
-		g.Go(func() error { return j.loadPage(gctx, s, number, locator, next) })
+		next, at := make(chan string, 1), locator
+		g.Go(func() error { return j.loadPage(gctx, s, number, at, next) })
 		select {
 		case locator = <-next:
 		case <-gctx.Done():

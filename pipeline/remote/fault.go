@@ -29,10 +29,22 @@ func fault(err error) error {
 		f.Kind, f.Message = pipeline.Transient, "Salesforce is not answering as it should."
 	case api != nil:
 		refuse(f, api)
-	default:
+	case fromSalesforce(err):
 		f.Message = "Salesforce's answer was not understood."
+	default:
+		f.Kind, f.Code, f.Message = pipeline.Transient, "sign_in_unreadable", "The stored sign-in of the connection cannot be read from Postgres."
 	}
 	return f
+}
+
+// fromSalesforce tells the client's own errors from those of the store of its tokens, which pass through it.
+func fromSalesforce(err error) bool {
+	var oauth *salesforce.OAuthError
+	var network *salesforce.NetworkError
+	var answer *salesforce.AnswerError
+	var host *salesforce.HostError
+	var csv *salesforce.CSVError
+	return errors.As(err, &oauth) || errors.As(err, &network) || errors.As(err, &answer) || errors.As(err, &host) || errors.As(err, &csv)
 }
 
 // refuse fills in f for an answer that repeating does not change.
