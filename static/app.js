@@ -69,6 +69,12 @@
     const id = e.target.dataset?.result;
     const result = id && document.getElementById(id)?.querySelector(".result");
     if (result) result.dataset.stale = "";
+    // What a refused save said of the text speaks of an earlier one.
+    if (e.target.ariaInvalid === "true") {
+      e.target.ariaInvalid = "false";
+      const said = document.getElementById(e.target.id + "-error");
+      if (said) said.hidden = true;
+    }
     const form = e.target.closest?.("form[data-guard]");
     if (form) mark(form);
   });

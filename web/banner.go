@@ -77,7 +77,8 @@ func (s *Server) whyNoRun(r *http.Request, c db.Connection, latest *db.Run) (str
 	return "Save an account filter first.", nil
 }
 
-// banner answers the live update of the banner. When the run is over it tells the page, so that a list can show the new data.
+// banner answers the live update of the banner. It tells the page when the run waits or is over, so that
+// cards and lists can show what that changed.
 func (s *Server) banner(w http.ResponseWriter, r *http.Request) error {
 	c, err := s.connection(r)
 	if err != nil {
@@ -87,8 +88,11 @@ func (s *Server) banner(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if view.Run == nil || !view.Run.State.Active() {
+	switch {
+	case view.Run == nil || !view.Run.State.Active():
 		w.Header().Set("HX-Trigger", "run-finished")
+	case view.Run.State == views.RunWaiting:
+		w.Header().Set("HX-Trigger", "run-waiting")
 	}
 	return s.render(w, r, http.StatusOK, views.SyncBanner(view))
 }

@@ -16,7 +16,7 @@ func (s *Server) integrations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	view := views.Integrations{Shell: shell, CanConnect: shell.Viewer.Admin, ConnectHref: connectPath}
+	view := views.Integrations{Shell: shell, Here: "/integrations", CanConnect: shell.Viewer.Admin, ConnectHref: connectPath}
 	connections, err := s.DB.Connections(r.Context())
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (s *Server) integrations(w http.ResponseWriter, r *http.Request) error {
 			}
 			view.Banner = &banner
 			view.Shell.Refresh = banner.Run != nil && banner.Run.State.Active()
-			first = firstSteps{connection: &c, saved: card.VersionText != "", run: banner.Run}
+			first = firstSteps{connection: &c, saved: card.VersionText != "", run: banner.Run, accounts: card.Accounts}
 		}
 	}
 	if shell.Viewer.Admin {
@@ -73,12 +73,13 @@ type firstSteps struct {
 	connection *db.Connection
 	saved      bool
 	run        *views.BannerRun
+	accounts   int64 // that are here
 }
 
-// tasks returns the first steps, or none once a run has completed.
+// tasks returns the first steps, or none once a sync after the first has been asked for and accounts are here.
 func (f firstSteps) tasks() []views.Task {
 	synced := f.run != nil && (f.run.State == views.RunCompleted || f.run.State == views.RunErrors)
-	if synced && f.run.TriggerLabel != triggerLabels[db.TriggerFirst] {
+	if f.run != nil && f.run.TriggerLabel != triggerLabels[db.TriggerFirst] && (synced || f.accounts > 0) {
 		return nil
 	}
 	tasks := []views.Task{
