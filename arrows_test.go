@@ -21,11 +21,13 @@ var allowed = map[string][]string{
 	"salesforce":      {"salesforce/soql"},
 	"salesforce/sim":  {"salesforce/soql"},
 	"pipeline":        {"settings", "salesforce/soql"},
-	"db":              {"settings", "pipeline"},
-	"db/dbtest":       {"db", "db/private"},
-	"jobs":            {"pipeline", "salesforce", "db", "settings", "salesforce/soql"},
+	"pipeline/remote": {"pipeline", "salesforce", "salesforce/soql"},
+	"db":              {"settings", "pipeline", "db/migrations"},
+	"db/migrations":   nil,
+	"db/dbtest":       {"db", "db/private", "db/migrations"},
+	"jobs":            {"pipeline", "pipeline/remote", "salesforce", "db", "settings", "salesforce/soql"},
 	"views":           {"settings", "pipeline", "salesforce/soql", "static", "views/ui"},
-	"web":             {"views", "views/ui", "static", "settings", "pipeline", "salesforce", "salesforce/soql", "db"},
+	"web":             {"views", "views/ui", "static", "settings", "pipeline", "pipeline/remote", "salesforce", "salesforce/soql", "db"},
 	"bench":           {"db", "db/private", "jobs", "pipeline", "salesforce", "salesforce/soql", "settings"},
 }
 
@@ -34,7 +36,7 @@ var forbiddenOutside = map[string][]string{
 	"views":           {"net/http", "database/sql"},
 	"views/ui":        {"net/http", "database/sql"},
 	"settings":        {"net/http", "database/sql"},
-	"salesforce/soql": {"net/http", "database/sql", "os", "time"},
+	"salesforce/soql": {"net/http", "database/sql", "os"},
 }
 
 // TestArrows holds the arrows between packages: which may import which.
