@@ -126,9 +126,7 @@ func connect(b *browser) {
 		b.follow("form[action='/integrations/salesforce/connect'] button[type=submit], form[action='/integrations/salesforce/connect'] button:not([type])")
 		b.waitFor("the org's own pages", `document.querySelector("#Login, #oadeny") !== null`)
 		if b.count("#Login") > 0 {
-			// The simulated org names its user and password on the page.
-			b.fill("#username", value[string](b, `document.querySelectorAll("main code")[0].innerText`))
-			b.fill("#password", value[string](b, `document.querySelectorAll("main code")[1].innerText`))
+
 			b.follow("#Login")
 		}
 		b.follow(decision)

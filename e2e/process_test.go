@@ -122,6 +122,19 @@ func startDemoIn(t *testing.T, dir string, args ...string) *demo {
 	return d
 }
 
+// awaitLine waits until the demo has printed a line that begins so.
+func (d *demo) awaitLine(t *testing.T, prefix string) {
+	t.Helper()
+	waitUntil(t, "the line "+prefix, func() bool {
+		for line := range strings.Lines(d.printed()) {
+			if strings.HasPrefix(line, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // stop asks the demo to stop, as Ctrl-C does, and returns what its end was.
 func (d *demo) stop() error {
 	_ = d.cmd.Process.Signal(syscall.SIGINT)
