@@ -5,16 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"millrace/db"
 	"millrace/jobs"
 	"millrace/salesforce"
 )
-
-// memoryLimit is the soft limit that the app sets itself.
-const memoryLimit = 48 << 20
 
 // client returns a Salesforce client with the org's access token.
 func (j job) client() *salesforce.Client {
@@ -32,7 +28,6 @@ func (j job) client() *salesforce.Client {
 // engine runs the app's own runner on the queued first run, until its accounts are there. The time is that of the accounts step, from the creation
 // of the bulk job to the checkpoint of the last page.
 func engine(ctx context.Context, j job) (measure, error) {
-	debug.SetMemoryLimit(memoryLimit)
 	store, err := db.Open(ctx, db.Options{URL: j.Database, SecretKey: secretKey})
 	if err != nil {
 		return measure{}, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"millrace/pipeline"
 )
@@ -215,7 +216,7 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 }
 
 // isCode reports whether Postgres refused with this SQLSTATE.
-func isCode(err error, code pq.ErrorCode) bool {
+func isCode(err error, code pqerror.Code) bool {
 	var pe *pq.Error
 	return errors.As(err, &pe) && pe.Code == code
 }
