@@ -126,6 +126,13 @@ func (c *checker) where(e Expr, sc *scope, around joiner) {
 		if v != nil && v.fn == FuncDistance {
 			c.distanceOperator(e.OpSpan)
 		}
+		if v != nil && v.typ == "multipicklist" {
+			word, instead := "IN", "INCLUDES"
+			if e.Not {
+				word, instead = "NOT IN", "EXCLUDES"
+			}
+			c.note(e.OpSpan, Finding{Kind: KindOperator, Subject: v.name, Object: v.object, Want: v.typ, Message: word + " does not work on a multi-select picklist. Use " + instead + " ('…'), = or !=."})
+		}
 	case *Includes:
 		c.includes(e, sc)
 	case *SemiJoin:

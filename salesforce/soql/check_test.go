@@ -75,6 +75,7 @@ func TestCheckFilter(t *testing.T) {
 		"Id IN (SELECT AccountId FROM Contact) OR Name = 'x'":                  {"beside OR"},
 		"Name = 'x' AND (Id IN (SELECT AccountId FROM Contact) OR Type = 'y')": {"beside OR"},
 		"(Id IN (SELECT AccountId FROM Contact) AND Name = 'x') OR Type = 'y'": nil,
+		"Tags__c NOT IN ('a')":                                                 {"Use EXCLUDES"},
 		"(NOT Id IN (SELECT AccountId FROM Contact))":                          {"use NOT IN in place of IN"},
 		"Parent.Id IN (SELECT AccountId FROM Contact)":                         {"not one behind a relationship"},
 		"Account.Id IN (SELECT Contact.AccountId FROM Contact)":                nil,
