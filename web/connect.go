@@ -38,6 +38,10 @@ func (s *Server) connectPage(w http.ResponseWriter, r *http.Request, status int,
 		}
 		view.Presets = append(view.Presets, preset)
 	}
+	for _, code := range unreturned {
+		means, remedy := salesforce.ExplainOAuth(code, "")
+		view.Refusals = append(view.Refusals, views.Refusal{Code: code, Means: means, Remedy: remedy})
+	}
 	return s.render(w, r, status, views.ConnectPage(view))
 }
 
@@ -68,6 +72,9 @@ func (s *Server) connectForm(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) presetOf(c db.Connection) int {
 	return slices.IndexFunc(s.Presets, func(p Preset) bool { return p.LoginURL == c.LoginURL && p.ClientID == c.ClientID })
 }
+
+// unreturned are the refusals that Salesforce shows on a page of its own, without leading back here.
+var unreturned = []string{"OAUTH_APPROVAL_ERROR_GENERIC", "redirect_uri_mismatch", "invalid_client_id"}
 
 // connect starts the web-server flow. The browser is led on by a page and not by a redirect: browsers hold every redirect that follows a form against
 // the form-action of its page, which names no other site, and an org may lead on to any identity provider.

@@ -15,6 +15,7 @@ func TestConnectAndDisconnect(t *testing.T) {
 	o := newOrgApp(t, sim.Options{Accounts: 20})
 	b := o.as(o.admin)
 	b.get("/integrations").is(http.StatusOK).says("#salesforce-card", "Not connected", "Connect")
+	b.get("/integrations/salesforce/connect").is(http.StatusOK).says("#refusals", "OAUTH_APPROVAL_ERROR_GENERIC", "Connected Apps OAuth Usage", "redirect_uri_mismatch")
 	form := b.get(connectPath).is(http.StatusOK)
 	form.has("input[name=environment][value='preset:demo'][checked]")
 	form.says("aside", "External Client App", o.url+callbackPath)
