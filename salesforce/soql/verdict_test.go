@@ -10,29 +10,37 @@ import (
 )
 
 // TestVerdictsOfTheOrg generates filters over the org's own describe, right and wrong in syntax, names, types and values. For each the checker says the
-// same as the org does: it has findings exactly when the org refuses the query.
+// same as the org does: it has findings exactly when the org refuses the query. A filter that opens in the builder selects what it selected before.
 func TestVerdictsOfTheOrg(t *testing.T) {
 	t.Parallel()
 	org, schema := newOrg(t, 20, func(org *sim.Org) { org.SetMultiCurrency(true) })
 	g := &filters{rand.New(rand.NewPCG(11, 7)), schema}
 	const n = 6000
-	refused := 0
+	refused, opened := 0, 0
 	for range n {
 		text := g.logical("Account", 2)
 		if g.IntN(3) == 0 {
 			text = g.broken(text)
 		}
 		findings := soql.CheckFilter(text, "Account", schema)
-		_, err := org.EvalCount("SELECT Id FROM Account WHERE " + text)
+		count, err := org.EvalCount("SELECT Id FROM Account WHERE " + text)
 		if soql.Refused(findings) != (err != nil) {
 			t.Errorf("%s\nchecker: %v\norg:     %v", text, findings, err)
 		}
 		if err != nil {
 			refused++
+			continue
+		}
+		if b, _, ok := soql.FromFilter(text, "Account", schema); ok {
+			opened++
+			again, problems := b.SOQL("Account", schema)
+			if n, err := org.EvalCount("SELECT Id FROM Account WHERE " + again); n != count || err != nil {
+				t.Errorf("%s selects %d\nbut opens as %s, which selects %d %v %v", text, count, again, n, err, problems)
+			}
 		}
 	}
-	if refused < n/5 || refused > n*4/5 {
-		t.Errorf("%d of %d were refused: the generator makes too much of one kind", refused, n)
+	if refused < n/5 || refused > n*4/5 || opened < n/20 {
+		t.Errorf("of %d, %d were refused and %d opened in the builder: the generator makes too much of one kind", n, refused, opened)
 	}
 }
 
