@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -145,6 +147,11 @@ func (o *Org) inject(w http.ResponseWriter, r *http.Request, path string) (http.
 	f := o.faults.take(r.Method, path)
 	if f == nil {
 		return w, true
+	}
+	if f.Stall > 0 {
+		// The server notices that a caller hung up only once the request's body is read.
+		body, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)) // what cannot be read is missed by the resource
+		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	if f.Stall > 0 && f.StallAfter == 0 && !wait(r.Context(), f.Stall) {
 		return w, false

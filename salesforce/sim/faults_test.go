@@ -1,6 +1,9 @@
 package sim_test
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -71,5 +74,33 @@ func TestFaultCounts(t *testing.T) {
 	org.ClearFaults(id)
 	if a := c.get("/services/data/v66.0/limits"); a.status != 200 || len(org.Faults()) != 0 {
 		t.Errorf("cleared: %v", a)
+	}
+}
+
+// TestStalledCallerLeaves hangs up on a stalled POST: the org must not hold on to the request for the rest of the stall.
+func TestStalledCallerLeaves(t *testing.T) {
+	t.Parallel()
+	org := newOrg(t, sim.Options{Accounts: 1})
+	left := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		org.ServeHTTP(w, r)
+		close(left)
+	}))
+	defer server.Close()
+	org.Fail(sim.Fault{Stall: time.Hour})
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, "POST", server.URL+"/services/oauth2/token", strings.NewReader("grant_type=password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		resp.Body.Close()
+		t.Error("a stalled call was answered")
+	}
+	select {
+	case <-left:
+	case <-time.After(20 * time.Second):
+		t.Error("the org still waits for a caller who left")
 	}
 }
