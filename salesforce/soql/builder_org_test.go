@@ -72,7 +72,7 @@ func TestOperatorsAgainstTheOrg(t *testing.T) {
 	seen := map[soql.Operator]bool{}
 	cases := 0
 	for path, typed := range values {
-		f, problem := soql.FieldAt(path, "Account", schema)
+		_, f, problem := soql.FieldAt(path, "Account", schema)
 		if problem != "" {
 			t.Fatal(problem)
 		}

@@ -195,18 +195,18 @@ func together(values []*Literal) *Literal {
 // canBeEmpty tells whether a record may lack the field: it is not required, or the related record that holds it may be missing.
 func canBeEmpty(path *Path, f *Field) bool { return f.Nillable || len(path.Names) > 1 }
 
-// FieldAt returns the field that a name or path over relationships leads to from the object. The problem is a plain sentence, with the nearest names where
-// there are some, and empty when the field was found.
-func FieldAt(path, object string, s Schema) (f Field, problem string) {
+// FieldAt returns the field that a name or path over relationships leads to from the object, and the path as the describe writes it, without the object's
+// own name before it. The problem is a plain sentence, with the nearest names where there are some, and empty when the field was found.
+func FieldAt(path, object string, s Schema) (canonical string, f Field, problem string) {
 	o := s.Object(object)
 	if o == nil {
-		return Field{}, "The connected user cannot see the object " + object + "."
+		return "", Field{}, "The connected user cannot see the object " + object + "."
 	}
-	_, found, problem := resolve(path, o, s, use{})
+	p, found, problem := resolve(path, o, s, use{})
 	if problem != "" {
-		return Field{}, problem
+		return "", Field{}, problem
 	}
-	return *found, ""
+	return p.String(), *found, ""
 }
 
 // resolve finds the field behind a path and returns the path as the describe writes it, without the object's own name before it.
