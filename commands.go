@@ -12,6 +12,7 @@ import (
 
 	"millrace/config"
 	"millrace/db"
+	"millrace/salesforce"
 	"millrace/salesforce/sim"
 	"millrace/salesforce/soql"
 	"millrace/web"
@@ -36,7 +37,7 @@ func serve(ctx context.Context, c config.Server, out io.Writer) error {
 	if address == "" {
 		address = origin(l)
 	}
-	a := app{db: d, config: c, log: log, presets: operatorPresets(c)}
+	a := app{db: d, config: c, log: log, presets: operatorPresets(c), hosts: salesforce.HostPolicy{Extra: c.ExtraOrigins()}}
 	return a.serve(ctx, l, func(ctx context.Context) error {
 		fmt.Fprintln(out, "Millrace:", address)
 		return offerSetup(ctx, d, address, out)

@@ -67,7 +67,7 @@ func demo(ctx context.Context, c config.Demo, out io.Writer) error {
 	orgURL, cred := origin(orgListener), o.Credentials()
 	a := app{
 		db: d, config: c.Server, log: log, demoOrg: orgURL,
-		hosts: salesforce.HostPolicy{Extra: []string{orgURL}},
+		hosts: salesforce.HostPolicy{Extra: append(c.ExtraOrigins(), orgURL)},
 		presets: append([]web.Preset{{
 			Key: "demo", Label: "Demo org (simulated)", Environment: "demo", LoginURL: orgURL,
 			ClientID: cred.ClientID, ClientSecret: cred.ClientSecret,

@@ -45,6 +45,7 @@ type Server struct {
 	// The connected app offered on the Connect page for Production, Sandbox and My Domain; empty to let the admin enter one.
 	SalesforceClientID     string
 	SalesforceClientSecret string
+	SalesforceOrigins      string // further origins that connections may use besides Salesforce's own hosts, comma-separated
 	LogLevel               string
 }
 
@@ -161,6 +162,7 @@ func (c *Server) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.BaseURL, "base-url", "", "address under which browsers reach the app, such as https://millrace.example.com")
 	fs.StringVar(&c.SalesforceClientID, "salesforce-client-id", "", "consumer key of the connected app offered on the Connect page")
 	fs.StringVar(&c.SalesforceClientSecret, "salesforce-client-secret", "", "consumer secret of that app; better given as MILLRACE_SALESFORCE_CLIENT_SECRET")
+	fs.StringVar(&c.SalesforceOrigins, "salesforce-origins", "", "further origins that connections may use besides Salesforce's own hosts, such as http://127.0.0.1:8081 of millrace org; comma-separated")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 }
 
@@ -178,6 +180,12 @@ func (c Server) validate(needKey bool) error {
 			errs = append(errs, fmt.Errorf("-base-url is %q; it must be an address such as https://millrace.example.com", c.BaseURL))
 		}
 	}
+	for _, o := range c.ExtraOrigins() {
+		u, err := url.Parse(o)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || o != u.Scheme+"://"+u.Host {
+			errs = append(errs, fmt.Errorf("-salesforce-origins has %q; each must be an origin such as http://127.0.0.1:8081", o))
+		}
+	}
 	if (c.SalesforceClientID == "") != (c.SalesforceClientSecret == "") {
 		errs = append(errs, errors.New("-salesforce-client-id and -salesforce-client-secret belong together; only one is set"))
 	}
@@ -187,6 +195,11 @@ func (c Server) validate(needKey bool) error {
 		errs = append(errs, fmt.Errorf("-log-level is %q; it must be debug, info, warn or error", c.LogLevel))
 	}
 	return errors.Join(errs...)
+}
+
+// ExtraOrigins returns the origins of SalesforceOrigins.
+func (c Server) ExtraOrigins() []string {
+	return strings.FieldsFunc(c.SalesforceOrigins, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // SecretKeyBytes returns the key as bytes: decoded where it is base64 of 32 bytes or more, else the text itself.

@@ -42,6 +42,10 @@ func TestBadUsageIsSaidOnce(t *testing.T) {
 		{"bad environment", map[string]string{"MILLRACE_ACCOUNTS": "many"}, func(s Source) error { _, err := s.Org(nil); return err }, "MILLRACE_ACCOUNTS"},
 		{"half an app", map[string]string{"MILLRACE_SECRET_KEY": key, "MILLRACE_SALESFORCE_CLIENT_ID": "x"}, func(s Source) error { _, err := s.Serve(nil); return err }, "belong together"},
 		{"base url with a path", map[string]string{"MILLRACE_SECRET_KEY": key, "MILLRACE_BASE_URL": "https://x/y"}, func(s Source) error { _, err := s.Serve(nil); return err }, "-base-url"},
+		{"origin with a path", map[string]string{"MILLRACE_SECRET_KEY": key}, func(s Source) error {
+			_, err := s.Serve([]string{"-salesforce-origins", "http://127.0.0.1:1, http://x/y"})
+			return err
+		}, `has "http://x/y"`},
 		{"unknown role", nil, func(s Source) error {
 			_, err := s.User("add", []string{"-email", "a@b.c", "-role", "owner"})
 			return err
