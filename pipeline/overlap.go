@@ -87,6 +87,7 @@ func (o *overlaps) count(ctx context.Context, set int) error {
 		}
 		switch {
 		case o.counts[part] == 0:
+			o.counts[set], o.notes[set] = 0, ""
 			return nil
 		case o.notes[part] != "":
 			o.counts[set], o.notes[set] = Unknown, o.notes[part]
