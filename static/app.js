@@ -64,11 +64,25 @@
   document.addEventListener("htmx:response:error", noResult);
   document.addEventListener("htmx:error", noResult);
 
+  // What works inside a filter box beyond typing is fetched when one is first used.
+  document.addEventListener("focusin", (e) => {
+    const from = e.target.closest?.("[data-editor]");
+    if (!from || root.dataset.editor) return;
+    root.dataset.editor = "on";
+    const script = document.createElement("script");
+    script.src = from.dataset.editor;
+    document.head.append(script);
+  });
+
+  // A validation that is on its way ends when it is cancelled, and when its filter is edited.
+  const cancel = (id) => document.getElementById(id)?.dispatchEvent(new CustomEvent("htmx:abort"));
+
   // Editing a filter greys the result of its last validation.
   document.addEventListener("input", (e) => {
     const id = e.target.dataset?.result;
     const result = id && document.getElementById(id)?.querySelector(".result");
     if (result) result.dataset.stale = "";
+    if (e.target.dataset?.validate) cancel(e.target.dataset.validate);
     // What a refused save said of the text speaks of an earlier one.
     if (e.target.ariaInvalid === "true") {
       e.target.ariaInvalid = "false";
@@ -169,6 +183,11 @@
         label.textContent = "Select and copy it by hand";
       }
       setTimeout(() => (label.textContent = before), 2000);
+    }
+    const stop = e.target.closest?.("[data-cancel]");
+    if (stop) {
+      cancel(stop.dataset.cancel);
+      document.getElementById(stop.dataset.cancel)?.focus();
     }
     const dismiss = e.target.closest?.("[data-dismiss]");
     if (dismiss) dismiss.closest(".note")?.remove();

@@ -67,7 +67,7 @@ func (p *filteringPage) read(r *http.Request) error {
 		return badForm(err)
 	}
 	p.base = base
-	text := func(path string) string { return strings.ReplaceAll(form.Get(path), "\r\n", "\n") }
+	text := func(path string) string { return unixLines(form.Get(path)) }
 	p.shown.Accounts = settings.AccountFiltering{
 		Mode: settings.FilterMode(form.Get(settings.PathMode)), Single: text(settings.PathSingle),
 		Customer: text(settings.PathCustomer), Prospect: text(settings.PathProspect), Partner: text(settings.PathPartner),
@@ -109,7 +109,7 @@ func (s *Server) renderFiltering(w http.ResponseWriter, r *http.Request, status 
 	for _, path := range filterPaths {
 		box := views.FilterBox{
 			Path: path, ID: views.BoxID(path), Label: filterLabels[path], Hint: "A SOQL condition on Account, without the word WHERE.",
-			Placeholder: filterExamples[path], Value: *p.text(path), Errors: p.errs[path], Result: p.results[path], Validate: orgPath(p.connection.ID, "/settings/account-filtering/validate"),
+			Placeholder: filterExamples[path], Value: *p.text(path), Errors: p.errs[path], Result: p.results[path], Base: orgPath(p.connection.ID, "/settings/account-filtering"),
 		}
 		if path == settings.PathSingle {
 			view.Single = box
@@ -138,9 +138,13 @@ func (s *Server) validateFilter(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	path := r.PostForm.Get("validate")
-	fix := r.PostForm.Get("fix")
-	if fix != "" {
-		path = fix
+	at := -1
+	if fix := r.PostForm.Get("fix"); fix != "" { // such as accounts.single:12
+		var start string
+		path, start, _ = strings.Cut(fix, ":")
+		if at, err = strconv.Atoi(start); err != nil {
+			return badForm(err)
+		}
 	}
 	text := p.text(path)
 	if text == nil {
@@ -151,8 +155,8 @@ func (s *Server) validateFilter(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer o.close()
-	if fix != "" {
-		*text = o.repair(*text)
+	if at >= 0 {
+		*text = repair(*text, at, o.schema)
 	}
 	p.results[path] = o.try(r.Context(), filterOf(p.shown, path), *text, priorTo(p.shown, path))
 	return s.renderFiltering(w, r, http.StatusOK, p)

@@ -32,7 +32,7 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := b.post(path+"/validate", validating("Type = 'Customer - Direct' OR Id != null")).is(http.StatusOK)
-	p.says("#result-accounts-single", itoa(int64(n))+" accounts match", "in ", "Query used", "SELECT Id")
+	p.says("#result-accounts-single", itoa(int64(n))+" accounts match", "in ", "Query as sent", "SELECT Id", "looks at all 60 accounts")
 	if got := len(p.all("#result-accounts-single tbody tr")); got != 5 {
 		t.Errorf("%d samples", got)
 	}
@@ -41,6 +41,17 @@ func TestValidate(t *testing.T) {
 	}
 	p.has("#result-accounts-single tbody a[target=_blank][rel~=noopener]")
 	p.lacks("#result-accounts-customer .result")
+
+	// The filtered fields are the columns, over relationships too.
+	p = b.post(path+"/validate", validating("Owner.Name != null AND AnnualRevenue >= 0 AND Name != 'x'")).is(http.StatusOK)
+	p.says("#result-accounts-single thead", "Full Name", "Annual Revenue")
+	if cells := p.all("#result-accounts-single tbody tr:first-child td"); len(cells) != 4 {
+		t.Errorf("%d columns instead of name, id and the two filtered fields", len(cells))
+	}
+	if got := p.text("#result-accounts-single tbody tr:first-child td:nth-child(3)"); got == "" || strings.Contains(got, "none") {
+		t.Errorf("the owner's name is %q", got)
+	}
+	b.post(path+"/validate", validating("Id = '"+p.text("#result-accounts-single tbody tr:first-child code")+"'")).says("#result-accounts-single", "Selective: an index")
 
 	b.post(path+"/validate", validating("Name = 'nobody at all'")).is(http.StatusOK).says("#result-accounts-single", "0 accounts match", "too narrow")
 
@@ -76,14 +87,22 @@ func TestCertainRepairIsApplied(t *testing.T) {
 	c := o.connected(b)
 	path := orgPath(c.ID, "/settings/account-filtering/validate")
 	p := b.post(path, validating("Id == null"))
-	p.has("#result-accounts-single button[name=fix][value='accounts.single']")
+	p.has("#result-accounts-single button[name=fix][value='accounts.single:3']")
 	form := single("0", "Id == null")
-	form.Set("fix", "accounts.single")
+	form.Set("fix", "accounts.single:3")
 	fixed := b.post(path, form).is(http.StatusOK)
 	if got := fixed.text("#accounts-single"); got != "Id = null" {
 		t.Errorf("the box became %q", got)
 	}
 	fixed.says("#result-accounts-single", "0 accounts match")
+
+	// A repair that the text no longer needs leaves it alone.
+	form.Set("accounts.single", "Id != null")
+	if got := b.post(path, form).text("#accounts-single"); got != "Id != null" {
+		t.Errorf("a repair that does not fit made %q", got)
+	}
+	form.Set("fix", "accounts.single:x")
+	b.post(path, form).is(http.StatusBadRequest)
 }
 
 func TestSaveMakesVersions(t *testing.T) {

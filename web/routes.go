@@ -64,6 +64,8 @@ func (s *Server) routes() []route {
 		{adminOnly, "GET /connections/{id}/settings/account-filtering", s.filteringForm},
 		{adminOnly, "POST /connections/{id}/settings/account-filtering", s.saveFiltering},
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/validate", s.validateFilter},
+		{adminOnly, "POST /connections/{id}/settings/account-filtering/check", s.checkFilter},
+		{adminOnly, "GET /connections/{id}/settings/account-filtering/schema", s.learnSchema},
 		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
 		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
 	}

@@ -52,6 +52,7 @@ type Server struct {
 	handler   http.Handler
 	// asking bounds the validations that wait for Salesforce at once.
 	asking chan struct{}
+	known  shelf
 }
 
 // New checks the options and returns a server.
@@ -74,6 +75,10 @@ func New(o Options) (*Server, error) {
 		o.Secure = o.Secure || u.Scheme == "https"
 	}
 	s := &Server{Options: o, cookies: newCookieStore(o.Secure), transport: salesforce.Guarded(o.Hosts), asking: make(chan struct{}, 8)}
+	s.Forget = func(id int64) {
+		s.known.drop(id)
+		o.Forget(id)
+	}
 	s.handler = s.chain(s.mux())
 	return s, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"millrace/db"
 	"millrace/pipeline"
@@ -23,6 +22,7 @@ const askLimit = 40 * time.Second
 // org is what filters are tried against. Without a source only their form is checked, and why says so.
 type org struct {
 	connection db.Connection
+	client     *salesforce.Client
 	source     *remote.Source
 	schema     soql.Schema
 	why        string
@@ -68,7 +68,10 @@ func (s *Server) openOrg(ctx context.Context, c db.Connection) (*org, error) {
 		o.why = s.unanswered(ctx, c, err)
 		return o, nil
 	}
-	o.source, o.schema = source, schema
+	o.client, o.source, o.schema = client, source, schema
+	if err := s.keepKnown(c, schema, pipeline.Objects()...); err != nil {
+		return nil, err
+	}
 	return o, nil
 }
 
@@ -128,31 +131,26 @@ func (o *org) try(ctx context.Context, f settings.Filter, text string, prior []s
 		out.Unanswered = faultSentence(err)
 	default:
 		out.Count, out.Taken, out.Query, out.Note, out.Took = found.Count, found.Taken, found.Query, found.Note, ui.Duration(found.Took)
-		for _, a := range found.Samples {
-			out.Samples = append(out.Samples, views.SampleAccount{ID: a.ID, Name: a.Name, Href: recordURL(o.connection, a.ID), Type: a.Type, Industry: a.Industry, Website: a.Website})
-		}
+		o.elaborate(ctx, f, found, out)
 	}
 	return out
-}
-
-// repair applies the first certain repair that the checker knows for text.
-func (o *org) repair(text string) string {
-	for _, finding := range pipeline.CheckFilter(text, o.schema) {
-		if fix := finding.Fix; fix != nil && !finding.Warning && 0 <= fix.Start && fix.Start <= fix.End && fix.End <= len(text) {
-			return text[:fix.Start] + fix.Text + text[fix.End:]
-		}
-	}
-	return text
 }
 
 func problemAt(text string, f soql.Finding) views.FilterProblem {
 	p := place(text, f.Pos.Offset, f.End.Offset)
 	p.Message = f.Message
 	for _, s := range f.Suggestions {
-		p.Suggestions = append(p.Suggestions, views.Suggestion{Name: s.Name, Label: s.Label})
+		suggestion := views.Suggestion{Name: s.Name, Label: s.Label}
+		// Where the finding is about the name itself, a name can take its place.
+		if strings.EqualFold(text[f.Pos.Offset:f.End.Offset], s.Name) || f.Kind == soql.KindUnknownField {
+			edit := editOf(text, f.Pos.Offset, f.End.Offset, s.Name)
+			suggestion.Edit = &edit
+		}
+		p.Suggestions = append(p.Suggestions, suggestion)
 	}
-	if f.Fix != nil && !f.Warning {
-		p.FixLabel = f.Fix.Label
+	if f.Fix != nil && fits(text, f.Fix) {
+		edit := editOf(text, f.Fix.Start, f.Fix.End, f.Fix.Text)
+		p.Fix, p.FixLabel = &edit, f.Fix.Label
 	}
 	return p
 }
@@ -166,54 +164,4 @@ func refusedAt(text, sent string, r *pipeline.QueryRefused) views.FilterProblem 
 	}
 	p.Message = r.Message
 	return p
-}
-
-// shownAround is how many characters of a long line are shown on each side of the place.
-const shownAround = 60
-
-// place cuts the line around the bytes from start to end out of text, and draws a caret to stand under it.
-func place(text string, start, end int) views.FilterProblem {
-	start = min(max(start, 0), len(text))
-	end = min(max(end, start), len(text))
-	from := strings.LastIndexByte(text[:start], '\n') + 1
-	to := len(text)
-	if i := strings.IndexByte(text[start:], '\n'); i >= 0 {
-		to = start + i
-	}
-	end = min(end, to)
-	if end == start && start < to { // a point: mark the character there
-		_, size := utf8.DecodeRuneInString(text[start:])
-		end = start + size
-	}
-	before, marked, after := text[from:start], text[start:end], text[end:to]
-	p := views.FilterProblem{Line: strings.Count(text[:start], "\n") + 1, Column: utf8.RuneCountInString(before) + 1}
-	if runes := []rune(before); len(runes) > shownAround {
-		before = "…" + string(runes[len(runes)-shownAround:])
-	}
-	if runes := []rune(marked); len(runes) > shownAround {
-		marked, after = string(runes[:shownAround])+"…", ""
-	}
-	if runes := []rune(after); len(runes) > shownAround {
-		after = string(runes[:shownAround]) + "…"
-	}
-	p.Before, p.Marked, p.After = before, marked, after
-	p.Caret = under(before) + "^"
-	return p
-}
-
-// under returns blanks as wide as text in a monospaced font.
-func under(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\t':
-			b.WriteByte('\t')
-		case r >= 0x300 && r <= 0x36F, r == 0x200D, r >= 0xFE00 && r <= 0xFE0F: // marks that join the character before
-		case r >= 0x1100 && r <= 0x115F, r >= 0x2E80 && r <= 0xA4CF, r >= 0xAC00 && r <= 0xD7A3, r >= 0xF900 && r <= 0xFAFF, r >= 0xFF00 && r <= 0xFF60, r >= 0x1F000:
-			b.WriteString("  ")
-		default:
-			b.WriteByte(' ')
-		}
-	}
-	return b.String()
 }

@@ -1,0 +1,148 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"millrace/pipeline"
+	"millrace/salesforce"
+	"millrace/salesforce/soql"
+	"millrace/settings"
+	"millrace/views"
+	"millrace/views/ui"
+)
+
+// sampleColumns is how many filtered fields the samples show.
+const sampleColumns = 6
+
+// elaborate adds to a count what helps to judge it: the filtered fields of the samples and whether an index serves the query. Both are asked at once;
+// without their answer the result stands as it is.
+func (o *org) elaborate(ctx context.Context, f settings.Filter, found pipeline.PreviewResult, out *views.FilterResult) {
+	for _, a := range found.Samples {
+		out.Samples = append(out.Samples, views.SampleAccount{ID: a.ID, Name: a.Name, Href: recordURL(o.connection, a.ID)})
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		if plan, err := o.client.Explain(ctx, found.Query); err == nil {
+			out.Speed = speed(plan)
+		}
+		return nil
+	})
+	if len(out.Samples) > 0 {
+		out.Columns = filteredColumns(f.SOQL, o.schema)
+		if err := o.fillSamples(ctx, out); err != nil {
+			out.Columns = nil
+		}
+	}
+	_ = g.Wait() // its function returns no error
+}
+
+// filteredColumns are the fields that a filter compares, without those that every sample shows anyway.
+func filteredColumns(filter string, schema soql.Schema) []views.SampleColumn {
+	var out []views.SampleColumn
+	e, _ := soql.ParseFilter(filter)
+	paths := soql.Paths(e)
+	names := make([]string, 0, len(paths)+2)
+	for _, p := range paths {
+		names = append(names, p.String())
+	}
+	if !slices.ContainsFunc(names, isExtra) {
+		names = append(names, "Type", "Industry")
+	}
+	for _, name := range names {
+		if path, f, problem := soql.FieldAt(name, "Account", schema); problem == "" && isExtra(path) && len(out) < sampleColumns {
+			out = append(out, views.SampleColumn{Name: path, Label: f.Label, Num: soql.InputOf(f, soql.OpEquals).Kind == soql.InputNumber})
+		}
+	}
+	return out
+}
+
+func isExtra(name string) bool {
+	return !strings.EqualFold(name, "Id") && !strings.EqualFold(name, "Name")
+}
+
+// fillSamples reads the columns of the samples.
+func (o *org) fillSamples(ctx context.Context, out *views.FilterResult) error {
+	fields, ids := []string{"Id"}, make([]string, len(out.Samples))
+	for _, c := range out.Columns {
+		fields = append(fields, c.Name)
+	}
+	for i, a := range out.Samples {
+		ids[i] = a.ID
+	}
+	these, err := soql.In("Id", ids)
+	if err != nil {
+		return err
+	}
+	query, err := soql.Select("Account", fields, these)
+	if err != nil {
+		return err
+	}
+	rows, err := o.source.Rows(ctx, query.String())
+	if err != nil {
+		return err
+	}
+	for _, row := range rows.Records {
+		i := slices.Index(ids, textOf(row["Id"]))
+		if i < 0 {
+			continue
+		}
+		for _, name := range fields[1:] {
+			out.Samples[i].Values = append(out.Samples[i].Values, textOf(along(row, name)))
+		}
+	}
+	return nil
+}
+
+// along follows a path such as Owner.Name, written as the describe writes it, into a record.
+func along(record map[string]any, path string) any {
+	name, rest, deeper := strings.Cut(path, ".")
+	if !deeper {
+		return record[name]
+	}
+	parent, _ := record[name].(map[string]any)
+	return along(parent, rest)
+}
+
+// textOf writes a value of a record as people read it.
+func textOf(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return strings.TrimSuffix(v, ".000+0000")
+	case json.Number:
+		return v.String()
+	case map[string]any: // a compound field: its parts, without what the API says about it
+		var parts []string
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if text := textOf(v[key]); text != "" && key != "attributes" {
+				parts = append(parts, text)
+			}
+		}
+		return strings.Join(parts, ", ")
+	}
+	return fmt.Sprint(value)
+}
+
+// speed says in words what Salesforce's plan for a query means.
+func speed(p salesforce.Plan) *views.Speed {
+	rows, all := ui.Plural(p.Cardinality, "account", "accounts"), ui.Count(p.ObjectRows)
+	out := &views.Speed{Cost: fmt.Sprintf("%s, relative cost %.2f", p.LeadingOperation, p.RelativeCost), Notes: p.Notes}
+	switch {
+	case strings.EqualFold(p.LeadingOperation, "TableScan"):
+		out.Text = "Not selective: Salesforce looks at all " + all + " accounts to find these. That is fine for a sync; in an org with very many accounts it takes longer."
+	case p.RelativeCost < 1:
+		out.Selective = true
+		out.Text = "Selective: an index leads Salesforce to about " + rows + " of " + all + "."
+	default:
+		out.Text = "Partly selective: an index leads Salesforce to about " + rows + " of " + all + ", which costs as much as looking at all of them."
+	}
+	return out
+}
