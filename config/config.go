@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 )
 
 // ErrUsage marks a bad command line; the process exits with status 2.
@@ -45,7 +46,8 @@ type Server struct {
 	// The connected app offered on the Connect page for Production, Sandbox and My Domain; empty to let the admin enter one.
 	SalesforceClientID     string
 	SalesforceClientSecret string
-	SalesforceOrigins      string // further origins that connections may use besides Salesforce's own hosts, comma-separated
+	SalesforceOrigins      string        // further origins that connections may use besides Salesforce's own hosts, comma-separated
+	Lease                  time.Duration // how long a runner that has died keeps its run from the others
 	LogLevel               string
 }
 
@@ -163,6 +165,7 @@ func (c *Server) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.SalesforceClientID, "salesforce-client-id", "", "consumer key of the connected app offered on the Connect page")
 	fs.StringVar(&c.SalesforceClientSecret, "salesforce-client-secret", "", "consumer secret of that app; better given as MILLRACE_SALESFORCE_CLIENT_SECRET")
 	fs.StringVar(&c.SalesforceOrigins, "salesforce-origins", "", "further origins that connections may use besides Salesforce's own hosts, such as http://127.0.0.1:8081 of millrace org; comma-separated")
+	fs.DurationVar(&c.Lease, "lease", 15*time.Second, "how long a runner that has died keeps its run from the others; at least 1s")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 }
 
@@ -179,6 +182,9 @@ func (c Server) validate(needKey bool) error {
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
 			errs = append(errs, fmt.Errorf("-base-url is %q; it must be an address such as https://millrace.example.com", c.BaseURL))
 		}
+	}
+	if c.Lease < time.Second {
+		errs = append(errs, fmt.Errorf("-lease is %v; it must be at least 1s", c.Lease))
 	}
 	for _, o := range c.ExtraOrigins() {
 		u, err := url.Parse(o)

@@ -51,6 +51,7 @@ func TestBadUsageIsSaidOnce(t *testing.T) {
 			return err
 		}, "admin or viewer"},
 		{"no email", nil, func(s Source) error { _, err := s.User("passwd", nil); return err }, "-email is required"},
+		{"no lease", nil, func(s Source) error { _, err := s.Migrate([]string{"-lease", "10ms"}); return err }, "at least 1s"},
 		{"log level", nil, func(s Source) error { _, err := s.Migrate([]string{"-log-level", "loud"}); return err }, "-log-level"},
 	} {
 		var out strings.Builder

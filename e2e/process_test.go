@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,16 +38,69 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// demo is a running `millrace demo`.
-type demo struct {
-	app, email, password string // the app and its sign-in
-	org, postgres        string // addresses of the simulated org and the database
-	dir                  string // its data folder
-	cmd                  *exec.Cmd
-	exited               chan error
+// process is a running command of the program.
+type process struct {
+	cmd    *exec.Cmd
+	exited chan error
 
 	mu  sync.Mutex
 	log strings.Builder
+}
+
+// startProcess starts a command and waits until it has printed a line for each of wants. It is stopped when the test ends.
+func startProcess(t *testing.T, env []string, wants map[string]func(string), args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(binary, args...), exited: make(chan error, 1)}
+	p.cmd.Env = append(os.Environ(), env...)
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stderr = writer(func(b []byte) { p.note(string(b)) })
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	serves := make(chan struct{})
+	go func() {
+		open := maps.Clone(wants)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			p.note(lines.Text() + "\n")
+			for prefix, take := range open {
+				if value, ok := strings.CutPrefix(lines.Text(), prefix); ok {
+					take(value)
+					if delete(open, prefix); len(open) == 0 {
+						close(serves)
+					}
+				}
+			}
+		}
+		p.exited <- p.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		p.stop()
+		if t.Failed() {
+			t.Logf("what %s printed:\n%s", args[0], p.printed())
+		}
+	})
+	select {
+	case <-serves:
+	case err := <-p.exited:
+		p.exited <- err
+		t.Fatalf("%s ended before it served: %v\n%s", args[0], err, p.printed())
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("%s does not serve after two minutes\n%s", args[0], p.printed())
+	}
+	return p
+}
+
+// into takes a line's value into a variable.
+func into(s *string) func(string) { return func(value string) { *s = value } }
+
+// demo is a running `millrace demo`.
+type demo struct {
+	*process
+	app, email, password string // the app and its sign-in
+	org, postgres        string // addresses of the simulated org and the database
 }
 
 // startDemo starts a demo in a new folder and stops it when the test ends.
@@ -72,61 +126,19 @@ func sharedTempDir(t *testing.T) string {
 // startDemoIn starts a demo on the data folder dir and waits until it serves.
 func startDemoIn(t *testing.T, dir string, args ...string) *demo {
 	t.Helper()
-	d := &demo{dir: dir, exited: make(chan error, 1)}
-	d.cmd = exec.Command(binary, append([]string{"demo", "--addr", "127.0.0.1:0", "--org-addr", "127.0.0.1:0", "--data", dir}, args...)...)
-	out, err := d.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.cmd.Stderr = writer(func(p []byte) { d.note(string(p)) })
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]*string{"Millrace: ": &d.app, "Salesforce (simulated): ": &d.org, "Postgres: ": &d.postgres}
-	serves := make(chan struct{})
-	go func() {
-		lines := bufio.NewScanner(out)
-		for seen := 0; lines.Scan(); {
-			d.note(lines.Text() + "\n")
-			for prefix, field := range want {
-				if value, ok := strings.CutPrefix(lines.Text(), prefix); ok {
-					*field = value
-					seen++
-				}
-			}
-			if value, ok := strings.CutPrefix(lines.Text(), "Sign in: "); ok {
-				d.email, d.password, _ = strings.Cut(value, " / ")
-				seen++
-			}
-			if seen == 4 {
-				seen++
-				close(serves)
-			}
-		}
-		d.exited <- d.cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		d.stop()
-		if t.Failed() {
-			t.Logf("what the demo printed:\n%s", d.printed())
-		}
-	})
-	select {
-	case <-serves:
-	case err := <-d.exited:
-		d.exited <- err
-		t.Fatalf("the demo ended before it served: %v\n%s", err, d.printed())
-	case <-time.After(2 * time.Minute):
-		t.Fatalf("the demo does not serve after two minutes\n%s", d.printed())
-	}
+	d := &demo{}
+	d.process = startProcess(t, nil, map[string]func(string){
+		"Millrace: ": into(&d.app), "Salesforce (simulated): ": into(&d.org), "Postgres: ": into(&d.postgres),
+		"Sign in: ": func(value string) { d.email, d.password, _ = strings.Cut(value, " / ") },
+	}, append([]string{"demo", "--addr", "127.0.0.1:0", "--org-addr", "127.0.0.1:0", "--data", dir}, args...)...)
 	return d
 }
 
 // awaitLine waits until the demo has printed a line that begins so.
-func (d *demo) awaitLine(t *testing.T, prefix string) {
+func (p *process) awaitLine(t *testing.T, prefix string) {
 	t.Helper()
 	waitUntil(t, "the line "+prefix, func() bool {
-		for line := range strings.Lines(d.printed()) {
+		for line := range strings.Lines(p.printed()) {
 			if strings.HasPrefix(line, prefix) {
 				return true
 			}
@@ -135,39 +147,39 @@ func (d *demo) awaitLine(t *testing.T, prefix string) {
 	})
 }
 
-// stop asks the demo to stop, as Ctrl-C does, and returns what its end was.
-func (d *demo) stop() error {
-	_ = d.cmd.Process.Signal(syscall.SIGINT)
-	return d.wait()
+// stop asks the process to stop, as Ctrl-C does, and returns what its end was.
+func (p *process) stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	return p.wait()
 }
 
-// kill ends the demo with SIGKILL.
-func (d *demo) kill() {
-	_ = d.cmd.Process.Kill()
-	_ = d.wait()
+// kill ends the process with SIGKILL.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.wait()
 }
 
-func (d *demo) wait() error {
+func (p *process) wait() error {
 	select {
-	case err := <-d.exited:
-		d.exited <- err
+	case err := <-p.exited:
+		p.exited <- err
 		return err
 	case <-time.After(time.Minute):
-		_ = d.cmd.Process.Kill()
-		return fmt.Errorf("the demo did not stop within a minute")
+		_ = p.cmd.Process.Kill()
+		return fmt.Errorf("the process did not stop within a minute")
 	}
 }
 
-func (d *demo) note(s string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.log.WriteString(s)
+func (p *process) note(s string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log.WriteString(s)
 }
 
-func (d *demo) printed() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.log.String()
+func (p *process) printed() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
 }
 
 type writer func([]byte)

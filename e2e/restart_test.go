@@ -82,7 +82,7 @@ func count(t *testing.T, db *sql.DB, query string) int {
 // waitUntil waits for something that has no page to show it.
 func waitUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * patience); !done(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * patience); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
