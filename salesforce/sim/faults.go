@@ -27,7 +27,7 @@ type Fault struct {
 	StallAfter         int           // bytes of the body to send before the stall
 	TruncateAfter      int           // bytes of the body after which the connection is cut
 	CleanCut           bool          // end a truncated answer as if it were complete
-	SlowBytesPerSecond int           // rate of the body
+	SlowBytesPerSecond int           // rate of the body as it is sent, compressed if the caller asked for that
 	CorruptRow         int           // row of a bulk result page, counted from 1, whose quotes are broken
 
 	ID int // given by Fail
@@ -228,64 +228,4 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// faultWriter is a slow, stalling or breaking connection.
-type faultWriter struct {
-	http.ResponseWriter
-	f       *Fault
-	ctx     context.Context
-	sent    int
-	stalled bool
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *faultWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *faultWriter) Write(p []byte) (int, error) {
-	whole := len(p)
-	for len(p) > 0 {
-		n := len(p)
-		if w.f.SlowBytesPerSecond > 0 {
-			n = min(n, max(w.f.SlowBytesPerSecond/20, 1))
-		}
-		if w.f.StallAfter > 0 && !w.stalled {
-			n = min(n, w.f.StallAfter-w.sent)
-		}
-		if w.f.TruncateAfter > 0 {
-			n = min(n, w.f.TruncateAfter-w.sent)
-		}
-		if n > 0 {
-			if _, err := w.ResponseWriter.Write(p[:n]); err != nil {
-				return 0, err
-			}
-			w.sent += n
-			p = p[n:]
-		}
-		if err := w.pause(); err != nil {
-			return 0, err
-		}
-		if w.f.TruncateAfter > 0 && w.sent >= w.f.TruncateAfter {
-			if w.f.CleanCut {
-				return whole, nil
-			}
-			panic(http.ErrAbortHandler) // net/http's way to cut a connection
-		}
-	}
-	return whole, nil
-}
-
-// pause flushes what was sent and waits as the fault asks.
-func (w *faultWriter) pause() error {
-	_ = http.NewResponseController(w.ResponseWriter).Flush() // a recorder in a test need not flush
-	if w.f.SlowBytesPerSecond > 0 && !wait(w.ctx, 50*time.Millisecond) {
-		return w.ctx.Err()
-	}
-	if w.f.StallAfter > 0 && !w.stalled && w.sent >= w.f.StallAfter {
-		w.stalled = true
-		if !wait(w.ctx, w.f.Stall) {
-			return w.ctx.Err()
-		}
-	}
-	return nil
 }
