@@ -96,10 +96,10 @@ func (n *node) quoted(link func(int) (*object, int)) func([]byte, int) []byte {
 			return closeQuote(text(dst, row), start)
 		}
 	}
-	if n.f.typ == "id" && n.idOf != 0 {
-		prefix := n.idOf
+	if n.f.typ == "id" && n.firstID != 0 {
+		first := n.firstID
 		return func(dst []byte, row int) []byte {
-			return append(appendID(append(dst, '"'), rowID(prefix, row)), '"')
+			return append(appendID(append(dst, '"'), first+int64(row)), '"')
 		}
 	}
 	return func(dst []byte, row int) []byte {

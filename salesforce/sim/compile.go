@@ -223,11 +223,8 @@ func (w *world) getter(o *object, f *field) getter {
 		return func(int) value { return null }
 	}
 	if f.typ == "id" {
-		prefix := o.packed
-		if o.view != nil {
-			prefix = o.view.packed
-		}
-		return func(row int) value { return idValue(rowID(prefix, row)) }
+		first := o.id(0)
+		return func(row int) value { return idValue(first + int64(row)) }
 	}
 	t := w.table(o)
 	col, size := f.col, t.size

@@ -121,7 +121,7 @@ func (g *gen) setupObjects(opt *Options) []*object {
 		t(opt.OrgName), null, t("1 Market Street"), t("San Francisco"), t("US"), null, t("Integration User"), t("en_US"), t(opt.TimeZone), t("en_US"), intValue(1),
 		boolValue(false), null, t(kind), t(instance), boolValue(opt.Sandbox), null, boolValue(false),
 	}})
-	org.readOnly = true
+	org.readOnly, org.first = true, orgRow(opt.Seed)
 	profile := g.fixed("00e", "Profile", "Profile", []*field{
 		named(textField("Name", "Name", 255)), pickField("UserType", "User Type", "Standard"), textField("Description", "Description", 255),
 	}, [][]value{{t("System Administrator"), t("Standard")}, {t("Standard User"), t("Standard")}})

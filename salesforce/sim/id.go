@@ -31,6 +31,10 @@ func packPrefix(prefix string) int64 {
 // rowID returns the packed id of a table's row.
 func rowID(prefix int64, row int) int64 { return prefix<<seqBits | (seqStart + int64(row)) }
 
+// orgRow is where the one row of Organization lies in its table of ids, so that orgs of different seeds have different ids: multiplying by an odd number
+// gives each of 2^35 successive seeds its own. The default seed has the first.
+func orgRow(seed int64) int { return int(uint64(seed-DefaultSeed) * 0x9E3779B97F4A7C15 & (1<<35 - 1)) }
+
 // splitID takes a packed id apart into the packed key prefix and the row.
 func splitID(id int64) (prefix int64, row int) {
 	return id >> seqBits, int(id&(1<<seqBits-1) - seqStart)

@@ -55,7 +55,7 @@ func (o *Org) serveIdentity(w http.ResponseWriter, r *http.Request, seg []string
 	orgID, orgOK := parseID(seg[1])
 	userID, userOK := parseID(seg[2])
 	prefix, row := splitID(userID)
-	if !orgOK || !userOK || orgID != rowID(prefixOrg, 0) || prefix != prefixUser || row != s.user {
+	if !orgOK || !userOK || idText(orgID) != o.orgID || prefix != prefixUser || row != s.user {
 		plain(w, http.StatusNotFound, "Bad_Id")
 		return
 	}

@@ -193,8 +193,8 @@ func (c *compiler) pointed(o *object, left soql.Operand, list []*soql.Literal) (
 		}
 		prefix, row := splitID(id)
 		if f.typ == "id" {
-			if prefix == packed && t.exists(row) {
-				seen[int32(row)] = true
+			if prefix == packed && t.exists(row-o.first) {
+				seen[int32(row-o.first)] = true
 			}
 			continue
 		}

@@ -12,15 +12,11 @@ type writer struct {
 
 // record appends one record: its attributes and then the nodes in the order of the query.
 func (jw *writer) record(dst []byte, o *object, row int, nodes []*node) []byte {
-	id := rowID(o.packed, row)
-	if o.view != nil {
-		id = rowID(o.view.packed, row)
-	}
 	dst = append(dst, `{"attributes":{"type":"`...)
 	dst = append(append(dst, o.name...), `","url":"`...)
 	dst = append(append(dst, jw.root...), "/sobjects/"...)
 	dst = append(append(dst, o.name...), '/')
-	dst = append(appendID(dst, id), `"}`...)
+	dst = append(appendID(dst, o.id(row)), `"}`...)
 	for _, n := range nodes {
 		dst = appendJSONString(append(dst, ','), n.name)
 		dst = jw.node(append(dst, ':'), o, row, n)

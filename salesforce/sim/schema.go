@@ -23,6 +23,7 @@ type object struct {
 	viewOf            string            // for a view: only rows whose parent is this object
 	cols              int               // number of stored columns
 	size              int               // generated rows
+	first             int               // added to row numbers in ids
 }
 
 // field is one field of an object, immutable as objects are.
@@ -224,6 +225,14 @@ func (o *object) clone() *object {
 		c.byName[k] = f
 	}
 	return &c
+}
+
+// id returns the packed id of a row; a view's rows have the ids of what they show.
+func (o *object) id(row int) int64 {
+	if o.view != nil {
+		o = o.view
+	}
+	return rowID(o.packed, o.first+row)
 }
 
 func (o *object) field(name string) *field { return o.byName[strings.ToLower(name)] }

@@ -8,12 +8,12 @@ import (
 
 // node is one key of a record in a REST answer: a field, a parent record, or the records of a child relationship.
 type node struct {
-	name string
-	get  getter // of a field
-	f    *field
-	head string                           // how the query spells the field, for the header of bulk results
-	text func(dst []byte, row int) []byte // appends the field's text without a detour over a value; nil where there is no such way
-	idOf int64                            // the packed key prefix when the field is the record's own id
+	name    string
+	get     getter // of a field
+	f       *field
+	head    string                           // how the query spells the field, for the header of bulk results
+	text    func(dst []byte, row int) []byte // appends the field's text without a detour over a value; nil where there is no such way
+	firstID int64                            // the id of row 0 when the field is the record's own id
 
 	// A parent record.
 	world  *world
@@ -177,10 +177,7 @@ func (c *compiler) leaf(o *object, f *field, name, head string) *node {
 	n := &node{name: name, f: f, head: head, get: c.w.getter(o, f)}
 	switch {
 	case f.typ == "id":
-		n.idOf = o.packed
-		if o.view != nil {
-			n.idOf = o.view.packed
-		}
+		n.firstID = o.id(0)
 	case f.calcText != nil:
 		w := c.w
 		n.text = func(dst []byte, row int) []byte { return f.calcText(w, dst, row) }

@@ -26,7 +26,7 @@ const (
 // Options shape an org; the zero value of each field means its default.
 type Options struct {
 	Accounts            int              // generated accounts; the other objects grow in proportion; a negative number means none at all
-	Seed                int64            // the same seed gives the same records each time
+	Seed                int64            // the same seed gives the same records each time, under the same org id
 	DailyAPILimit       int              // calls in 24 hours before REQUEST_LIMIT_EXCEEDED
 	RotateRefreshTokens bool             // each refresh returns a new refresh token and ends the old one
 	Now                 func() time.Time // the clock; time.Now by default
@@ -91,7 +91,7 @@ func New(opt Options) (*Org, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulated org: time zone %q: %w", opt.TimeZone, err)
 	}
-	o := &Org{opt: opt, zone: zone, orgID: idText(rowID(prefixOrg, 0))}
+	o := &Org{opt: opt, zone: zone, orgID: idText(rowID(prefixOrg, orgRow(opt.Seed)))}
 	if opt.Epoch.IsZero() {
 		opt.Epoch = monthStart(opt.Now())
 	}

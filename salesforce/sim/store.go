@@ -148,10 +148,7 @@ func (w *world) get(o *object, f *field, row int) value {
 		return null
 	}
 	if f.typ == "id" {
-		if o.view != nil {
-			o = o.view
-		}
-		return idValue(rowID(o.packed, row))
+		return idValue(o.id(row))
 	}
 	t := w.table(o)
 	if r := t.rec(row); r != nil {
@@ -169,10 +166,10 @@ func (w *world) get(o *object, f *field, row int) value {
 func (w *world) find(id int64) (*object, int) {
 	prefix, row := splitID(id)
 	o := w.byPrefix[prefix]
-	if o == nil || !w.table(o).exists(row) {
+	if o == nil || !w.table(o).exists(row-o.first) {
 		return nil, 0
 	}
-	return o, row
+	return o, row - o.first
 }
 
 // indexes are made when first needed and belong to one table version.
