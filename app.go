@@ -9,14 +9,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"millrace/config"
 	"millrace/db"
-	"millrace/db/private"
 	"millrace/jobs"
 	"millrace/salesforce"
 	"millrace/web"
@@ -28,45 +26,9 @@ const auditDays = 7
 // shutdownGrace bounds how long open requests may take to finish at a stop.
 const shutdownGrace = 8 * time.Second
 
-// openDatabase opens the database that c names, starting the private Postgres when it names none. The returned function closes both.
-func openDatabase(ctx context.Context, c config.Server, log io.Writer) (*db.DB, string, func(), error) {
-	url, stop := c.DatabaseURL, func() {}
-	if url == "" {
-		pg, err := private.Start(ctx, private.Options{Dir: filepath.Join(c.DataDir, "postgres"), BinDir: c.PostgresBin, Log: io.Discard})
-		if err != nil {
-			return nil, "", nil, err
-		}
-		url = pg.URL()
-		stop = func() {
-			ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
-			defer cancel()
-			if err := pg.Stop(ctx); err != nil {
-				slog.Error("stopping the private Postgres", "error", err)
-			}
-		}
-	}
-	d, err := db.Open(ctx, db.Options{URL: url, SecretKey: c.SecretKeyBytes(), AppName: "millrace"})
-	if err != nil {
-		stop()
-		return nil, "", nil, err
-	}
-	return d, url, func() { d.Close(); stop() }, nil
-}
-
-// prepareDatabase brings the schema up to date and refuses a secret key that does not open what is stored.
-func prepareDatabase(ctx context.Context, d *db.DB) error {
-	if err := d.Migrate(ctx); err != nil {
-		return err
-	}
-	if err := d.CheckSecretKey(ctx); err != nil {
-		return err
-	}
-	return d.EnsureAuditPartitions(ctx, auditDays)
-}
-
 // app is the web server and the sync runner over one database.
 type app struct {
-	db      *db.DB
+	db      *database
 	config  config.Server
 	hosts   salesforce.HostPolicy
 	presets []web.Preset
@@ -76,22 +38,23 @@ type app struct {
 
 // serve answers on l and runs syncs until ctx ends; ready is called once both have begun.
 func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Context) error) error {
-	clients := newClients(a.db, a.hosts, a.log)
+	clients := newClients(a.db.DB, a.hosts, a.log)
 	site, err := web.New(web.Options{
-		DB: a.db, Client: clients.open, Forget: clients.forget,
+		DB: a.db.DB, Client: clients.open, Forget: clients.forget,
 		Presets: a.presets, Hosts: a.hosts, BaseURL: a.config.BaseURL,
 		Log: a.log, DemoOrgURL: a.demoOrg, Version: version,
 	})
 	if err != nil {
 		return err
 	}
-	runner := jobs.New(jobs.Options{DB: a.db, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, Log: a.log})
+	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, Log: a.log})
 	server := newServer(site.Handler(), a.log)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(ctx, server, l) })
 	group.Go(func() error { return runner.Run(ctx) })
-	group.Go(func() error { return keepPartitions(ctx, a.db, a.log) })
+	group.Go(func() error { return keepPartitions(ctx, a.db.DB, a.log) })
+	group.Go(func() error { return a.db.keep(ctx, a.log) })
 	group.Go(func() error { return ready(ctx) })
 	return group.Wait()
 }

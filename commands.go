@@ -21,12 +21,12 @@ import (
 // serve runs the app on a real deployment.
 func serve(ctx context.Context, c config.Server, out io.Writer) error {
 	log := newLog(c.LogLevel, os.Stderr)
-	d, _, closeDatabase, err := openDatabase(ctx, c, os.Stderr)
+	d, err := openDatabase(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer closeDatabase()
-	if err := prepareDatabase(ctx, d); err != nil {
+	defer d.close()
+	if err := d.prepareToServe(ctx); err != nil {
 		return err
 	}
 	l, err := listen(c.Addr, "addr")
@@ -40,7 +40,7 @@ func serve(ctx context.Context, c config.Server, out io.Writer) error {
 	a := app{db: d, config: c, log: log, presets: operatorPresets(c), hosts: salesforce.HostPolicy{Extra: c.ExtraOrigins()}}
 	return a.serve(ctx, l, func(ctx context.Context) error {
 		fmt.Fprintln(out, "Millrace:", address)
-		return offerSetup(ctx, d, address, out)
+		return offerSetup(ctx, d.DB, address, out)
 	})
 }
 
@@ -88,11 +88,11 @@ func org(ctx context.Context, c config.Org, out io.Writer) error {
 }
 
 func migrate(ctx context.Context, c config.Server, out io.Writer) error {
-	d, _, closeDatabase, err := openDatabase(ctx, c, os.Stderr)
+	d, err := openDatabase(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer closeDatabase()
+	defer d.close()
 	if err := d.Migrate(ctx); err != nil {
 		return err
 	}
@@ -133,15 +133,15 @@ func withPassword(ctx context.Context, c config.User, in io.Reader, out io.Write
 	if err != nil && !(errors.Is(err, io.EOF) && line != "") {
 		return fmt.Errorf("reading the password from standard input: %w", err)
 	}
-	d, _, closeDatabase, err := openDatabase(ctx, c.Server, os.Stderr)
+	d, err := openDatabase(ctx, c.Server)
 	if err != nil {
 		return err
 	}
-	defer closeDatabase()
-	if err := prepareDatabase(ctx, d); err != nil {
+	defer d.close()
+	if err := d.prepare(ctx); err != nil {
 		return err
 	}
-	return do(d, strings.TrimRight(line, "\r\n"))
+	return do(d.DB, strings.TrimRight(line, "\r\n"))
 }
 
 // soqlVerdict is one line of `millrace soql check`.

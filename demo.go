@@ -51,15 +51,15 @@ func demo(ctx context.Context, c config.Demo, out io.Writer) error {
 	}
 	defer appListener.Close()
 
-	d, databaseURL, closeDatabase, err := openDatabase(ctx, c.Server, os.Stderr)
+	d, err := openDatabase(ctx, c.Server)
 	if err != nil {
 		return err
 	}
-	defer closeDatabase()
-	if err := prepareDatabase(ctx, d); err != nil {
+	defer d.close()
+	if err := d.prepareToServe(ctx); err != nil {
 		return err
 	}
-	password, err := demoAdmin(ctx, d, c.DataDir)
+	password, err := demoAdmin(ctx, d.DB, c.DataDir)
 	if err != nil {
 		return err
 	}
@@ -81,11 +81,11 @@ func demo(ctx context.Context, c config.Demo, out io.Writer) error {
 			fmt.Fprintln(out, "Millrace:", origin(appListener))
 			fmt.Fprintf(out, "Sign in: %s / %s\n", demoEmail, password)
 			fmt.Fprintln(out, "Salesforce (simulated):", orgURL)
-			fmt.Fprintln(out, "Postgres:", databaseURL)
+			fmt.Fprintln(out, "Postgres:", d.url)
 			if !c.Ready {
 				return nil
 			}
-			return makeReady(ctx, d, readyWalk{app: origin(appListener), email: demoEmail, password: password, orgUser: cred.Username, orgPassword: cred.Password}, out)
+			return makeReady(ctx, d.DB, readyWalk{app: origin(appListener), email: demoEmail, password: password, orgUser: cred.Username, orgPassword: cred.Password}, out)
 		})
 	})
 	return group.Wait()

@@ -147,6 +147,12 @@ func (p *process) awaitLine(t *testing.T, prefix string) {
 	})
 }
 
+// awaitLog waits until the process has said something, on a line of its own or in its log.
+func (p *process) awaitLog(t *testing.T, text string) {
+	t.Helper()
+	waitUntil(t, "the words "+text, func() bool { return strings.Contains(p.printed(), text) })
+}
+
 // stop asks the process to stop, as Ctrl-C does, and returns what its end was.
 func (p *process) stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGINT)

@@ -3,7 +3,12 @@ package e2e
 import (
 	"database/sql"
 	"net"
+	"net/http"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -47,6 +52,39 @@ func TestKilledDemoGoesOn(t *testing.T) {
 	if err := again.stop(); err != nil {
 		t.Errorf("stopping on request: %v", err)
 	}
+}
+
+// TestPrivatePostgresComesBack kills the private Postgres under the running app, which starts it again and goes on.
+func TestPrivatePostgresComesBack(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(sharedTempDir(t), "data")
+	d := startDemoIn(t, dir, "--ready")
+	d.awaitLine(t, "Synced: ")
+	b := newBrowser(t)
+	signIn(d, b)
+	text, err := os.ReadFile(filepath.Join(dir, "postgres", "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	d.awaitLog(t, "the private Postgres runs again")
+	waitUntil(t, "the app to be ready", func() bool {
+		resp, err := http.Get(d.app + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	b.open(d.app + "/connections/1/runs")
+	b.follow("#run-sync")
+	awaitSync(b, "Completed")
 }
 
 // freeAddress is a loopback address that is free now.
