@@ -126,12 +126,12 @@ func (s *serving) compare(org string) {
 		fields        []string
 		keep          func(record map[string]any) bool
 	}{
-		{"Account", `SELECT sf_id, name, website, sf_type, industry, description, owner_id FROM salesforce.account`,
+		{"Account", `SELECT id, name, website, type, industry, description, owner_id FROM salesforce.account`,
 			[]string{"Id", "Name", "Website", "Type", "Industry", "Description", "OwnerId"}, func(map[string]any) bool { return true }},
-		{"Contact", `SELECT sf_id, account_id, first_name, last_name, email, phone, title FROM salesforce.contact`,
+		{"Contact", `SELECT id, account_id, first_name, last_name, email, phone, title FROM salesforce.contact`,
 			[]string{"Id", "AccountId", "FirstName", "LastName", "Email", "Phone", "Title"},
 			func(r map[string]any) bool { return r["Email"] != nil && r["AccountId"] != nil }},
-		{"Opportunity", `SELECT sf_id, account_id, name, stage, close_date::text, owner_id FROM salesforce.opportunity`,
+		{"Opportunity", `SELECT id, account_id, name, stage, close_date::text, owner_id FROM salesforce.opportunity`,
 			[]string{"Id", "AccountId", "Name", "StageName", "CloseDate", "OwnerId"}, func(r map[string]any) bool { return r["AccountId"] != nil }},
 	} {
 		s.compareObject(c.object, s.table(c.query), orgRecords(s.t, org, c.object, c.fields, c.keep))
