@@ -66,6 +66,8 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/validate", s.validateFilter},
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/check", s.checkFilter},
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/schema", s.learnSchema},
+		{adminOnly, "POST /connections/{id}/settings/account-filtering/suggest", s.suggest},
+		{adminOnly, "GET /connections/{id}/settings/account-filtering/fields", s.fields},
 		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
 		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
 	}

@@ -150,7 +150,5 @@ func (s *Server) learnSchema(w http.ResponseWriter, r *http.Request) error {
 	} else if c.Status == db.StatusConnected {
 		w.Header().Set("HX-Trigger", "schema-known")
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return noContent(w)
 }

@@ -1,0 +1,132 @@
+package web
+
+import (
+	"strings"
+
+	"millrace/salesforce/soql"
+	"millrace/views"
+)
+
+// typeLabels are the field types as Salesforce's Object Manager names them.
+var typeLabels = map[string]string{
+	"string": "Text", "textarea": "Text Area", "url": "URL", "email": "Email", "phone": "Phone", "combobox": "Combobox", "encryptedstring": "Text (Encrypted)",
+	"int": "Number", "long": "Number", "double": "Number", "percent": "Percent", "currency": "Currency", "date": "Date", "datetime": "Date/Time", "time": "Time",
+	"picklist": "Picklist", "multipicklist": "Picklist (Multi-Select)", "boolean": "Checkbox", "id": "Record Id", "reference": "Lookup", "address": "Address",
+	"location": "Geolocation", "base64": "File", "anyType": "Any", "complexvalue": "Compound",
+}
+
+// typeLabel names the type of a field; a formula is named as such.
+func typeLabel(f soql.Field) string {
+	label := typeLabels[f.Type]
+	switch {
+	case label == "":
+		label = f.Type
+	case f.Type == "reference" && len(f.ReferenceTo) > 0:
+		label = "Lookup(" + strings.Join(f.ReferenceTo, ", ") + ")"
+	}
+	if f.Calculated {
+		label = "Formula (" + label + ")"
+	}
+	return label
+}
+
+// whyNot says why a field cannot be filtered by, or "".
+func whyNot(f soql.Field) string {
+	switch {
+	case f.Filterable:
+		return ""
+	case f.Type == "textarea":
+		return "Long text, which Salesforce cannot filter by"
+	case f.Type == "address":
+		return "Compound: filter by one of its parts, such as the city"
+	case f.Type == "location":
+		return "Compound: use DISTANCE, or one of its parts"
+	case f.Type == "encryptedstring":
+		return "Encrypted, which Salesforce cannot filter by"
+	}
+	return "Salesforce does not let this field be filtered by"
+}
+
+// operatorWords are SOQL's operators with what they mean.
+var operatorWords = []views.Option{
+	{Text: "=", Label: "equals"}, {Text: "!=", Label: "is not"}, {Text: "<", Label: "below"}, {Text: "<=", Label: "at most"}, {Text: ">", Label: "above"},
+	{Text: ">=", Label: "at least"}, {Text: "LIKE", Label: "matches a pattern: % is any text, _ any character"}, {Text: "IN", Label: "is one of"},
+	{Text: "NOT IN", Label: "is none of"}, {Text: "INCLUDES", Label: "has one of"}, {Text: "EXCLUDES", Label: "has none of"},
+}
+
+// operatorOptions are the operators that fit a field.
+func operatorOptions(f soql.Field) []views.Option {
+	var out []views.Option
+	kind := soql.InputOf(f, soql.OpEquals).Kind
+	for _, o := range operatorWords {
+		fits := true
+		switch o.Text {
+		case "<", "<=", ">", ">=":
+			fits = kind == soql.InputNumber || kind == soql.InputDate || kind == soql.InputDateTime || kind == soql.InputTime
+		case "LIKE":
+			fits = kind == soql.InputText || kind == soql.InputPicklist
+		case "IN", "NOT IN":
+			fits = kind != soql.InputMultiPicklist && kind != soql.InputNone
+		case "INCLUDES", "EXCLUDES":
+			fits = kind == soql.InputMultiPicklist
+		}
+		if fits {
+			o.Insert, o.More = o.Text+" ", true
+			if strings.HasSuffix(o.Text, "IN") || kind == soql.InputMultiPicklist && len(o.Text) > 2 {
+				o.Insert += "("
+			}
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// dateWords are the relative dates that are worth offering before the others.
+var dateWords = []views.Option{
+	{Text: "TODAY"}, {Text: "YESTERDAY"}, {Text: "THIS_WEEK"}, {Text: "LAST_WEEK"}, {Text: "THIS_MONTH"}, {Text: "LAST_MONTH"}, {Text: "THIS_QUARTER"},
+	{Text: "LAST_QUARTER"}, {Text: "THIS_YEAR"}, {Text: "LAST_YEAR"}, {Text: "LAST_90_DAYS"}, {Text: "THIS_FISCAL_QUARTER"}, {Text: "THIS_FISCAL_YEAR"},
+	{Text: "LAST_N_DAYS:30", Label: "the 30 days up to today"}, {Text: "LAST_N_MONTHS:6", Label: "the 6 months before this one"}, {Text: "N_DAYS_AGO:30", Label: "the day 30 days ago"},
+	{Text: "NEXT_N_DAYS:30", Label: "the 30 days from tomorrow on"}, {Text: "NEXT_MONTH"}, {Text: "NEXT_QUARTER"}, {Text: "TOMORROW"},
+}
+
+// valueOptions are the values that fit a field and what is typed of one.
+func valueOptions(f soql.Field, at spot) []views.Option {
+	var out []views.Option
+	add := func(o views.Option) {
+		o.Insert = o.Text
+		if at.want == wantValue {
+			o.Insert += " "
+			o.More = true
+		}
+		out = append(out, o)
+	}
+	typed := strings.ToLower(strings.TrimPrefix(at.partial, "'"))
+	for _, p := range f.Picklist {
+		if p.Active && len(out) < mostOptions && (typed == "" || strings.Contains(strings.ToLower(p.Value), typed) || strings.Contains(strings.ToLower(p.Label), typed)) {
+			o := views.Option{Text: soql.Text(p.Value).String()}
+			if p.Label != p.Value {
+				o.Label = p.Label
+			}
+			add(o)
+		}
+	}
+	if strings.HasPrefix(at.partial, "'") {
+		return out
+	}
+	switch soql.InputOf(f, soql.OpEquals).Kind {
+	case soql.InputDate, soql.InputDateTime:
+		for _, o := range startingWith(append([]views.Option(nil), dateWords...), at.partial) {
+			add(o)
+		}
+	}
+	if f.Type == "boolean" {
+		for _, o := range startingWith([]views.Option{{Text: "TRUE", Label: "ticked"}, {Text: "FALSE", Label: "not ticked"}}, at.partial) {
+			add(o)
+		}
+	} else if at.want == wantValue {
+		for _, o := range startingWith([]views.Option{{Text: "NULL", Label: "empty"}}, at.partial) {
+			add(o)
+		}
+	}
+	return out
+}
