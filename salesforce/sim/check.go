@@ -1,27 +1,17 @@
 package sim
 
-import (
-	"sync"
+import "millrace/salesforce/soql"
 
-	"millrace/salesforce/soql"
-)
-
-// schemaView remembers the checker's view of the objects that queries have named. A change of schema or visibility begins a new one.
-type schemaView struct {
-	mu      sync.Mutex
-	objects map[string]*soql.Object
-}
-
-// Object implements soql.Schema: what a describe of the object would say to the connected user.
+// Object implements soql.Schema: what a describe of the object would say to the user.
 func (w *world) Object(name string) *soql.Object {
 	o := w.visibleObject(name)
 	if o == nil {
 		return nil
 	}
-	v := w.schema
+	v := w.sight
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if s := v.objects[o.name]; s != nil {
+	if s := v.schema[o.name]; s != nil {
 		return s
 	}
 	s := &soql.Object{Name: o.name, Label: o.label, Queryable: true}
@@ -46,14 +36,11 @@ func (w *world) Object(name string) *soql.Object {
 			}
 		}
 	}
-	if v.objects == nil {
-		v.objects = map[string]*soql.Object{}
-	}
-	v.objects[o.name] = s
+	v.schema[o.name] = s
 	return s
 }
 
-// check refuses a query that the connected user's schema does not allow, with the first finding worded as the API words it.
+// check refuses a query that the user's sight does not allow, with the first finding worded as the API words it.
 func (w *world) check(text string, q *soql.Query) error {
 	for _, f := range soql.CheckQuery(q, w) {
 		if f.Warning {

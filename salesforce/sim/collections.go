@@ -144,7 +144,11 @@ func (rq *request) deleteCollection() error {
 				failed = true
 				results[i] = refused(entityDeleted())
 			default:
-				t.remove(o, row)
+				if err := t.discard(o, row); err != nil {
+					failed = true
+					results[i] = refused(err)
+					continue
+				}
 				results[i] = map[string]any{"id": idText(packed), "success": true, "errors": []any{}}
 			}
 		}

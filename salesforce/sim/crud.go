@@ -92,8 +92,7 @@ func (rq *request) recordByID() error {
 			if err != nil {
 				return err
 			}
-			t.remove(o, row)
-			return nil
+			return t.discard(o, row)
 		})
 	default:
 		in := map[string]any{}
@@ -177,8 +176,7 @@ func (rq *request) recordByKey() error {
 		if !t.w.table(o).alive(rows[0]) {
 			return entityDeleted()
 		}
-		t.remove(o, rows[0])
-		return nil
+		return t.discard(o, rows[0])
 	}); err != nil {
 		return err
 	}

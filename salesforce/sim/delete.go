@@ -50,6 +50,15 @@ type childLink struct {
 	f   *field
 }
 
+// discard deletes a record for a caller, if the caller may.
+func (t *tx) discard(o *object, row int) error {
+	if err := t.allow(o, mayDelete); err != nil {
+		return err
+	}
+	t.remove(o, row)
+	return nil
+}
+
 // remove deletes a record and what goes with it. Setup records vanish; others go to the Recycle Bin with one time of deletion, by which undelete
 // knows what to bring back together.
 func (t *tx) remove(o *object, row int) {
@@ -77,9 +86,7 @@ func (t *tx) removeAt(o *object, row int, at int64) {
 	}
 	t.put(o, row, r)
 	switch o.name {
-	case "FieldPermissions", "ObjectPermissions", "PermissionSetAssignment", "PermissionSet":
-		t.regrant()
-	case "RecordType":
+	case "FieldPermissions", "ObjectPermissions", "PermissionSetAssignment", "PermissionSet", "RecordType":
 		t.schemaChanged()
 	}
 }

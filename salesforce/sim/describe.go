@@ -6,38 +6,6 @@ import (
 	"time"
 )
 
-// visibleObject returns the object of that name if the connected user may see it.
-func (w *world) visibleObject(name string) *object {
-	o := w.object(name)
-	if o == nil || w.hidden[lower(o.name)] {
-		return nil
-	}
-	if o.view != nil && w.hidden[lower(o.viewOf)] {
-		return nil
-	}
-	if o.needsGrant && !w.granted(o.name) {
-		return nil
-	}
-	return o
-}
-
-// sees tells whether the connected user may read a field.
-func (w *world) sees(o *object, f *field) bool {
-	if len(w.hidden) > 0 && w.hidden[lower(o.name)+"."+lower(f.name)] {
-		return false
-	}
-	return !f.needsGrant || w.granted(o.name+"."+f.name)
-}
-
-// visibleField returns an object's field if the connected user may read it.
-func (w *world) visibleField(o *object, name string) *field {
-	f := o.field(name)
-	if f == nil || !w.sees(o, f) {
-		return nil
-	}
-	return f
-}
-
 // unmodified answers 304 when the caller has the describe already: nothing about the schema changed since.
 func (rq *request) unmodified() bool {
 	changed := rq.world.schemaAt
@@ -66,6 +34,7 @@ func (rq *request) describeGlobal() error {
 
 // summary is an object as describeGlobal shows it.
 func (rq *request) summary(o *object) map[string]any {
+	w := rq.world
 	write := !o.readOnly
 	base := rq.root + "/sobjects/" + o.name
 	urls := map[string]any{"sobject": base, "describe": base + "/describe", "rowTemplate": base + "/{ID}"}
@@ -81,11 +50,11 @@ func (rq *request) summary(o *object) map[string]any {
 		associateType, associateParent = "Feed", o.viewOf
 	}
 	return map[string]any{
-		"activateable": false, "associateEntityType": associateType, "associateParentEntity": associateParent, "createable": write, "custom": o.custom,
-		"customSetting": false, "deepCloneable": false, "deletable": write, "deprecatedAndHidden": false, "feedEnabled": o.feed, "hasSubtypes": false,
+		"activateable": false, "associateEntityType": associateType, "associateParentEntity": associateParent, "createable": w.may(o, mayCreate), "custom": o.custom,
+		"customSetting": false, "deepCloneable": false, "deletable": w.may(o, mayDelete), "deprecatedAndHidden": false, "feedEnabled": o.feed, "hasSubtypes": false,
 		"isInterface": false, "isSubtype": false, "keyPrefix": prefix, "label": o.label, "labelPlural": o.labelPlural, "layoutable": write && !o.setup,
 		"mergeable": o.mergeable, "mruEnabled": write && !o.setup, "name": o.name, "queryable": true, "replicateable": o.view == nil, "retrieveable": true,
-		"searchable": write && !o.setup, "triggerable": write && !o.setup, "undeletable": write && !o.setup, "updateable": write, "urls": urls,
+		"searchable": write && !o.setup, "triggerable": write && !o.setup, "undeletable": w.may(o, mayDelete) && !o.setup, "updateable": w.may(o, mayEdit), "urls": urls,
 	}
 }
 
@@ -190,6 +159,7 @@ var soapTypes = map[string]string{
 
 // describeField is one field with every key that Salesforce sends.
 func (rq *request) describeField(o *object, f *field) map[string]any {
+	edit := rq.world.mayField(o, f, mayEdit)
 	picks := []map[string]any{}
 	for _, p := range f.picks {
 		picks = append(picks, map[string]any{"active": !p.inactive, "defaultValue": p.isDefault, "label": p.label, "validFor": nil, "value": p.value})
@@ -223,7 +193,7 @@ func (rq *request) describeField(o *object, f *field) map[string]any {
 	return map[string]any{
 		"aggregatable": f.aggregatable(), "aiPredictionField": false, "autoNumber": f.autoNumber, "byteLength": byteLength, "calculated": f.calculated,
 		"calculatedFormula": optional(f.formula), "cascadeDelete": f.cascade, "caseSensitive": f.caseSensitive, "compoundFieldName": optional(f.compound),
-		"controllerName": nil, "createable": f.createable && !o.readOnly, "custom": f.custom, "defaultValue": defaultValue, "defaultValueFormula": nil,
+		"controllerName": nil, "createable": f.createable && rq.world.may(o, mayCreate) && edit, "custom": f.custom, "defaultValue": defaultValue, "defaultValueFormula": nil,
 		"defaultedOnCreate": f.defaulted || f.typ == "boolean", "dependentPicklist": false, "deprecatedAndHidden": false, "digits": digits,
 		"displayLocationInDecimal": false, "encrypted": f.typ == "encryptedstring", "externalId": f.externalID, "extraTypeInfo": optional(f.extra), "filterable": f.filterable,
 		"filteredLookupInfo": nil, "formulaTreatNullNumberAsZero": false, "groupable": f.groupable, "highScaleNumber": false, "htmlFormatted": f.html,
@@ -232,7 +202,7 @@ func (rq *request) describeField(o *object, f *field) map[string]any {
 		"polymorphicForeignKey": f.polymorphic, "precision": precision, "queryByDistance": false, "referenceTargetField": nil, "referenceTo": refs,
 		"relationshipName": optional(f.relName), "relationshipOrder": relationshipOrder(f), "restrictedDelete": f.restrictedDelete, "restrictedPicklist": f.restricted,
 		"scale": f.scale, "searchPrefilterable": f.typ == "reference", "soapType": soap, "sortable": f.sortable, "type": f.typ, "unique": f.unique,
-		"updateable": f.updateable && !o.readOnly, "writeRequiresMasterRead": false,
+		"updateable": f.updateable && rq.world.may(o, mayEdit) && edit, "writeRequiresMasterRead": false,
 	}
 }
 
@@ -260,14 +230,3 @@ func (f *field) aggregatable() bool {
 	}
 	return true
 }
-
-// permissionable tells whether field-level security applies.
-func (f *field) permissionable() bool {
-	return (f.nillable || f.custom && !f.cascade) && f.typ != "id" && !systemField[f.name]
-}
-
-var systemField = map[string]bool{"OwnerId": true, "IsDeleted": true, "CreatedDate": true, "CreatedById": true, "LastModifiedDate": true, "LastModifiedById": true,
-	"SystemModstamp": true, "LastViewedDate": true, "LastReferencedDate": true, "Name": true}
-
-// granted tells whether a permission set of the connected user shows an object or a field.
-func (w *world) granted(name string) bool { return w.grants[lower(name)] }

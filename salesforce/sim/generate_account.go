@@ -22,6 +22,14 @@ var (
 const (
 	userIntegration = 0 // the one that signs in
 	userInactive    = 1
+	userRestricted  = 2 // may sign in, but sees only what a permission set shows
+)
+
+// Rows of the profile table.
+const (
+	profileAdmin = iota
+	profileStandard
+	profileMinimum
 )
 
 // accountType is what an account is to the company: 0 customer, 1 prospect, 2 partner, 3 former customer, 4 other, 5 not said.

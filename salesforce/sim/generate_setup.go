@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // person is one of the company's own users.
 type person struct{ given, family, title string }
@@ -22,6 +25,26 @@ func (g *gen) user(row int) person {
 	return people[(row-1)%len(people)]
 }
 
+// profileOf is a user's row in the table of profiles.
+func profileOf(user int) int {
+	switch user {
+	case userIntegration:
+		return profileAdmin
+	case userRestricted:
+		return profileMinimum
+	}
+	return profileStandard
+}
+
+// username is that of a user, and the address too; the integration user's is given.
+func (g *gen) username(row int, integration string) string {
+	if row == userIntegration {
+		return integration
+	}
+	p := g.user(row)
+	return words(p.given)[0].ascii + "." + words(p.family)[0].ascii + intValue(int64(row)).text() + "@" + orgDomain
+}
+
 func (g *gen) users(opt *Options) *object {
 	n := g.n.users
 	o := newObject("005", "User", "User", "Users", g.systemFields("user", n, false)...)
@@ -34,13 +57,7 @@ func (g *gen) users(opt *Options) *object {
 	str := func(of func(person) string) func(int) value {
 		return func(row int) value { return textValue(of(g.user(row))) }
 	}
-	address := func(row int) string {
-		if row == userIntegration {
-			return opt.Username
-		}
-		p := g.user(row)
-		return words(p.given)[0].ascii + "." + words(p.family)[0].ascii + intValue(int64(row)).text() + "@" + orgDomain
-	}
+	address := func(row int) string { return g.username(row, opt.Username) }
 	o.add(textField("Username", "Username", 80).required().lookup().from(func(row int) value { return textValue(address(row)) }))
 	last := textField("LastName", "Last Name", 80).required().as("Name").from(str(func(p person) string { return p.family }))
 	first := textField("FirstName", "First Name", 40).as("Name").from(str(func(p person) string { return p.given }))
@@ -64,7 +81,9 @@ func (g *gen) users(opt *Options) *object {
 		return idValue(rowID(prefixRole, row%3))
 	}))
 	o.add(pickField("LocaleSidKey", "Locale", "en_US", "de_DE", "en_GB").required().from(func(int) value { return textValue("en_US") }))
-	o.add(refField("ProfileId", "Profile ID", "Profile", "Profile").required().children("Users").from(func(row int) value { return idValue(rowID(prefixProfile, min(row, 1))) }))
+	o.add(refField("ProfileId", "Profile ID", "Profile", "Profile").required().children("Users").from(func(row int) value {
+		return idValue(rowID(prefixProfile, profileOf(row)))
+	}))
 	o.add(pickField("UserType", "User Type", "Standard", "Guest").readonly().from(func(int) value { return textValue("Standard") }))
 	o.add(pickField("LanguageLocaleKey", "Language", "en_US", "de").required().from(func(int) value { return textValue("en_US") }))
 	o.add(pickField("EmailEncodingKey", "Email Encoding", "UTF-8").required().from(func(int) value { return textValue("UTF-8") }))
@@ -105,7 +124,7 @@ func named(f *field) *field {
 }
 
 // setupObjects are the org itself, its profiles, roles, permission sets and record types.
-func (g *gen) setupObjects(opt *Options) []*object {
+func (g *gen) setupObjects(opt *Options, secured ...*object) []*object {
 	t := textValue
 	user := func(row int) value { return idValue(rowID(prefixUser, row)) }
 	kind := "Enterprise Edition"
@@ -124,7 +143,7 @@ func (g *gen) setupObjects(opt *Options) []*object {
 	org.readOnly, org.first = true, orgRow(opt.Seed)
 	profile := g.fixed("00e", "Profile", "Profile", []*field{
 		named(textField("Name", "Name", 255)), pickField("UserType", "User Type", "Standard"), textField("Description", "Description", 255),
-	}, [][]value{{t("System Administrator"), t("Standard")}, {t("Standard User"), t("Standard")}})
+	}, [][]value{{t("System Administrator"), t("Standard")}, {t("Standard User"), t("Standard")}, {t("Minimum Access - Salesforce"), t("Standard")}})
 	profile.readOnly = true
 	role := g.fixed("00E", "UserRole", "Role", []*field{
 		named(textField("Name", "Name", 80)), textField("DeveloperName", "Developer Name", 80), refField("ParentRoleId", "Parent Role ID", "", "UserRole"),
@@ -132,7 +151,12 @@ func (g *gen) setupObjects(opt *Options) []*object {
 	permSet := g.fixed("0PS", "PermissionSet", "Permission Set", []*field{
 		named(textField("Name", "Permission Set Name", 80)).required(), textField("Label", "Permission Set Label", 80).required(), textField("Description", "Description", 255),
 		refField("ProfileId", "Profile ID", "Profile", "Profile"), checkField("IsOwnedByProfile", "Is Owned By Profile").readonly(), checkField("IsCustom", "Is Custom").readonly(),
-	}, [][]value{{t("X00e_System_Administrator"), t("System Administrator"), null, idValue(rowID(prefixProfile, 0)), boolValue(true), boolValue(false)}})
+	}, [][]value{
+		{t("X00e_System_Administrator"), t("System Administrator"), null, idValue(rowID(prefixProfile, profileAdmin)), boolValue(true), boolValue(false)},
+		{t("Sales_Reader"), t("Sales: read"), t("Reads accounts and opportunities, edits contacts, and does not see amounts or scores."), null, boolValue(false), boolValue(true)},
+	})
+	reader := idValue(rowID(permSet.packed, 1))
+	objectRows, fieldRows := readerPermissions(reader, secured)
 	set := func() *field {
 		return refField("ParentId", "Parent ID", "Parent", "PermissionSet").required()
 	}
@@ -140,15 +164,15 @@ func (g *gen) setupObjects(opt *Options) []*object {
 		set().children("ObjectPerms"), textField("SobjectType", "SObject Type Name", 40).required(), checkField("PermissionsCreate", "Create Records"),
 		checkField("PermissionsRead", "Read Records"), checkField("PermissionsEdit", "Edit Records"), checkField("PermissionsDelete", "Delete Records"),
 		checkField("PermissionsViewAllRecords", "Read All Records"), checkField("PermissionsModifyAllRecords", "Edit All Records"),
-	}, nil)
+	}, objectRows)
 	fieldPerms := g.fixed("01k", "FieldPermissions", "Field Permissions", []*field{
 		set().children("FieldPerms"), textField("SobjectType", "SObject Type Name", 40).required(), textField("Field", "Field Name", 255).required(),
 		checkField("PermissionsEdit", "Edit Field"), checkField("PermissionsRead", "Read Field"),
-	}, nil)
+	}, fieldRows)
 	assignment := g.fixed("0Pa", "PermissionSetAssignment", "Permission Set Assignment", []*field{
 		refField("PermissionSetId", "PermissionSet ID", "PermissionSet", "PermissionSet").required().children("Assignments"),
 		refField("AssigneeId", "Assignee ID", "Assignee", "User").required().children("PermissionSetAssignments"),
-	}, [][]value{{idValue(rowID(permSet.packed, 0)), user(0)}})
+	}, [][]value{{idValue(rowID(permSet.packed, 0)), user(userIntegration)}, {reader, user(userRestricted)}})
 	recordType := g.fixed("012", "RecordType", "Record Type", []*field{
 		named(textField("Name", "Name", 80)).required(), textField("DeveloperName", "Record Type Name", 80).required(), textField("Description", "Description", 255),
 		textField("SobjectType", "SObject Type Name", 40).required(), checkField("IsActive", "Active"), textField("NamespacePrefix", "Namespace Prefix", 15),
@@ -166,6 +190,25 @@ func (g *gen) setupObjects(opt *Options) []*object {
 		{t("JPY"), decimalValue(1502, 1), intValue(0), boolValue(true), boolValue(false)},
 	})
 	return []*object{org, profile, role, permSet, objectPerms, fieldPerms, assignment, recordType, group, currency}
+}
+
+// withheld are the fields that the restricted user does not see.
+var withheld = map[string]bool{"AnnualRevenue": true, "ARR__c": true, "Health_Score__c": true, "Success_Notes__c": true, "Birthdate": true, "Amount": true, "Loss_Reason__c": true}
+
+// readerPermissions are the rows of ObjectPermissions and FieldPermissions of the restricted user's permission set: it reads the given objects without
+// the withheld fields and may write contacts.
+func readerPermissions(set value, secured []*object) (objects, fields [][]value) {
+	for _, o := range secured {
+		write := boolValue(o.name == "Contact")
+		objects = append(objects, []value{set, textValue(o.name), write, boolValue(true), write, boolValue(false), boolValue(true), boolValue(false)})
+		for _, f := range o.fields {
+			if f.permissionable() && !withheld[f.name] && !strings.HasSuffix(f.compound, "Address") {
+				edit := boolValue(o.name == "Contact" && f.updateable)
+				fields = append(fields, []value{set, textValue(o.name), textValue(o.name + "." + f.name), edit, boolValue(true)})
+			}
+		}
+	}
+	return objects, fields
 }
 
 // monthStart is the moment that generated dates lie around when the options name none: stable for a month, so that a restarted org has the

@@ -230,7 +230,9 @@ func (t *tx) ingestRow(rq *request, j *job, row []string) (id string, created bo
 	if j.operation == "update" {
 		return id, false, t.update(o, at, in)
 	}
-	t.remove(o, at)
+	if err := t.discard(o, at); err != nil {
+		return id, false, err
+	}
 	if j.operation == "hardDelete" {
 		r := t.w.table(o).rec(at).copy()
 		r.purged = true

@@ -14,6 +14,10 @@ const maxComponents = 10
 func (o *Org) serveMetadata(w http.ResponseWriter, s *session, call *element) {
 	name := call.XMLName.Local
 	var b strings.Builder
+	if !o.world.Load().as(s.user).sight.admin && name != "describeMetadata" && name != "listMetadata" && name != "readMetadata" {
+		soapFault(w, "sf:INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS: use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions")
+		return
+	}
 	switch name {
 	case "createMetadata", "updateMetadata", "upsertMetadata":
 		list := call.all("metadata")
@@ -251,7 +255,7 @@ func (t *tx) addField(object, name string, m *element) error {
 	f.help = m.get("inlineHelpText")
 	f.defaultValue = strings.Trim(m.get("defaultValue"), "'\"")
 	f.nillable = f.nillable && m.get("required") != "true"
-	f.needsGrant = f.nillable && f.typ != "boolean" || f.typ == "boolean"
+	f.needsGrant = f.nillable || f.typ == "boolean"
 	c := o.clone()
 	c.add(f)
 	t.replace(o, c)

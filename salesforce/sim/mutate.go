@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -12,6 +11,7 @@ type tx struct {
 	w      *world
 	now    value // the stamp that changed records get, to the second
 	user   value // who changes
+	row    int   // of that user
 	system bool  // may write fields that no client may
 	unique map[*field]map[string]int
 }
@@ -25,7 +25,7 @@ func (o *Org) change(user int, system bool, fn func(*tx) error) error {
 
 // changeLocked is change for who holds the write lock.
 func (o *Org) changeLocked(user int, system bool, fn func(*tx) error) error {
-	t := &tx{w: o.world.Load().clone(), now: timeValue(o.now().Truncate(time.Second)), user: idValue(rowID(prefixUser, user)), system: system}
+	t := &tx{w: o.world.Load().clone().as(user), now: timeValue(o.now().Truncate(time.Second)), user: idValue(rowID(prefixUser, user)), row: user, system: system}
 	if err := fn(t); err != nil {
 		return err
 	}
@@ -56,6 +56,7 @@ func (t *tx) fieldsOf(o *object, in map[string]any, create bool) (map[*field]val
 		if create {
 			may = f.createable
 		}
+		may = may && (t.system || t.w.mayField(o, f, mayEdit))
 		if f.col < 0 || f.typ == "id" || !may && !t.system {
 			return nil, badRequest("INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: %s. Please check the security settings of this field and verify that it is read/write for your profile or permission set.", f.name).on(f.name)
 		}
@@ -70,8 +71,8 @@ func (t *tx) fieldsOf(o *object, in map[string]any, create bool) (map[*field]val
 
 // insert adds a record and returns its row.
 func (t *tx) insert(o *object, in map[string]any) (int, error) {
-	if o.readOnly && !t.system {
-		return 0, fail(http.StatusBadRequest, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "entity type cannot be inserted: %s", o.label)
+	if err := t.allow(o, mayCreate); err != nil {
+		return 0, err
 	}
 	vals, err := t.fieldsOf(o, in, true)
 	if err != nil {
@@ -144,8 +145,8 @@ func autoNumber(format string, n int) string {
 
 // update changes fields of a record.
 func (t *tx) update(o *object, row int, in map[string]any) error {
-	if o.readOnly && !t.system {
-		return fail(http.StatusBadRequest, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "entity type cannot be updated: %s", o.label)
+	if err := t.allow(o, mayEdit); err != nil {
+		return err
 	}
 	vals, err := t.fieldsOf(o, in, false)
 	if err != nil {
@@ -281,9 +282,7 @@ func (t *tx) after(o *object, row int, old func(*field) value, vals map[*field]v
 	switch o.name {
 	case "Opportunity":
 		return t.opportunityHistory(o, row, old, vals)
-	case "FieldPermissions", "ObjectPermissions", "PermissionSetAssignment":
-		t.regrant()
-	case "RecordType":
+	case "FieldPermissions", "ObjectPermissions", "PermissionSetAssignment", "User", "RecordType":
 		t.schemaChanged()
 	}
 	return nil
@@ -325,5 +324,6 @@ func (t *tx) schemaChanged() {
 		at = earliest
 	}
 	t.w.schemaAt = at
-	t.w.schema = &schemaView{}
+	t.w.sights = &sights{}
+	t.w.sight = t.w.sights.of(t.w, t.row)
 }

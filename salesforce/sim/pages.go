@@ -20,7 +20,7 @@ func (o *Org) servePages(w http.ResponseWriter, r *http.Request, path string) {
 		}
 	}
 	id, ok := parseID(last)
-	world := o.world.Load()
+	world := o.world.Load().as(userIntegration)
 	obj, row := world.find(id)
 	if !ok || obj == nil {
 		http.NotFound(w, r)

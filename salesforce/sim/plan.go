@@ -38,6 +38,7 @@ func (o *Org) prepare(w *world, text string, user int, m mode) (*plan, error) {
 	if err != nil {
 		return nil, syntaxFailure(text, err)
 	}
+	w = w.as(user)
 	if err := w.check(text, q); err != nil {
 		return nil, err
 	}

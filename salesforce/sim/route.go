@@ -148,7 +148,7 @@ func (o *Org) serveData(w http.ResponseWriter, r *http.Request, path string) {
 			return err
 		}
 		rq := &request{org: o, w: w, r: r, query: r.URL.Query(), version: version, root: fmt.Sprintf("/services/data/v%d.0", version),
-			seg: seg[1:], session: s, world: o.world.Load()}
+			seg: seg[1:], session: s, world: o.world.Load().as(s.user)}
 		return rq.dispatch()
 	}(); err != nil {
 		writeError(w, err)

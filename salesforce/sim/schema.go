@@ -17,7 +17,6 @@ type object struct {
 	enabledActivities bool
 	fields            []*field
 	byName            map[string]*field // lower-case name → field
-	needsGrant        bool              // made through the API: invisible until a permission set shows it
 	needsFilter       []string          // fields one of which a query must restrict, as for ContentDocumentLink
 	view              *object           // the object whose rows this one shows, as AccountFeed shows those of FeedItem
 	viewOf            string            // for a view: only rows whose parent is this object

@@ -48,6 +48,7 @@ type Options struct {
 type Credentials struct {
 	ClientID, ClientSecret, Username, Password string
 	OrgID, UserID                              string // 18-character ids
+	RestrictedUsername                         string // a second user, with the same password, who sees only what a permission set shows
 }
 
 // Org is a simulated org. It serves any number of requests at once while its methods change it.
@@ -105,7 +106,7 @@ func New(opt Options) (*Org, error) {
 // newWorld puts all objects and their generated rows together.
 func (o *Org) newWorld() *world {
 	g := o.gen
-	w := &world{org: o, objects: map[string]*object{}, byPrefix: map[int64]*object{}, hidden: map[string]bool{}, schemaAt: o.now(), grants: map[string]bool{}, schema: &schemaView{}}
+	w := &world{org: o, objects: map[string]*object{}, byPrefix: map[int64]*object{}, hidden: map[string]bool{}, schemaAt: o.now(), sights: &sights{}}
 	account, contact, opportunity, cases, items := g.accounts(), g.contacts(), g.opportunities(), g.cases(), g.feedItems()
 	subscription, plan := g.subscriptions(), g.plans()
 	list := []*object{account, contact, opportunity, g.stageObject(), g.contactRoles(), cases, g.caseComments(), g.emails(), g.tasks(),
@@ -114,7 +115,7 @@ func (o *Org) newWorld() *world {
 		list = append(list, feedView(parent, items))
 	}
 	list = append(list, g.users(&o.opt))
-	list = append(list, g.setupObjects(&o.opt)...)
+	list = append(list, g.setupObjects(&o.opt, account, contact, opportunity)...)
 	list = append(list, g.looseObjects()...)
 	for _, obj := range list {
 		w.addObject(obj)
@@ -136,7 +137,7 @@ func (w *world) addObject(obj *object) {
 // Credentials returns the client and the user that may sign in.
 func (o *Org) Credentials() Credentials {
 	return Credentials{ClientID: o.opt.ClientID, ClientSecret: o.opt.ClientSecret, Username: o.opt.Username, Password: o.opt.Password,
-		OrgID: o.orgID, UserID: idText(rowID(prefixUser, userIntegration))}
+		OrgID: o.orgID, UserID: idText(rowID(prefixUser, userIntegration)), RestrictedUsername: o.gen.username(userRestricted, o.opt.Username)}
 }
 
 // now is the org's clock, in UTC.

@@ -117,8 +117,8 @@ type world struct {
 	tables       []*table        // by object.idx
 	hidden       map[string]bool // "object" or "object.field", lower case
 	schemaAt     time.Time       // of the last change of objects, fields or who sees them
-	grants       map[string]bool // objects and fields that permission sets show
-	schema       *schemaView     // what the connected user sees, for the checker
+	sights       *sights         // what the users see
+	sight        *sight          // of the user who looks at this copy of the world
 	multiCurrent bool            // multi-currency is on
 }
 

@@ -12,7 +12,7 @@ import (
 func (rq *request) toolingQuery() error {
 	text := rq.query.Get("q")
 	w := rq.world.clone()
-	t := &tx{w: w, now: timeValue(rq.org.now()), user: idValue(rowID(prefixUser, rq.session.user)), system: true}
+	t := &tx{w: w, now: timeValue(rq.org.now()), user: idValue(rowID(prefixUser, rq.session.user)), row: rq.session.user, system: true}
 	for _, o := range definitions(rq.world) {
 		t.addObject(o)
 	}
@@ -96,6 +96,9 @@ func (rq *request) toolingCreateField() error {
 	}
 	if err := rq.decode(&in); err != nil {
 		return err
+	}
+	if !rq.world.sight.admin {
+		return fail(http.StatusForbidden, "INSUFFICIENT_ACCESS", "insufficient access rights on cross-reference id")
 	}
 	object, name, _ := strings.Cut(in.FullName, ".")
 	m := toElement("metadata", in.Metadata)

@@ -17,7 +17,7 @@ func TestVerdictsAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := o.world.Load()
+	w := o.world.Load().as(userIntegration)
 	g := &conditions{rand.New(rand.NewPCG(3, 5)), w}
 	refused := 0
 	for range 6000 {
