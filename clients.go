@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -70,12 +71,23 @@ func (c *clients) refresher(connectionID int64) func(context.Context, salesforce
 			return db.Grant{AccessToken: t.Access, RefreshToken: t.Refresh, InstanceURL: t.InstanceURL}, err
 		})
 		if salesforce.IsGrantDead(err) {
-			if markErr := c.db.MarkNeedsReconnect(ctx, connectionID, "Salesforce no longer accepts the sign-in: "+err.Error()); markErr != nil {
+			c.log.WarnContext(ctx, "salesforce ended a grant", "connection_id", connectionID, "error", err)
+			if markErr := c.db.MarkNeedsReconnect(ctx, connectionID, whyReconnect(err)); markErr != nil {
 				c.log.Error("marking a connection for reconnect", "connection_id", connectionID, "error", markErr)
 			}
 		}
 		return fromGrant(g), err
 	}
+}
+
+// whyReconnect is what people are told of a grant that ended. Nothing of the error but Salesforce's own code and description gets into it.
+func whyReconnect(err error) string {
+	var refused *salesforce.OAuthError
+	if !errors.As(err, &refused) {
+		return "Salesforce no longer accepts the sign-in."
+	}
+	sentence, _ := salesforce.ExplainOAuth(refused.Code, refused.Description)
+	return sentence
 }
 
 func fromGrant(g db.Grant) salesforce.Token {

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // explanation is one row of the table behind ExplainOAuth: code must be equal and description contained, each only when set.
@@ -87,15 +88,13 @@ var explanations = []explanation{
 }
 
 // ExplainOAuth says in plain words what an OAuth error of Salesforce means and what an admin can do about it. code and description are the error and
-// error_description of the callback or of an OAuthError; an unknown error is repeated as Salesforce put it.
+// error_description of the callback or of an OAuthError; an unknown error is repeated as Salesforce put it, cut to a sane length.
 func ExplainOAuth(code, description string) (sentence, remedy string) {
-	low := strings.ToLower(description)
-	for _, e := range explanations {
-		if (e.code == "" || e.code == code) && strings.Contains(low, strings.ToLower(e.description)) {
-			return e.sentence, e.remedy
-		}
+	if sentence, remedy, known := ExplainKnownOAuth(code, description); known {
+		return sentence, remedy
 	}
 	const ask = "Try again. If it stays so, Setup → Login History in Salesforce shows the attempt and its cause."
+	code, description = quotable(code, 60), quotable(description, 300)
 	switch {
 	case description != "" && code != "":
 		return fmt.Sprintf("Salesforce refused the connection: %s (%s).", strings.TrimSuffix(description, "."), code), ask
@@ -103,4 +102,31 @@ func ExplainOAuth(code, description string) (sentence, remedy string) {
 		return fmt.Sprintf("Salesforce refused the connection with the error %s.", code), ask
 	}
 	return "Salesforce refused the connection without saying why.", ask
+}
+
+// ExplainKnownOAuth is ExplainOAuth for errors that may not come from Salesforce: it never repeats code or description, and reports whether it knows
+// the error.
+func ExplainKnownOAuth(code, description string) (sentence, remedy string, known bool) {
+	low := strings.ToLower(description)
+	for _, e := range explanations {
+		if (e.code == "" || e.code == code) && strings.Contains(low, strings.ToLower(e.description)) {
+			return e.sentence, e.remedy, true
+		}
+	}
+	return "", "", false
+}
+
+// quotable makes one line of at most limit characters of a text from outside.
+func quotable(text string, limit int) string {
+	visible := strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	line := []rune(strings.Join(strings.Fields(visible), " "))
+	if len(line) > limit {
+		return string(line[:limit]) + "…"
+	}
+	return string(line)
 }
