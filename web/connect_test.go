@@ -115,7 +115,34 @@ func TestCallbackRefuses(t *testing.T) {
 	b.get(back).is(http.StatusSeeOther)
 	b.get(back).is(http.StatusBadRequest).says("h1", "not started here") // reused
 	b.get(callbackPath+"?error=OAUTH_APPROVAL_ERROR_GENERIC&error_description=%3Cscript%3E").is(http.StatusBadRequest).
-		says("#oauth-problem", "not installed in this org", "Connected Apps OAuth Usage", "<script>")
+		says("#oauth-problem", "not installed in this org", "Connected Apps OAuth Usage")
+}
+
+func TestCallbackRepeatsOnlyWhatAnswersAFlow(t *testing.T) {
+	t.Parallel()
+	o := newOrgApp(t, sim.Options{Accounts: -1})
+	b := o.as(o.admin)
+	said := url.Values{"error": {"CALL_555_0100"}, "error_description": {"Your licence ended, " + strings.Repeat("pay ", 500)}}
+	mocked := url.Values{"error": {"OAUTH_APPROVAL_ERROR_GENERIC"}, "error_description": {"Call 555-0100 to unlock"}}
+	for _, state := range []string{"", "wrong"} {
+		for _, q := range []url.Values{said, mocked} {
+			q.Set("state", state)
+			p := b.get(callbackPath + "?" + q.Encode()).is(http.StatusBadRequest)
+			if strings.Contains(p.Body, "555") || strings.Contains(p.Body, "licence") || !strings.Contains(p.text("main"), "Not connected") {
+				t.Errorf("with the state %q the page repeats what the address says: %s", state, p.text("main"))
+			}
+		}
+	}
+	flow, err := url.Parse(o.authorize(b, demoForm, "allow"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said.Set("state", flow.Query().Get("state"))
+	p := b.get(callbackPath + "?" + said.Encode()).is(http.StatusBadRequest)
+	p.says("#oauth-problem", "CALL_555_0100", "Your licence ended", "pay …")
+	if n := strings.Count(p.text("main"), "pay"); n > 200 {
+		t.Errorf("%d words of the description are repeated", n)
+	}
 }
 
 func TestAnotherOrgIsNotPutInTheFirstOnesPlace(t *testing.T) {

@@ -21,8 +21,9 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	flow, err := s.DB.TakeOAuthFlow(r.Context(), v.sessionID, state)
 	if state == "" || errors.Is(err, db.ErrNoFlow) {
 		s.Log.WarnContext(r.Context(), "OAuth callback refused", "request_id", v.requestID, "user_id", v.user.ID, "reason", "state")
-		if code := query.Get("error"); code != "" && state == "" {
-			return s.oauthRefused(w, r, nil, code, query.Get("error_description"))
+		// Without a flow of this session the words may be anybody's: they choose an explanation, and are not repeated.
+		if sentence, remedy, known := salesforce.ExplainKnownOAuth(query.Get("error"), query.Get("error_description")); known && state == "" {
+			return s.oauthPage(w, r, http.StatusBadRequest, views.OAuthProblem{Title: "Not connected: Salesforce refused", Sentences: []string{sentence, remedy}}, nil)
 		}
 		return s.oauthPage(w, r, http.StatusBadRequest, views.OAuthProblem{
 			Title: "Not connected: this sign-in was not started here, or not lately",
@@ -147,6 +148,7 @@ func (s *Server) oauthPage(w http.ResponseWriter, r *http.Request, status int, v
 	if err != nil {
 		return err
 	}
+	shell.Path = connectPath // the address holds an answer, which is not to be loaded again
 	view.Shell, view.RetryHref = shell, connectPath
 	if connectionID != nil {
 		view.RetryHref += "?connection=" + strconv.FormatInt(*connectionID, 10)
