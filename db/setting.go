@@ -33,6 +33,14 @@ func (e *VersionConflictError) Error() string {
 	return fmt.Sprintf("version %d was saved meanwhile by %s", e.Current.Version, e.Current.AuthorName)
 }
 
+// SettingsTextError says that settings or their note hold texts that cannot be stored.
+type SettingsTextError struct{ Fields settings.FieldErrors }
+
+// Error implements error.
+func (e *SettingsTextError) Error() string {
+	return fmt.Sprintf("%d texts of the settings cannot be stored", len(e.Fields))
+}
+
 type settingsRow struct {
 	ConnectionID int64     `db:"connection_id"`
 	Version      int       `db:"version"`
@@ -111,9 +119,12 @@ func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, limit int
 }
 
 // SaveSettings stores s as the version after base, which is the version that the author saw; 0 for none. It returns saved false, with the current
-// version, when s changes nothing, a *VersionConflictError when base is not the current version any more, and ErrNotFound for no connection. The audit
+// version, when s changes nothing, a *VersionConflictError when base is not the current version any more, a *SettingsTextError when a text cannot be stored, and ErrNotFound for no connection. The audit
 // row is part of the transaction, and so is the first run, which version 1 queues.
 func (d *DB) SaveSettings(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64) (v SettingsVersion, saved bool, err error) {
+	if bad := s.CheckTexts(note); len(bad) > 0 {
+		return v, false, fmt.Errorf("db.SaveSettings(%d, base %d): %w", connectionID, base, &SettingsTextError{Fields: bad})
+	}
 	s = s.Normalize()
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
 		var id int64

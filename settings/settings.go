@@ -2,7 +2,10 @@
 // knows neither SQL nor HTTP; db stores these types, pipeline plans from them and web edits them.
 package settings
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // AccountType is what an account is to the company: the type of the first filter that it matches.
 type AccountType string
@@ -97,7 +100,7 @@ func (e FieldErrors) Add(path, sentence string) { e[path] = append(e[path], sent
 // Validate checks everything that can be known without Salesforce and returns all findings at once; it is empty when there are none. The SOQL
 // itself is checked by salesforce/soql, against the org's schema.
 func (s Settings) Validate() FieldErrors {
-	errs := FieldErrors{}
+	errs := s.CheckTexts("")
 	a := s.Accounts
 	switch a.Mode {
 	case SingleFilter:
@@ -110,6 +113,24 @@ func (s Settings) Validate() FieldErrors {
 		}
 	default:
 		errs.Add(PathMode, "Choose a single filter or typed filters.")
+	}
+	return errs
+}
+
+// PathNote is the field path of the note that goes with a version.
+const PathNote = "note"
+
+// CheckTexts returns a finding for each text of the settings and for the note of a version that cannot be stored: a text holds no zero characters and no
+// broken ones. It is part of Validate, but for the note.
+func (s Settings) CheckTexts(note string) FieldErrors {
+	errs := FieldErrors{}
+	a := s.Accounts
+	for _, f := range []struct{ path, text string }{
+		{PathMode, string(a.Mode)}, {PathSingle, a.Single}, {PathCustomer, a.Customer}, {PathProspect, a.Prospect}, {PathPartner, a.Partner}, {PathNote, note},
+	} {
+		if !utf8.ValidString(f.text) || strings.Contains(f.text, "\x00") {
+			errs.Add(f.path, "The text holds a character that cannot be stored. Type it again instead of pasting it.")
+		}
 	}
 	return errs
 }
