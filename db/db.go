@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -224,6 +226,9 @@ func notFound(err error) error {
 	}
 	return err
 }
+
+// storable reports whether Postgres can hold s as a text. No stored text equals one that it cannot.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // isUnique reports whether err is a violation of the named unique index.
 func isUnique(err error, index string) bool {

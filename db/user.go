@@ -96,6 +96,9 @@ func (d *DB) Users(ctx context.Context) ([]User, error) {
 // UserByEmail returns a person by address, in any case. It returns ErrNotFound when there is none.
 func (d *DB) UserByEmail(ctx context.Context, email string) (User, error) {
 	var u User
+	if !storable(email) {
+		return u, fmt.Errorf("db.UserByEmail: %w", ErrNotFound)
+	}
 	err := d.pool.GetContext(ctx, &u, `SELECT `+userColumns+` FROM millrace.users WHERE lower(email) = lower($1)`, strings.TrimSpace(email))
 	if err != nil {
 		return u, fmt.Errorf("db.UserByEmail: %w", notFound(err))
@@ -188,7 +191,10 @@ func (d *DB) authenticate(ctx context.Context, email, password, ip string) (User
 		User
 		Hash string `db:"password_hash"`
 	}
-	err := d.pool.GetContext(ctx, &row, `SELECT `+userColumns+`, password_hash FROM millrace.users WHERE lower(email) = lower($1)`, strings.TrimSpace(email))
+	err := sql.ErrNoRows
+	if storable(email) {
+		err = d.pool.GetContext(ctx, &row, `SELECT `+userColumns+`, password_hash FROM millrace.users WHERE lower(email) = lower($1)`, strings.TrimSpace(email))
+	}
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return User{}, err
 	}
