@@ -247,8 +247,9 @@ func (d *DB) Disconnect(ctx context.Context, id, by int64) error {
 		_, err = tx.ExecContext(ctx, `
 			UPDATE millrace.runs
 			   SET cancel_requested_at = coalesce(cancel_requested_at, now()), cancel_requested_by = coalesce(cancel_requested_by, $2),
+			       cancel_cause = CASE WHEN cancel_requested_at IS NULL THEN 'disconnected' ELSE cancel_cause END,
 			       state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,
-			       outcome = CASE WHEN state = 'running' THEN outcome ELSE 'Cancelled: the org was disconnected.' END,
+			       outcome = CASE WHEN state = 'running' THEN outcome ELSE 'Cancelled: the org was disconnected' || coalesce((SELECT ' by ' || coalesce(nullif(name, ''), email) FROM millrace.users WHERE id = $2), '') END,
 			       finished_at = CASE WHEN state = 'running' THEN finished_at ELSE now() END, waiting_until = NULL, waiting_reason = ''
 			 WHERE connection_id = $1 AND state IN ('queued', 'running', 'waiting')`, id, by)
 		if err != nil {

@@ -88,7 +88,7 @@ func (m merge) dedupe() string {
 	return "DELETE FROM " + stage + " a USING " + stage + " b WHERE a.sf_id = b.sf_id AND a.ctid < b.ctid"
 }
 
-// lacking is the condition under which a staged record is skipped.
+// lacking is the condition under which a staged record of an account that is here is skipped.
 func (m merge) lacking() string {
 	switch r := m.step.Table.Require; {
 	case r == "":
@@ -137,28 +137,55 @@ const auditInto = "INSERT INTO millrace.audit_log (connection_id, run_id, entity
 // nobody who could have left. A record that an earlier page brought already violates the key; the page is then merged instead.
 func (m merge) fresh() string {
 	verdicts := "SELECT 'created' AS verdict, count(*) AS n, 0 AS seen FROM ins"
+	rest := "(SELECT count(*) FROM " + stage + ") - (SELECT count(*) FROM ins)"
 	skip := ""
 	if m.step.Table.Require != "" {
-		skip = ",\nskip AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, 'skipped', NULL::jsonb, '" + m.step.Table.Lacking + "' FROM " + stage +
-			" s WHERE " + m.lacking() + " RETURNING 1)"
-		verdicts += "\nUNION ALL SELECT 'skipped', count(*), 0 FROM skip"
+		skip = ",\nlacking AS MATERIALIZED (SELECT s.* FROM " + stage + " s WHERE " + m.lacking() + " AND NOT (" + m.orphan() + "))" +
+			m.noteSkips("FROM lacking s")
+		verdicts += "\nUNION ALL SELECT 'skipped', count(*), 0 FROM lacking"
+		rest += " - (SELECT count(*) FROM lacking)"
 	}
 	return "WITH ins AS (" + m.insertInto() + "\n    FROM " + stage + " s WHERE NOT (" + m.lacking() + ") AND NOT (" + m.orphan() + ") RETURNING sf_id),\n" +
-		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'created', NULL::jsonb, NULL FROM ins)" + skip + "\n" + verdicts
+		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'created', NULL::jsonb, NULL FROM ins)" + skip + "\n" + verdicts +
+		"\nUNION ALL SELECT 'elsewhere', " + rest + ", 0"
+}
+
+// noteSkips notes the skipped records that from, the tail of a SELECT of staged records s, yields. Only what was not skipped before, or for
+// another reason, is told in the audit log.
+func (m merge) noteSkips(from string) string {
+	account := "NULL::text"
+	if p := m.step.Table.Parent; p != "" && m.has(p) {
+		account = "s." + p
+	}
+	return ",\nskip AS (INSERT INTO millrace.skipped_records AS k (connection_id, object, sf_id, account_id, reason, since_run)\n    SELECT $1, $7, s.sf_id, " +
+		account + ", '" + m.step.Table.Lacking + "', $2 " + from + "\n    ON CONFLICT (connection_id, object, sf_id) DO UPDATE\n" +
+		"    SET account_id = excluded.account_id, reason = excluded.reason, since_run = excluded.since_run, until_run = NULL\n" +
+		"    WHERE k.until_run IS NOT NULL OR k.reason <> excluded.reason RETURNING k.sf_id, k.reason),\n" +
+		"skiplog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'skipped', NULL::jsonb, reason FROM skip)"
+}
+
+// endSkips ends the skips of the records that are taken over now, or that are of no account here any more.
+func (m merge) endSkips() string {
+	return ",\nunskip AS (UPDATE millrace.skipped_records k SET until_run = $2\n    WHERE k.connection_id = $1 AND k.object = $7 AND k.until_run IS NULL AND " +
+		"k.sf_id BETWEEN $5 AND $6\n    AND k.sf_id IN (SELECT s.sf_id FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict <> 'skipped'))"
 }
 
 // general takes a page over by comparing it with what is here. Rows that are here just so are not touched, not even locked.
 func (m merge) general() string {
+	skips := ""
+	if m.step.Table.Require != "" {
+		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'") + m.endSkips()
+	}
 	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, " + m.verdict() + " AS verdict\n      FROM " + stage + " s\n" +
 		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + m.earlierJoin() + "),\n" +
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
 		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
 		"    WHERE v.verdict IN ('updated', 'returned') AND t.connection_id = $1 AND t.sf_id = s.sf_id),\n" +
-		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, v.verdict, " + m.changes() + ", " + m.detail() + "\n" +
+		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, v.verdict, " + m.changes() + ", NULL\n" +
 		"    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n    LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id\n" +
-		"    WHERE v.verdict IN ('created', 'updated', 'returned', 'skipped')),\n" +
+		"    WHERE v.verdict IN ('created', 'updated', 'returned')),\n" +
 		"seen AS (INSERT INTO millrace.run_seen (run_id, object, sf_id, position)\n    SELECT $2, $7, s.sf_id, $8 FROM verdict v JOIN " + stage +
-		" s ON s.ctid = v.tid\n    WHERE v.verdict NOT IN ('skipped', 'elsewhere') ON CONFLICT DO NOTHING RETURNING 1)\n" +
+		" s ON s.ctid = v.tid\n    WHERE v.verdict <> 'elsewhere' ON CONFLICT DO NOTHING RETURNING 1)" + skips + "\n" +
 		"SELECT verdict, count(*) AS n, (SELECT count(*) FROM seen) AS seen FROM verdict GROUP BY verdict"
 }
 
@@ -177,8 +204,8 @@ func (m merge) verdict() string {
 		}
 		differs = row("t") + " IS DISTINCT FROM " + row("s")
 	}
-	return "CASE WHEN " + m.lacking() + " THEN 'skipped'" + earlier +
-		"\n           WHEN " + m.orphan() + " THEN 'elsewhere'" +
+	return "CASE WHEN " + m.orphan() + " THEN 'elsewhere'" + earlier +
+		"\n           WHEN " + m.lacking() + " THEN 'skipped'" +
 		"\n           WHEN t.sf_id IS NULL THEN 'created'" +
 		"\n           WHEN t.left_filter_at IS NOT NULL THEN 'returned'" +
 		"\n           WHEN " + typeDiffers + differs + " THEN 'updated'" +
@@ -198,7 +225,7 @@ func (m merge) assignments() string {
 	if m.step.Table.Typed {
 		set += ", account_type = $4"
 	}
-	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now(), left_filter_at = NULL", ", ")
+	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now(), left_filter_at = NULL, deleted_in_salesforce_at = NULL", ", ")
 }
 
 // changes is the before and after of each field that differs. The statement still sees t as it was before the update beside it.
@@ -212,11 +239,4 @@ func (m merge) changes() string {
 	}
 	return "CASE WHEN v.verdict IN ('updated', 'returned') THEN (SELECT jsonb_object_agg(d.k, jsonb_build_array(d.o, d.n))\n        FROM (VALUES " +
 		strings.TrimPrefix(pairs, ", ") + ") AS d (k, o, n) WHERE d.o IS DISTINCT FROM d.n) END"
-}
-
-func (m merge) detail() string {
-	if m.step.Table.Require == "" {
-		return "NULL"
-	}
-	return "CASE v.verdict WHEN 'skipped' THEN '" + m.step.Table.Lacking + "' END"
 }

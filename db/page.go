@@ -197,7 +197,7 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 	c := w.counts
 	err = w.conn.Get(ctx, &cancelled, `
 		WITH held AS (
-		    UPDATE millrace.runs SET waits = 0 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id, cancel_requested_at IS NOT NULL AS cancelled),
+		    UPDATE millrace.runs SET waits = 0, in_flight = greatest(in_flight - $7, 0), moved_at = now() WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id, cancel_requested_at IS NOT NULL AS cancelled),
 		page AS (
 		    INSERT INTO millrace.run_pages (run_id, position, page, locator, next_locator, records, seen, fence)
 		    SELECT id, $3, $4, $5, $6, $7, $8, $2 FROM held),

@@ -18,6 +18,7 @@ type Contact struct {
 	LastSynced   time.Time  `db:"synced_at"`
 	LeftFilterAt *time.Time `db:"left_filter_at"`
 	DeletedAt    *time.Time `db:"deleted_in_salesforce_at"`
+	Skipped      string     `db:"skipped"` // why it is not updated any more; empty while it is
 }
 
 // Opportunity is a synced opportunity. Texts are empty and numbers nil where Salesforce has none.
@@ -45,11 +46,13 @@ const maxRelated = 1000
 func (d *DB) AccountContacts(ctx context.Context, connectionID int64, accountID string, limit, offset int) (rows []Contact, total int, err error) {
 	id := fullID(accountID)
 	err = d.pool.SelectContext(ctx, &rows, `
-		SELECT sf_id, coalesce(first_name, '') AS first_name, coalesce(last_name, '') AS last_name, coalesce(email, '') AS email,
+		SELECT p.sf_id, coalesce(first_name, '') AS first_name, coalesce(last_name, '') AS last_name, coalesce(email, '') AS email,
 		       coalesce(phone, '') AS phone, coalesce(title, '') AS title, coalesce(department, '') AS department, synced_at, left_filter_at,
-		       deleted_in_salesforce_at
-		  FROM millrace.contacts WHERE connection_id = $1 AND account_id = $2
-		 ORDER BY lower(last_name), lower(first_name), sf_id LIMIT $3 OFFSET $4`, connectionID, id, min(limit, maxRelated), max(offset, 0))
+		       deleted_in_salesforce_at, coalesce(k.reason, '') AS skipped
+		  FROM millrace.contacts p
+		  LEFT JOIN millrace.skipped_records k ON k.connection_id = $1 AND k.object = 'Contact' AND k.sf_id = p.sf_id AND k.until_run IS NULL
+		 WHERE p.connection_id = $1 AND p.account_id = $2
+		 ORDER BY lower(last_name), lower(first_name), p.sf_id LIMIT $3 OFFSET $4`, connectionID, id, min(limit, maxRelated), max(offset, 0))
 	if err == nil {
 		err = d.pool.GetContext(ctx, &total, `SELECT count(*) FROM millrace.contacts WHERE connection_id = $1 AND account_id = $2`, connectionID, id)
 	}

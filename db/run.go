@@ -51,6 +51,9 @@ const (
 	TriggerSchedule = "schedule" // the clock
 )
 
+// CauseDisconnected is the CancelCause of a run that ended because its org was disconnected.
+const CauseDisconnected = "disconnected"
+
 // Run is one execution of a sync.
 type Run struct {
 	ID                int64      `db:"id"`
@@ -74,9 +77,12 @@ type Run struct {
 	WaitingReason     string     `db:"waiting_reason"`
 	CancelRequestedAt *time.Time `db:"cancel_requested_at"`
 	CancelRequestedBy *int64     `db:"cancel_requested_by"`
+	CancelledByName   string     `db:"cancelled_by_name"`
+	CancelCause       string     `db:"cancel_cause"` // CauseDisconnected, or empty for a person's wish
 	ErrorCode         string     `db:"error_code"`
 	Error             string     `db:"error"` // a plain sentence with the remedy
 	APICalls          int64      `db:"api_calls"`
+	Surprising        bool       `db:"surprising"` // it completed, but what it did deserves a look
 	CreatedAt         time.Time  `db:"created_at"`
 	StartedAt         *time.Time `db:"started_at"`
 	FinishedAt        *time.Time `db:"finished_at"`
@@ -96,15 +102,20 @@ func (r Run) Duration(now time.Time) time.Duration {
 const runSelect = `
 SELECT r.id, r.short_id, r.connection_id, c.name AS connection_name, r.entity, r.trigger, r.requested_by,
        coalesce(nullif(u.name, ''), u.email, '') AS requested_by_name, r.settings_version, r.state, r.outcome, r.phase, r.owner, r.fence,
-       r.attempt, r.waits, r.lease_until, r.waiting_until, r.waiting_reason, r.cancel_requested_at, r.cancel_requested_by, r.error_code, r.error,
+       r.attempt, r.waits, r.lease_until, r.waiting_until, r.waiting_reason, r.cancel_requested_at, r.cancel_requested_by,
+       coalesce(nullif(cu.name, ''), cu.email, '') AS cancelled_by_name, r.cancel_cause, r.error_code, r.error, r.surprising,
        r.api_calls, r.created_at, r.started_at, r.finished_at
   FROM millrace.runs r
   JOIN millrace.connections c ON c.id = r.connection_id
-  LEFT JOIN millrace.users u ON u.id = r.requested_by`
+  LEFT JOIN millrace.users u ON u.id = r.requested_by
+  LEFT JOIN millrace.users cu ON cu.id = r.cancel_requested_by`
 
 // Run returns a connection's run by its short id. It returns ErrNotFound when the connection has no such run.
 func (d *DB) Run(ctx context.Context, connectionID int64, shortID string) (Run, error) {
 	var r Run
+	if !storable(shortID) {
+		return r, fmt.Errorf("db.Run(%d, %q): %w", connectionID, shortID, ErrNotFound)
+	}
 	err := d.pool.GetContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 AND r.short_id = $2`, connectionID, shortID)
 	if err != nil {
 		return r, fmt.Errorf("db.Run(%d, %q): %w", connectionID, shortID, notFound(err))

@@ -24,7 +24,7 @@ func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run
 	err := d.pool.GetContext(ctx, &id, `
 		UPDATE millrace.runs
 		   SET state = 'running', owner = $1, fence = fence + 1, attempt = attempt + 1, lease_until = now() + $2 * interval '1 second',
-		       started_at = coalesce(started_at, now()), waiting_until = NULL, waiting_reason = ''
+		       started_at = coalesce(started_at, now()), waiting_until = NULL, waiting_reason = '', in_flight = 0, moved_at = now()
 		 WHERE id = (SELECT id FROM millrace.runs
 		              WHERE state = 'queued' OR state = 'waiting' AND waiting_until <= now() OR state = 'running' AND lease_until < now()
 		              ORDER BY id FOR UPDATE SKIP LOCKED LIMIT 1)
@@ -39,11 +39,11 @@ func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run
 	return &r, err
 }
 
-// Heartbeat extends a run's lease. It returns ErrFenced when the run is no longer held under this fence and ErrCancelled when its end is asked for.
-func (d *DB) Heartbeat(ctx context.Context, runID, fence int64, lease time.Duration) error {
+// Heartbeat extends a run's lease and notes how many records of uncommitted pages have arrived. It returns ErrFenced when the run is no longer held under this fence and ErrCancelled when its end is asked for.
+func (d *DB) Heartbeat(ctx context.Context, runID, fence int64, lease time.Duration, inFlight int64) error {
 	return d.held(ctx, "db.Heartbeat", `
-		UPDATE millrace.runs SET lease_until = now() + $3 * interval '1 second'
-		 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested_at IS NOT NULL`, runID, fence, lease.Seconds())
+		UPDATE millrace.runs SET lease_until = now() + $3 * interval '1 second', in_flight = $4, moved_at = CASE WHEN in_flight <> $4 THEN now() ELSE moved_at END
+		 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested_at IS NOT NULL`, runID, fence, lease.Seconds(), inFlight)
 }
 
 // held runs an update of a held run whose one result says whether its end is asked for.
@@ -71,7 +71,7 @@ func (d *DB) Release(ctx context.Context, runID, fence int64) error {
 type Wait struct {
 	For    time.Duration // from now; ignored for Person
 	AtHour bool          // until the next full hour instead
-	Person bool          // until a person reconnects the org
+	Person bool          // until a person reconnects the org, or WakeBlocked
 	Reason string        // a plain sentence
 	Fault  bool          // counts towards Run.Waits
 }
@@ -97,12 +97,27 @@ func wakeRuns(ctx context.Context, tx *sqlx.Tx, connectionID int64) error {
 	return err
 }
 
+// WakeBlocked lets the runs go on that wait for a person although their connection is in order: what they waited for is a setting of the operator, which
+// a runner that starts may have now. It returns how many there are.
+func (d *DB) WakeBlocked(ctx context.Context) (int64, error) {
+	r, err := d.pool.ExecContext(ctx, `
+		UPDATE millrace.runs r SET state = 'queued', waiting_reason = ''
+		  FROM millrace.connections c
+		 WHERE c.id = r.connection_id AND c.status = 'connected' AND r.state = 'waiting' AND r.waiting_until IS NULL`)
+	if err != nil {
+		return 0, wrapIf(asCancelled(ctx, err), "db.WakeBlocked")
+	}
+	return r.RowsAffected()
+}
+
 // Ending is how a run ends.
 type Ending struct {
 	State   RunState
 	Outcome string // what it did, in a sentence
 	Code    string // of what made it fail; empty otherwise
 	Error   string // a plain sentence with the remedy; empty unless it failed
+
+	Surprising bool // it completed, but what it did deserves a look
 }
 
 // Finish ends a held run and forgets which records it met. It returns ErrFenced when the run is no longer held under this fence.
@@ -111,8 +126,9 @@ func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 		var id int64
 		err := tx.GetContext(ctx, &id, `
 			UPDATE millrace.runs
-			   SET state = $3, outcome = $4, error_code = $5, error = $6, phase = '', owner = '', lease_until = NULL, finished_at = now()
-			 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id`, runID, fence, e.State, e.Outcome, e.Code, e.Error)
+			   SET state = $3, outcome = $4, error_code = $5, error = $6, phase = '', owner = '', lease_until = NULL, finished_at = now(),
+			       surprising = $7, in_flight = 0
+			 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id`, runID, fence, e.State, e.Outcome, e.Code, e.Error, e.Surprising)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrFenced
 		}

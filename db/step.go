@@ -30,6 +30,7 @@ type RunStep struct {
 	Elsewhere  int64         `db:"elsewhere"` // taken by an earlier filter, or of an account that is not synced
 	Failed     int64         `db:"failed"`    // listed as errors
 	LeftFilter int64         `db:"left_filter"`
+	Deleted    int64         `db:"deleted"` // of those that left: deleted in Salesforce
 	StartedAt  *time.Time    `db:"started_at"`
 	FinishedAt *time.Time    `db:"finished_at"`
 }
@@ -40,7 +41,7 @@ func (s RunStep) Complete() bool {
 }
 
 const stepColumns = `run_id, position, name, label, object, query, state, mode, fresh, job_id, note, expected, read, created, updated, unchanged,
-       skipped, elsewhere, failed, left_filter, started_at, finished_at`
+       skipped, elsewhere, failed, left_filter, deleted, started_at, finished_at`
 
 // RunSteps returns the steps of a run in order; none before it is planned.
 func (d *DB) RunSteps(ctx context.Context, runID int64) ([]RunStep, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"millrace/pipeline"
 )
@@ -22,7 +23,10 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 		if err != nil || !ok {
 			return err
 		}
-		return s.markLeft(ctx, tx, step)
+		if err := s.markLeft(ctx, tx, step); err != nil || step.Table.Require == "" {
+			return err
+		}
+		return s.endSkips(ctx, tx, step)
 	})
 }
 
@@ -57,4 +61,42 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name),
 		s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position)
 	return err
+}
+
+// endSkips ends the skips of records that the run has not met: a record that is skipped again counts as met.
+func (s *RunStore) endSkips(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE millrace.skipped_records k SET until_run = $2
+		 WHERE k.connection_id = $1 AND k.object = $3 AND k.until_run IS NULL
+		   AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = k.sf_id)`,
+		s.connectionID, s.runID, step.Table.Object)
+	return err
+}
+
+// Leavers implements pipeline.Store. The step's end and the marks are of one transaction, hence of one time.
+func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) ([]string, error) {
+	var ids []string
+	err := s.db.pool.SelectContext(ctx, &ids, fmt.Sprintf(`
+		SELECT t.sf_id FROM millrace.run_steps p
+		  JOIN millrace.%s t ON t.connection_id = $3 AND t.left_filter_at = p.finished_at AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL
+		 WHERE p.run_id = $1 AND p.position = $2 AND p.left_filter > 0 ORDER BY t.sf_id LIMIT $4`, step.Table.Name),
+		s.runID, step.Position, s.connectionID, limit)
+	return ids, storeFault("list who left", err)
+}
+
+// MarkDeleted implements pipeline.Store.
+func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, ids []string) error {
+	return s.transact(ctx, "mark deleted records", func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+			WITH gone AS (
+			    UPDATE millrace.%s SET deleted_in_salesforce_at = now()
+			     WHERE connection_id = $1 AND sf_id = ANY ($6) AND left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NULL
+			    RETURNING sf_id),
+			log AS (
+			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action)
+			    SELECT $1, $2, $4, sf_id, 'deleted' FROM gone)
+			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
+			step.Table.Name), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids))
+		return err
+	})
 }

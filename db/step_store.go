@@ -93,20 +93,22 @@ func (s *RunStore) plantSentinel(ctx context.Context, tx *sqlx.Tx) error {
 // SetPhase implements pipeline.Store.
 func (s *RunStore) SetPhase(ctx context.Context, phase string) error {
 	return s.transact(ctx, "note the phase", func(tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE millrace.runs SET phase = $2 WHERE id = $1 AND phase <> $2`, s.runID, phase)
+		_, err := tx.ExecContext(ctx, `UPDATE millrace.runs SET phase = $2, moved_at = now() WHERE id = $1 AND phase <> $2`, s.runID, phase)
 		return err
 	})
 }
 
-// StartStep implements pipeline.Store. Whether the target holds anything is asked only when the step starts for the first time: later it holds what
+// StartStep implements pipeline.Store. Whether the target holds anything, skips included, is asked only when the step starts for the first time: later it holds what
 // the step itself has written.
 func (s *RunStore) StartStep(ctx context.Context, step pipeline.Step, mode pipeline.Mode) (pipeline.Step, error) {
 	err := s.transact(ctx, "start "+step.Name, func(tx *sqlx.Tx) error {
 		return tx.GetContext(ctx, &step.Fresh, fmt.Sprintf(`
 			UPDATE millrace.run_steps
 			   SET state = 'running', mode = $3, started_at = coalesce(started_at, now()),
-			       fresh = CASE WHEN started_at IS NULL THEN NOT EXISTS (SELECT FROM millrace.%s WHERE connection_id = $4) ELSE fresh END
-			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name), s.runID, step.Position, mode, s.connectionID)
+			       fresh = CASE WHEN started_at IS NULL THEN NOT EXISTS (SELECT FROM millrace.%s WHERE connection_id = $4)
+			                                       AND NOT EXISTS (SELECT FROM millrace.skipped_records WHERE connection_id = $4 AND object = $5 AND until_run IS NULL)
+			                ELSE fresh END
+			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name), s.runID, step.Position, mode, s.connectionID, step.Table.Object)
 	})
 	step.Mode = mode
 	return step, err
@@ -117,9 +119,9 @@ func (s *RunStore) SetJob(ctx context.Context, step pipeline.Step, jobID string)
 	return s.update(ctx, "note the bulk job", step, `job_id = $3`, jobID)
 }
 
-// SetExpected implements pipeline.Store.
+// SetExpected implements pipeline.Store. It is called when the result is ready, also when a step goes on: from then on it loads.
 func (s *RunStore) SetExpected(ctx context.Context, step pipeline.Step, expected int64) error {
-	return s.update(ctx, "note the number of records", step, `expected = $3`, expected)
+	return s.update(ctx, "note the number of records", step, `expected = $3, loading_since = now()`, expected)
 }
 
 // SetQuery implements pipeline.Store.

@@ -79,7 +79,7 @@ func TestZombieIsFenced(t *testing.T) {
 		t.Errorf("the zombie got %v", err)
 	}
 	for what, err := range map[string]error{
-		"heartbeat": s.db.Heartbeat(t.Context(), zombie.ID, zombie.Fence, time.Minute),
+		"heartbeat": s.db.Heartbeat(t.Context(), zombie.ID, zombie.Fence, time.Minute, 0),
 		"wait":      s.db.Wait(t.Context(), zombie.ID, zombie.Fence, db.Wait{For: time.Minute}),
 		"finish":    s.db.Finish(t.Context(), zombie.ID, zombie.Fence, db.Ending{State: db.RunCompleted}),
 	} {

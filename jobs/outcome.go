@@ -6,12 +6,15 @@ import (
 	"strings"
 
 	"millrace/db"
+	"millrace/pipeline"
 )
 
 // tally sums up steps.
 type tally struct {
-	read, created, updated, unchanged, skipped, failed, left, accounts int64
-	short                                                              []string // what did not arrive in full
+	read, created, updated, unchanged, skipped, failed, left, deleted int64
+	earlier, outside                                                  int64    // taken by an earlier filter; of an account that is not synced
+	accounts                                                          int64    // read
+	short                                                             []string // what did not arrive in full
 }
 
 func sum(steps []db.RunStep) tally {
@@ -24,8 +27,12 @@ func sum(steps []db.RunStep) tally {
 		t.skipped += s.Skipped
 		t.failed += s.Failed
 		t.left += s.LeftFilter
+		t.deleted += s.Deleted
 		if s.Object == "Account" {
 			t.accounts += s.Read
+			t.earlier += s.Elsewhere
+		} else {
+			t.outside += s.Elsewhere
 		}
 		if s.State == "done" && !s.Complete() && s.Expected != nil {
 			t.short = append(t.short, fmt.Sprintf("of %s %s %s arrived", count(*s.Expected), strings.ToLower(s.Label), count(s.Read)))
@@ -38,7 +45,12 @@ func sum(steps []db.RunStep) tally {
 func ending(steps []db.RunStep) db.Ending {
 	t := sum(steps)
 	e := db.Ending{State: db.RunCompleted, Outcome: t.did()}
+	if lost := exodus(steps); lost != "" {
+		e.Surprising = true
+		e.Outcome = "Completed, but " + lost + ". If that is a surprise, check the filter's last change. In all: " + t.did()
+	}
 	if t.accounts == 0 {
+		e.Surprising = true
 		e.Outcome = "Nothing matched: no account in Salesforce matches the filter"
 		if t.left > 0 {
 			e.Outcome += "; " + count(t.left) + " records left it"
@@ -68,13 +80,36 @@ func (t tally) did() string {
 	add(t.created, "created")
 	add(t.updated, "updated")
 	add(t.left, "left the filter")
+	add(t.deleted, "of them deleted in Salesforce")
 	if len(parts) == 0 {
 		parts = append(parts, "Nothing changed: "+count(t.unchanged)+" records checked")
 	} else {
 		add(t.unchanged, "unchanged")
 	}
 	add(t.skipped, "skipped")
+	add(t.earlier, "matched an earlier filter")
+	add(t.outside, "of accounts that are not synced")
 	return strings.Join(parts, ", ")
+}
+
+// An object whose records leave in such numbers deserves a look: more than this many, and more than half of those that were here.
+const exodusFrom = 10
+
+// exodus says of which object most records have left, or "". Accounts come first: their contacts and opportunities follow them.
+func exodus(steps []db.RunStep) string {
+	for _, object := range []string{"Account", "Contact", "Opportunity", "User"} {
+		var left, were int64
+		for _, s := range steps {
+			if s.Object == object {
+				left += s.LeftFilter
+				were += s.LeftFilter + s.Updated + s.Unchanged
+			}
+		}
+		if table, ok := pipeline.TableOf(object); ok && left > exodusFrom && left*2 > were {
+			return fmt.Sprintf("%s of %s %s left the filter", count(left), count(were), strings.ToLower(table.Label))
+		}
+	}
+	return ""
 }
 
 // cutShort says what a run did before it ended early.

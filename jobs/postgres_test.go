@@ -100,7 +100,7 @@ func TestProgress(t *testing.T) {
 	}
 	s.completed(s.sync())
 	p, err := s.db.RunProgress(t.Context(), run.ID)
-	if err != nil || !p.Known || p.Read != p.Expected || p.Read < 130 || p.PerSecond <= 0 || p.Remaining != 0 {
+	if err != nil || !p.Known || p.Read != p.Expected || p.Read < 130 || p.PerSecond != 0 || p.Remaining != 0 || p.InFlight != 0 || p.Stalled {
 		t.Errorf("after the end: %+v, %v", p, err)
 	}
 	runs, total, err := s.db.Runs(t.Context(), db.RunFilter{ConnectionID: s.conn})

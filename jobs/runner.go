@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"millrace/db"
@@ -69,6 +70,7 @@ func New(o Options) *Runner { return &Runner{o.withDefaults()} }
 func (r *Runner) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
+	running.Go(func() { r.wake(ctx) })
 	slots := make(chan struct{}, maxRuns)
 	for {
 		select {
@@ -84,6 +86,23 @@ func (r *Runner) Run(ctx context.Context) error {
 			defer func() { <-slots }()
 			r.execute(ctx, run)
 		})
+	}
+}
+
+// wake lets runs go on that wait for a setting of the operator: settings change with a restart, and this is one.
+func (r *Runner) wake(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := r.DB.WakeBlocked(ctx)
+		if err == nil {
+			if n > 0 {
+				r.Log.Info("looking again at runs that waited for a setting", "runs", n)
+			}
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(r.Poll):
+		}
 	}
 }
 
@@ -122,10 +141,11 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 	ctx, cancel := context.WithCancelCause(stop)
 	defer cancel(nil)
 	var beating sync.WaitGroup
-	beating.Go(func() { r.beat(ctx, run, cancel, log) })
+	var inFlight atomic.Int64
+	beating.Go(func() { r.beat(ctx, run, &inFlight, cancel, log) })
 
 	log.Info("run claimed", "attempt", run.Attempt)
-	calls, err := r.sync(ctx, run, log)
+	calls, err := r.sync(ctx, run, &inFlight, log)
 	if cause := context.Cause(ctx); errors.Is(cause, db.ErrFenced) || errors.Is(cause, db.ErrCancelled) {
 		err = cause
 	}
@@ -138,7 +158,7 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 }
 
 // sync runs the pipeline and returns how many API calls it took.
-func (r *Runner) sync(ctx context.Context, run *db.Run, log *slog.Logger) (calls int64, err error) {
+func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, log *slog.Logger) (calls int64, err error) {
 	if run.CancelRequestedAt != nil {
 		return 0, db.ErrCancelled
 	}
@@ -153,6 +173,7 @@ func (r *Runner) sync(ctx context.Context, run *db.Run, log *slog.Logger) (calls
 	before := client.Calls()
 	err = pipeline.Run(ctx, pipeline.Work{
 		Settings: version.Settings, Source: remote.New(client), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
+		InFlight: inFlight,
 	})
 	return client.Calls() - before, err
 }
@@ -166,18 +187,31 @@ func unprepared(err error) error {
 	return f
 }
 
-// beat extends the run's lease until ctx ends. When the run has been taken over or is to be cancelled it ends ctx with that cause. When Postgres does not
+// pulse is the longest time between two looks at how many records have arrived, for the people who watch.
+const pulse = time.Second
+
+// beat extends the run's lease until ctx ends, and notes how many records have arrived of the pages in progress. When the run has been taken over or is to be cancelled it ends ctx with that cause. When Postgres does not
 // answer it goes on trying: should the lease run out meanwhile, the next page is refused.
-func (r *Runner) beat(ctx context.Context, run *db.Run, cancel context.CancelCauseFunc, log *slog.Logger) {
-	tick := time.NewTicker(r.Lease / 3)
+func (r *Runner) beat(ctx context.Context, run *db.Run, inFlight *atomic.Int64, cancel context.CancelCauseFunc, log *slog.Logger) {
+	tick := time.NewTicker(min(r.Lease/3, pulse))
 	defer tick.Stop()
+	var noted int64
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		err := r.DB.Heartbeat(ctx, run.ID, run.Fence, r.Lease)
+		arrived := inFlight.Load()
+		if arrived == noted && time.Since(last) < r.Lease/3-pulse/2 {
+			continue
+		}
+		last = time.Now()
+		err := r.DB.Heartbeat(ctx, run.ID, run.Fence, r.Lease, arrived)
+		if err == nil {
+			noted = arrived
+		}
 		switch {
 		case errors.Is(err, db.ErrFenced), errors.Is(err, db.ErrCancelled):
 			cancel(err)

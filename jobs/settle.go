@@ -61,8 +61,16 @@ func (r *Runner) cancelled(ctx context.Context, run *db.Run, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	log.Info("run cancelled")
-	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunCancelled, Outcome: cutShort("Cancelled", steps)})
+	now, err := r.DB.RunByID(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	log.Info("run cancelled", "cause", now.CancelCause)
+	outcome := cutShort("Cancelled", steps)
+	if now.CancelCause == db.CauseDisconnected {
+		outcome = "Cancelled: the org was disconnected" + by(now.CancelledByName) + ". " + cutShort("It ended", steps)
+	}
+	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunCancelled, Outcome: outcome})
 }
 
 // faulted decides between a pause and the end of the run.
@@ -78,6 +86,9 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 			return err
 		}
 		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Person: true, Reason: f.Message})
+	case pipeline.Blocked:
+		log.Warn("run waits for a person to change what forbids the way to Salesforce", "code", f.Code, "err", f)
+		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Person: true, Reason: f.Message + " This run then goes on from where it stopped."})
 	case pipeline.DailyLimit:
 		log.Warn("run waits for the daily API limit", "err", f)
 		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{AtHour: true, Reason: f.Message +
@@ -103,6 +114,14 @@ func sentence(f *pipeline.Fault) string {
 		return "Something unexpected went wrong; the log has the details."
 	}
 	return f.Message
+}
+
+// by names the person who did something, where the name is known.
+func by(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " by " + name
 }
 
 func words(d time.Duration) string {

@@ -65,7 +65,7 @@ func TestUnchangedSyncWritesNothing(t *testing.T) {
 	if after := state(); after != before {
 		t.Error("rows were written although nothing had changed")
 	}
-	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE run_id = $1 AND entity <> 'run' AND action <> 'skipped'`, run.ID); n != 0 {
+	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE run_id = $1 AND entity <> 'run'`, run.ID); n != 0 {
 		t.Errorf("%d audit rows of an unchanged sync", n)
 	}
 	if !strings.HasPrefix(run.Outcome, "Nothing changed") {
@@ -99,10 +99,16 @@ func TestFollowsTheOrg(t *testing.T) {
 	run := s.completed(s.sync())
 	s.equalsOrg("Industry != 'Aquaculture'", "Account.Industry != 'Aquaculture' AND AccountId != null")
 	p := s.step(run, "accounts:customer")
-	if p.Created != 1 || p.Updated != 1 || p.LeftFilter != 2 {
-		t.Errorf("created %d, updated %d, left %d", p.Created, p.Updated, p.LeftFilter)
+	if p.Created != 1 || p.Updated != 1 || p.LeftFilter != 2 || p.Deleted != 1 {
+		t.Errorf("created %d, updated %d, left %d, deleted %d", p.Created, p.Updated, p.LeftFilter, p.Deleted)
 	}
-	for id, want := range map[string]string{ids[0]: "updated", ids[1]: "left", ids[2]: "left", added: "created"} {
+	gone := func(id string) int64 {
+		return s.count(`SELECT count(*) FROM millrace.accounts WHERE sf_id = $1 AND deleted_in_salesforce_at IS NOT NULL`, id)
+	}
+	if gone(ids[1]) != 0 || gone(ids[2]) != 1 {
+		t.Errorf("deleted: %d of the one that left, %d of the one that was deleted", gone(ids[1]), gone(ids[2]))
+	}
+	for id, want := range map[string]string{ids[0]: "updated", ids[1]: "left", ids[2]: "left, deleted", added: "created"} {
 		if got := s.action(run, id); got != want {
 			t.Errorf("%s is audited as %q, want %q", id, got, want)
 		}
@@ -119,6 +125,9 @@ func TestFollowsTheOrg(t *testing.T) {
 		if got := s.action(run, id); got != "returned" {
 			t.Errorf("%s is audited as %q, want returned", id, got)
 		}
+	}
+	if gone(ids[2]) != 0 {
+		t.Error("an account that came back from the recycle bin is still said to be deleted")
 	}
 }
 

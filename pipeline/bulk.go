@@ -158,7 +158,7 @@ func (j Work) loadPage(ctx context.Context, s Step, number int, locator string, 
 			return err
 		}
 		p.Number, p.Locator, p.Next, p.Declared = number, locator, res.Next, res.Count
-		return j.Store.CommitPage(ctx, s, p)
+		return j.commit(ctx, s, p)
 	})
 }
 

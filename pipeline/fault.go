@@ -17,6 +17,7 @@ const (
 	NeedsReconnect           // the grant is dead: a person must connect the org again
 	Gone                     // the bulk job or the query's cursor no longer exists
 	Refused                  // Salesforce does not accept the query
+	Blocked                  // a setting here forbids the way to Salesforce: a person must change it
 )
 
 // Fault is an error of the source or the store with what it means for the run.

@@ -15,6 +15,7 @@ type Page struct {
 	Next     string // locator of the next page; empty on the last
 	Declared int64  // how many records Salesforce said it holds
 	Columns  []Column
+	arrived  func() // called for each record
 	records  RecordReader
 	index    []int // for each column, its field's place in a record
 	id       int   // place of the record id
@@ -46,7 +47,7 @@ func newPage(header []string, table Table, records RecordReader) (*Page, error) 
 		return nil, &Fault{Kind: Fatal, Code: "no_id", Message: "Salesforce's answer has no Id column.",
 			Err: fmt.Errorf("header %q has no Id", strings.Join(header, ","))}
 	}
-	p := &Page{records: records, id: id}
+	p := &Page{records: records, id: id, arrived: func() {}}
 	for _, c := range table.Columns {
 		if at, ok := place[strings.ToLower(c.Field)]; ok {
 			p.Columns = append(p.Columns, c)
@@ -70,6 +71,7 @@ func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
 		if err != nil {
 			return r, badBody(err)
 		}
+		p.arrived()
 		if r.Read++; r.Read%1024 == 0 && ctx.Err() != nil {
 			return r, ctx.Err()
 		}

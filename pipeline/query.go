@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"millrace/salesforce/soql"
@@ -27,7 +28,27 @@ func childCondition(filters []settings.Filter) (soql.Expr, error) {
 		}
 		any = append(any, through)
 	}
-	return soql.AllOf(soql.AnyOf(any...), linked), nil
+	chosen := soql.AnyOf(any...)
+	if implies(chosen, linked.String()) {
+		return chosen, nil
+	}
+	return soql.AllOf(chosen, linked), nil
+}
+
+// implies reports whether e says what condition does in every of its branches, so that condition need not be said again.
+func implies(e soql.Expr, condition string) bool {
+	says := func(term soql.Expr) bool { return implies(term, condition) }
+	switch e := e.(type) {
+	case *soql.And:
+		return slices.ContainsFunc(e.Terms, says)
+	case *soql.Or:
+		return !slices.ContainsFunc(e.Terms, func(term soql.Expr) bool { return !says(term) })
+	case *soql.Group:
+		return says(e.X)
+	case nil:
+		return false
+	}
+	return e.String() == condition
 }
 
 // queries returns the query that reads an object and the one that counts what it will return.

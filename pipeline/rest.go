@@ -57,7 +57,7 @@ func (j Work) loadRows(ctx context.Context, s Step, number int, locator string) 
 		}
 		p.Number, p.Locator, p.Next, p.Declared = number, locator, rows.Next, int64(len(rows.Records))
 		next = rows.Next
-		return j.Store.CommitPage(ctx, s, p)
+		return j.commit(ctx, s, p)
 	})
 	return next, err
 }

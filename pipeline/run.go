@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"millrace/settings"
@@ -16,13 +17,19 @@ import (
 // stops early with ErrFenced, ErrCancelled, the context's error, or the Fault that no attempt could get past. It may be called again later.
 func Run(ctx context.Context, j Work) error {
 	j.Options = j.Options.withDefaults()
+	if j.InFlight == nil {
+		j.InFlight = new(atomic.Int64)
+	}
 	if err := j.plan(ctx); err != nil {
 		return err
 	}
 	for {
 		step, ok, err := j.next(ctx)
-		if err != nil || !ok {
+		if err != nil {
 			return err
+		}
+		if !ok {
+			return j.findDeleted(ctx)
 		}
 		switch err := j.execute(ctx, step); {
 		case errors.Is(err, ErrSeenLost):
@@ -43,6 +50,7 @@ type Work struct {
 	Store    Store
 	Options  Options
 	Log      *slog.Logger
+	InFlight *atomic.Int64 // counts the records that have arrived of uncommitted pages; may be nil
 }
 
 // plan makes, counts and stores the steps, unless an earlier attempt did.
@@ -194,6 +202,14 @@ func (j Work) replan(ctx context.Context, s Step) (Step, error) {
 		return s, j.Store.RestartStep(ctx, s)
 	}
 	return s, &Fault{Kind: Fatal, Code: "plan_changed", Message: "The settings no longer lead to this step.", Err: fmt.Errorf("no step %s in the new plan", s.Name)}
+}
+
+// commit hands a page to the store. Its records count as in flight until the store is done with them, whatever became of them.
+func (j Work) commit(ctx context.Context, s Step, p *Page) error {
+	var arrived int64
+	p.arrived = func() { arrived++; j.InFlight.Add(1) }
+	defer func() { j.InFlight.Add(-arrived) }()
+	return j.Store.CommitPage(ctx, s, p)
 }
 
 // attempt calls fn until it succeeds, fails for good, or Options.Attempts are used up.

@@ -18,6 +18,8 @@ type Source interface {
 	Job(ctx context.Context, id string) (Job, error)
 	// Results opens the page of a complete job that starts at locator, of at most rows records. The caller closes it.
 	Results(ctx context.Context, id, locator string, rows int) (*Results, error)
+	// Deleted returns which of an object's records are deleted and still in the recycle bin; query selects them from all of them.
+	Deleted(ctx context.Context, query string) (ids []string, err error)
 	// DropJob ends a job that is not needed any more and deletes it.
 	DropJob(ctx context.Context, id string) error
 }

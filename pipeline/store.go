@@ -31,8 +31,12 @@ type Store interface {
 	// CommitPage takes a page over: records, audit rows, counts and checkpoint together or not at all. It returns ErrSeenLost when the records
 	// met earlier in the run are no longer known.
 	CommitPage(ctx context.Context, s Step, p *Page) error
+	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step and that are not known to be deleted.
+	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
+	// MarkDeleted notes that records which have left are deleted in Salesforce.
+	MarkDeleted(ctx context.Context, s Step, ids []string) error
 	// FinishStep marks a step as done. With the last step of an object whose steps are all complete, records that the run did not meet are
-	// marked as having left.
+	// marked as having left. Records that were skipped count as met.
 	FinishStep(ctx context.Context, s Step) error
 }
 

@@ -2,7 +2,10 @@ package remote
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"millrace/pipeline"
@@ -20,6 +23,7 @@ func fault(err error) error {
 		f.Code = api.Code
 	}
 	switch {
+	case blocked(f, err):
 	case salesforce.IsGrantDead(err):
 		f.Kind, f.Code = pipeline.NeedsReconnect, "needs_reconnect"
 		f.Message = "Salesforce no longer accepts this connection's sign-in. Reconnect the org; the run goes on from where it stopped."
@@ -37,14 +41,60 @@ func fault(err error) error {
 	return f
 }
 
+// blocked fills in f for an address that may not be called from here, or whose certificate is not trusted here.
+func blocked(f *pipeline.Fault, err error) bool {
+	var host *salesforce.HostError
+	if errors.As(err, &host) {
+		f.Kind, f.Code = pipeline.Blocked, "address_not_allowed"
+		f.Message = fmt.Sprintf("The address %s of this connection is not allowed here. %s Whoever runs Millrace can allow it with the setting "+
+			"MILLRACE_SALESFORCE_ORIGINS and a restart; or reconnect the org with another address.", host.Host, host.Reason)
+		return true
+	}
+	name, ok := untrusted(err)
+	if ok {
+		f.Kind, f.Code = pipeline.Blocked, "certificate_not_trusted"
+		f.Message = fmt.Sprintf("The certificate of %s is not trusted here, so nothing was sent. Whoever runs Millrace must add the authority "+
+			"that issued it to the trusted ones of the machine, or end what stands between it and Salesforce, and then restart Millrace; "+
+			"or reconnect the org with another address.", name)
+	}
+	return ok
+}
+
+// untrusted reports whether the other side's certificate was refused, and for which address it was shown.
+func untrusted(err error) (address string, ok bool) {
+	var refused *tls.CertificateVerificationError
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var shown *x509.Certificate
+	switch {
+	case errors.As(err, &name):
+		return name.Host, true
+	case errors.As(err, &refused) && len(refused.UnverifiedCertificates) > 0:
+		shown = refused.UnverifiedCertificates[0]
+	case errors.As(err, &authority):
+		shown = authority.Cert
+	case errors.As(err, &invalid):
+		shown = invalid.Cert
+	case refused == nil:
+		return "", false
+	}
+	switch {
+	case shown != nil && len(shown.DNSNames) > 0:
+		return shown.DNSNames[0], true
+	case shown != nil && shown.Subject.CommonName != "":
+		return shown.Subject.CommonName, true
+	}
+	return "this connection's address", true
+}
+
 // fromSalesforce tells the client's own errors from those of the store of its tokens, which pass through it.
 func fromSalesforce(err error) bool {
 	var oauth *salesforce.OAuthError
 	var network *salesforce.NetworkError
 	var answer *salesforce.AnswerError
-	var host *salesforce.HostError
 	var csv *salesforce.CSVError
-	return errors.As(err, &oauth) || errors.As(err, &network) || errors.As(err, &answer) || errors.As(err, &host) || errors.As(err, &csv)
+	return errors.As(err, &oauth) || errors.As(err, &network) || errors.As(err, &answer) || errors.As(err, &csv)
 }
 
 // refuse fills in f for an answer that repeating does not change.

@@ -43,6 +43,21 @@ func (s *Source) MoreRows(ctx context.Context, next string) (*pipeline.Rows, err
 	return rows(s.client.QueryMore(ctx, next))
 }
 
+// Deleted implements pipeline.Source.
+func (s *Source) Deleted(ctx context.Context, query string) ([]string, error) {
+	r, err := s.client.QueryAll(ctx, query)
+	if err != nil {
+		return nil, fault(err)
+	}
+	var ids []string
+	for _, record := range r.Records {
+		if id, ok := record["Id"].(string); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
 func rows(r *salesforce.QueryResult, err error) (*pipeline.Rows, error) {
 	if err != nil {
 		return nil, fault(err)

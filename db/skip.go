@@ -1,0 +1,43 @@
+package db
+
+import (
+	"context"
+)
+
+// Skip is a record that runs skip.
+type Skip struct {
+	Object    string `db:"object"`
+	SFID      string `db:"sf_id"`
+	AccountID string `db:"account_id"` // empty where it has none
+	Reason    string `db:"reason"`     // a plain sentence without its full stop
+	New       bool   `db:"new"`        // skipped for the first time by the run that was asked about
+}
+
+// skippedBy selects the records that the run $2 of the connection $1 skipped. A record that was skipped in two spells counts for the newer one.
+const skippedBy = ` FROM millrace.skipped_records WHERE connection_id = $1 AND since_run <= $2 AND (until_run IS NULL OR until_run > $2)`
+
+// RunSkips returns a part of the records that a run which has come to its end skipped, by object and Id, and how many are listed.
+func (d *DB) RunSkips(ctx context.Context, connectionID, runID int64, limit, offset int) (list []Skip, total int64, err error) {
+	err = d.pool.GetContext(ctx, &total, `SELECT count(*)`+skippedBy, connectionID, runID)
+	if err == nil {
+		err = d.pool.SelectContext(ctx, &list, `SELECT object, sf_id, coalesce(account_id, '') AS account_id, reason, since_run = $2 AS new`+skippedBy+`
+			ORDER BY object, sf_id LIMIT $3 OFFSET $4`, connectionID, runID, limit, max(offset, 0))
+	}
+	return list, total, wrapIf(asCancelled(ctx, err), "db.RunSkips(%d)", runID)
+}
+
+// SkippedOf counts the records of an account that are skipped at present, for one reason.
+type SkippedOf struct {
+	Object string `db:"object"`
+	Reason string `db:"reason"`
+	N      int64  `db:"n"`
+}
+
+// AccountSkips returns how many records of an account are skipped at present, by object and reason. The Id has 18 characters.
+func (d *DB) AccountSkips(ctx context.Context, connectionID int64, accountID string) ([]SkippedOf, error) {
+	var out []SkippedOf
+	err := d.pool.SelectContext(ctx, &out, `
+		SELECT object, reason, count(*) AS n FROM millrace.skipped_records
+		 WHERE connection_id = $1 AND account_id = $2 AND until_run IS NULL GROUP BY object, reason ORDER BY object, reason`, connectionID, accountID)
+	return out, wrapIf(asCancelled(ctx, err), "db.AccountSkips(%d, %q)", connectionID, accountID)
+}

@@ -1,0 +1,178 @@
+package jobs
+
+import (
+	"strings"
+	"testing"
+
+	"millrace/db"
+	"millrace/salesforce/sim"
+)
+
+// TestSkippedContact loses its Email, gets it back and is deleted. While it is skipped it has not left, and it is audited only when that begins.
+func TestSkippedContact(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	first := s.completed(s.sync())
+	var id, account string
+	s.must(s.sql.QueryRow(`SELECT sf_id, account_id FROM millrace.contacts ORDER BY sf_id LIMIT 1`).Scan(&id, &account))
+	skipped := s.step(first, "contacts").Skipped
+	if list, total, err := s.db.RunSkips(t.Context(), s.conn, first.ID, 5, 0); err != nil || total != skipped || total == 0 || len(list) == 0 || !list[0].New ||
+		list[0].Reason != "The contact has no Email" || list[0].AccountID == "" {
+		t.Errorf("of %d skipped contacts %d are listed: %+v, %v", skipped, total, list, err)
+	}
+
+	s.must(s.org.Update("Contact", id, map[string]any{"Email": nil}))
+	s.must(s.org.Update("Account", account, map[string]any{"Name": "Renamed"}))
+	run := s.completed(s.sync())
+	p := s.step(run, "contacts")
+	if p.Skipped != skipped+1 || p.LeftFilter != 0 {
+		t.Errorf("%d skipped, %d left", p.Skipped, p.LeftFilter)
+	}
+	if got := s.action(run, id); got != "skipped" {
+		t.Errorf("the contact is audited as %q", got)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE run_id = $1 AND action = 'skipped'`, run.ID); n != 1 {
+		t.Errorf("%d skips are audited, want the new one", n)
+	}
+	people, _, err := s.db.AccountContacts(t.Context(), s.conn, account, 100, 0)
+	s.must(err)
+	for _, c := range people {
+		if (c.SFID == id) != (c.Skipped != "") || c.LeftFilterAt != nil {
+			t.Errorf("contact %+v", c)
+		}
+	}
+	list, total, err := s.db.RunSkips(t.Context(), s.conn, run.ID, 1000, 0)
+	if fresh := newSkips(list); err != nil || total != p.Skipped || len(fresh) != 1 || fresh[0] != id {
+		t.Errorf("%d listed, new are %v, %v", total, fresh, err)
+	}
+	if again := s.completed(s.sync()); s.action(again, id) != "" {
+		t.Errorf("the same skip is audited again as %q", s.action(again, id))
+	}
+
+	s.must(s.org.Update("Contact", id, map[string]any{"Email": "back@example.com"}))
+	run = s.completed(s.sync())
+	if got := s.action(run, id); got != "updated" {
+		t.Errorf("with its Email back it is audited as %q", got)
+	}
+	if of, err := s.db.AccountSkips(t.Context(), s.conn, account); err != nil || count64(of) != s.count(`SELECT count(*) FROM millrace.skipped_records WHERE account_id = $1 AND sf_id <> $2`, account, id) {
+		t.Errorf("the account still says %+v, %v", of, err)
+	}
+	if _, total, err := s.db.RunSkips(t.Context(), s.conn, first.ID, 1, 0); err != nil || total != skipped {
+		t.Errorf("the first run now lists %d skips, %v", total, err)
+	}
+
+	gone := list[0].SFID
+	if gone == id {
+		gone = list[1].SFID
+	}
+	s.must(s.org.Delete("Contact", gone))
+	run = s.completed(s.sync())
+	if _, total, err := s.db.RunSkips(t.Context(), s.conn, run.ID, 1, 0); err != nil || total != s.step(run, "contacts").Skipped || total != skipped-1 {
+		t.Errorf("after a deletion %d skips are listed, %v", total, err)
+	}
+}
+
+func newSkips(list []db.Skip) (ids []string) {
+	for _, k := range list {
+		if k.New {
+			ids = append(ids, k.SFID)
+		}
+	}
+	return ids
+}
+
+func count64(of []db.SkippedOf) (n int64) {
+	for _, k := range of {
+		n += k.N
+	}
+	return n
+}
+
+// TestOnlySkips has no record to store at all: the step must not take the object for one it never met.
+func TestOnlySkips(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 3})
+	s.filter(allAccounts)
+	for _, id := range s.inOrgIDs("Contact") {
+		s.must(s.org.Update("Contact", id, map[string]any{"Email": nil}))
+	}
+	first := s.completed(s.sync())
+	again := s.completed(s.sync())
+	p := s.step(again, "contacts")
+	if p.Fresh || p.Skipped == 0 || p.Skipped != s.step(first, "contacts").Skipped {
+		t.Errorf("step %+v", p)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE run_id = $1 AND action = 'skipped'`, again.ID); n != 0 {
+		t.Errorf("%d old skips are audited again", n)
+	}
+}
+
+// inOrgIDs returns the ids of an object's records in the org.
+func (s *scene) inOrgIDs(object string) (ids []string) {
+	s.t.Helper()
+	client, err := s.open(s.t.Context(), s.conn)
+	s.must(err)
+	rows, err := client.Query(s.t.Context(), "SELECT Id FROM "+object)
+	s.must(err)
+	for _, r := range rows.Records {
+		ids = append(ids, r["Id"].(string))
+	}
+	return ids
+}
+
+// TestElsewhereIsNotSkipped keeps what an earlier filter took, and what belongs to no synced account, apart from what was skipped.
+func TestElsewhereIsNotSkipped(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 100})
+	s.save(typedFilters)
+	run := s.completed(s.sync())
+	if p := s.step(run, "accounts:prospect"); p.Elsewhere == 0 || p.Skipped != 0 || !strings.Contains(run.Outcome, "matched an earlier filter") {
+		t.Errorf("%q says %+v", run.Outcome, p)
+	}
+	s.filter("Id IN (SELECT AccountId FROM Opportunity WHERE IsWon = true)")
+	for range 2 {
+		run = s.completed(s.sync())
+		p := s.step(run, "contacts")
+		if p.Elsewhere == 0 || p.Read != p.Created+p.Updated+p.Unchanged+p.Skipped+p.Elsewhere || !strings.Contains(run.Outcome, "of accounts that are not synced") {
+			t.Errorf("%q says %+v", run.Outcome, p)
+		}
+	}
+}
+
+// TestFirstSyncCountsElsewhere: into an empty table too, every record that was read is accounted for.
+func TestFirstSyncCountsElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 100})
+	s.filter("Id IN (SELECT AccountId FROM Opportunity WHERE IsWon = true)")
+	run := s.completed(s.sync())
+	if p := s.step(run, "contacts"); !p.Fresh || p.Elsewhere == 0 || p.Read != p.Created+p.Skipped+p.Elsewhere {
+		t.Errorf("%+v", p)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.skipped_records k WHERE NOT EXISTS (SELECT FROM millrace.accounts a WHERE a.sf_id = k.account_id)`); n != 0 {
+		t.Errorf("%d contacts of accounts that are not synced count as skipped", n)
+	}
+}
+
+// TestExodus leaves most of the copy behind, which is no plain success.
+func TestExodus(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	if run := s.completed(s.sync()); run.Surprising {
+		t.Errorf("the first sync is taken for a surprise: %s", run.Outcome)
+	}
+	kept := s.accountIDs()[0]
+	s.filter("Id = '" + kept + "'")
+	run := s.completed(s.sync())
+	if !run.Surprising || !strings.HasPrefix(run.Outcome, "Completed, but 59 of 60 accounts left the filter. If that is a surprise") {
+		t.Errorf("the run says %v %q", run.Surprising, run.Outcome)
+	}
+	if run = s.completed(s.sync()); run.Surprising {
+		t.Errorf("the run after says %q", run.Outcome)
+	}
+	s.filter("Name = 'nobody has this name'")
+	if run = s.completed(s.sync()); !run.Surprising {
+		t.Errorf("a run that matched nothing says %q", run.Outcome)
+	}
+}

@@ -1,0 +1,69 @@
+package pipeline
+
+import (
+	"context"
+
+	"millrace/salesforce/soql"
+)
+
+// A run asks of so many leavers of a step whether they were deleted, so many with each call. Beyond that the reason stays open.
+const (
+	maxAsked     = 2000
+	askedAtATime = 200
+)
+
+// findDeleted tells, of the records that left with this run, those that were deleted in Salesforce from the others. The copy is complete without that, so
+// a fault of Salesforce leaves the question open and does not hold up the run's end.
+func (j Work) findDeleted(ctx context.Context) error {
+	steps, err := j.Store.Steps(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if s.Table.Object == users.Object { // users are never deleted
+			continue
+		}
+		ids, err := j.Store.Leavers(ctx, s, maxAsked)
+		if err != nil {
+			return err
+		}
+		for len(ids) > 0 {
+			n := min(len(ids), askedAtATime)
+			gone, err := j.deleted(ctx, s.Table.Object, ids[:n])
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil {
+				j.Log.Warn("cannot ask which leavers were deleted", "step", s.Name, "err", err)
+				return nil
+			}
+			if len(gone) > 0 {
+				if err := j.Store.MarkDeleted(ctx, s, gone); err != nil {
+					return err
+				}
+			}
+			ids = ids[n:]
+		}
+	}
+	return nil
+}
+
+func (j Work) deleted(ctx context.Context, object string, ids []string) (gone []string, err error) {
+	among, err := soql.In("Id", ids)
+	if err != nil {
+		return nil, err
+	}
+	deleted, err := soql.Compare("IsDeleted", soql.Equal, soql.Bool(true))
+	if err != nil {
+		return nil, err
+	}
+	query, err := soql.Select(object, []string{"Id"}, soql.AllOf(among, deleted))
+	if err != nil {
+		return nil, err
+	}
+	err = j.attempt(ctx, func() error {
+		gone, err = j.Source.Deleted(ctx, query.String())
+		return err
+	})
+	return gone, err
+}
