@@ -40,7 +40,11 @@
     document.querySelector("[data-focus]")?.focus({ preventScroll: false });
   };
   document.addEventListener("DOMContentLoaded", ready);
-  document.addEventListener("htmx:after:swap", () => localise(document));
+  document.addEventListener("htmx:after:swap", () => {
+    localise(document);
+    const form = document.querySelector("form[data-guard]");
+    if (form) mark(form);
+  });
 
   // Polling stops while the tab is hidden, and lost contact is said where it is seen.
   const contact = (lost) => {
@@ -101,15 +105,14 @@
   // Unsaved changes are counted in the footer and guarded on leaving.
   const changes = (form) => {
     let n = form.hasAttribute("data-dirty") ? 1 : 0;
-    const radios = new Set();
+    const counted = new Set(form.querySelectorAll("[data-box][data-dirty]")); // a filter counts once, however it is edited
     for (const el of form.elements) {
-      if (el.type === "radio") {
-        if (el.checked !== el.defaultChecked && !radios.has(el.name)) {
-          radios.add(el.name);
-          n++;
-        }
-      } else if (/^(TEXTAREA|INPUT)$/.test(el.tagName) && el.type !== "hidden" && el.value !== el.defaultValue) n++;
+      let changed = false;
+      if (el.type === "radio" || el.type === "checkbox") changed = el.checked !== el.defaultChecked;
+      else if (/^(TEXTAREA|INPUT)$/.test(el.tagName) && el.type !== "hidden") changed = el.value !== el.defaultValue;
+      if (changed) counted.add(el.closest("[data-box]") ?? el.name);
     }
+    n += counted.size;
     return n;
   };
   const mark = (form) => {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"millrace/db"
+	"millrace/salesforce/soql"
 	"millrace/settings"
 	"millrace/views"
 	"millrace/views/ui"
@@ -38,6 +39,9 @@ type filteringPage struct {
 	blocked    *views.Blocked
 	conflict   *views.Conflict
 	noteErrors []string
+	builders   map[string]*builder // by field path; of the boxes that are edited as rows
+	whyNot     map[string]string   // by field path
+	schema     soql.Schema         // for the builders
 }
 
 // loadFiltering starts the page with what is saved.
@@ -46,7 +50,7 @@ func (s *Server) loadFiltering(r *http.Request) (*filteringPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &filteringPage{connection: c, shown: settings.Defaults(), errs: settings.FieldErrors{}, results: map[string]*views.FilterResult{}}
+	p := &filteringPage{connection: c, shown: settings.Defaults(), errs: settings.FieldErrors{}, results: map[string]*views.FilterResult{}, builders: map[string]*builder{}, whyNot: map[string]string{}}
 	if p.current, err = s.DB.CurrentSettings(r.Context(), c.ID); err != nil {
 		return nil, err
 	}
@@ -71,6 +75,11 @@ func (p *filteringPage) read(r *http.Request) error {
 	p.shown.Accounts = settings.AccountFiltering{
 		Mode: settings.FilterMode(form.Get(settings.PathMode)), Single: text(settings.PathSingle),
 		Customer: text(settings.PathCustomer), Prospect: text(settings.PathProspect), Partner: text(settings.PathPartner),
+	}
+	for _, path := range filterPaths {
+		if b := readBuilder(form, path); b != nil {
+			p.builders[path] = b
+		}
 	}
 	var problem string
 	if p.note, problem = readNote(r); problem != "" {
@@ -104,12 +113,16 @@ func (s *Server) renderFiltering(w http.ResponseWriter, r *http.Request, status 
 	if p.current != nil {
 		saved = p.current.Settings
 	}
-	view.Changes = len(settings.Diff(saved, p.shown))
-	view.Dirty = view.Changes > 0
+	changed := map[string]bool{}
+	for _, c := range settings.Diff(saved, p.shown) {
+		changed[c.Path] = true
+	}
+	view.Changes, view.Dirty = len(changed), changed[settings.PathMode]
 	for _, path := range filterPaths {
 		box := views.FilterBox{
 			Path: path, ID: views.BoxID(path), Label: filterLabels[path], Hint: "A SOQL condition on Account, without the word WHERE.",
 			Placeholder: filterExamples[path], Value: *p.text(path), Errors: p.errs[path], Result: p.results[path], Base: orgPath(p.connection.ID, "/settings/account-filtering"),
+			Builder: p.builderView(path), WhyNot: p.whyNot[path], Dirty: changed[path],
 		}
 		if path == settings.PathSingle {
 			view.Single = box
@@ -137,6 +150,9 @@ func (s *Server) validateFilter(w http.ResponseWriter, r *http.Request) error {
 	if err := p.read(r); err != nil {
 		return err
 	}
+	if err := s.assemble(r.Context(), p); err != nil {
+		return err
+	}
 	path := r.PostForm.Get("validate")
 	at := -1
 	if fix := r.PostForm.Get("fix"); fix != "" { // such as accounts.single:12
@@ -149,6 +165,10 @@ func (s *Server) validateFilter(w http.ResponseWriter, r *http.Request) error {
 	text := p.text(path)
 	if text == nil {
 		return badForm(errors.New("no such filter: " + strconv.Quote(path)))
+	}
+	if b := p.builders[path]; b != nil && len(b.problems) > 0 {
+		p.results[path] = &views.FilterResult{Problems: []views.FilterProblem{{Message: "Complete the rows, or remove them: " + b.problems[0].Message}}}
+		return s.renderFiltering(w, r, http.StatusOK, p)
 	}
 	o, err := s.openOrg(r.Context(), p.connection)
 	if err != nil {
@@ -171,11 +191,17 @@ func (s *Server) saveFiltering(w http.ResponseWriter, r *http.Request) error {
 	if err := p.read(r); err != nil {
 		return err
 	}
+	if err := s.assemble(r.Context(), p); err != nil {
+		return err
+	}
+	p.incomplete()
 	here := orgPath(p.connection.ID, "/settings/account-filtering")
-	if p.current != nil && p.base == p.current.Version && len(p.noteErrors) == 0 && len(settings.Diff(p.current.Settings, p.shown)) == 0 {
+	if len(p.errs) == 0 && p.current != nil && p.base == p.current.Version && len(p.noteErrors) == 0 && len(settings.Diff(p.current.Settings, p.shown)) == 0 {
 		return s.see(w, r, here, "nothing-changed", "")
 	}
-	p.errs = p.shown.Validate()
+	for path, found := range p.shown.Validate() {
+		p.errs[path] = append(p.errs[path], found...)
+	}
 	if err := s.tryAll(r, p); err != nil {
 		return err
 	}

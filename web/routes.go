@@ -65,6 +65,7 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/settings/account-filtering", s.saveFiltering},
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/validate", s.validateFilter},
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/check", s.checkFilter},
+		{adminOnly, "POST /connections/{id}/settings/account-filtering/builder", s.editRows},
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/schema", s.learnSchema},
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/suggest", s.suggest},
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/fields", s.fields},
