@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/mail"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,7 +127,7 @@ func coerceDateTime(text string, bad func() error) (value, error) {
 // coerceReference checks that an id has the shape of one, exists, and is of a type that the field may point to.
 func (w *world) coerceReference(o *object, f *field, text string) (value, error) {
 	text = strings.TrimSpace(text)
-	if text == "" || text == "000000000000000AAA" {
+	if text == "" || text == "000000000000000AAA" || f.name == "RecordTypeId" && text == masterRecordType {
 		return null, nil
 	}
 	if !validIDText(text) {
@@ -139,6 +140,9 @@ func (w *world) coerceReference(o *object, f *field, text string) (value, error)
 	}
 	if f.typ == "reference" && !refers(f, target.name) {
 		return null, badRequest("MALFORMED_ID", "%s: id value of incorrect type: %s", f.label, text).on(f.name)
+	}
+	if f.name == "RecordTypeId" && !slices.Contains(w.recordTypes(o), row) {
+		return null, badRequest("INVALID_CROSS_REFERENCE_KEY", "%s: this ID value isn't valid for the user: %s", f.label, text).on(f.name)
 	}
 	return idValue(id), nil
 }

@@ -119,8 +119,10 @@ var controlActions = map[string]func(*Org, input) (any, error){
 		o.SetAPILimit(in.number("used"), in.number("limit"))
 		return nil, nil
 	},
-	"advance":  func(o *Org, in input) (any, error) { o.Advance(in.duration("by")); return nil, nil },
-	"currency": func(o *Org, in input) (any, error) { o.SetMultiCurrency(in.flag("on")); return nil, nil },
+	"advance":     func(o *Org, in input) (any, error) { o.Advance(in.duration("by")); return nil, nil },
+	"fiscal-year": func(o *Org, in input) (any, error) { return nil, o.SetFiscalYearStart(time.Month(in.number("month"))) },
+	"move-stage":  func(o *Org, in input) (any, error) { return nil, o.MoveStage(in.text("id"), in.text("stage")) },
+	"currency":    func(o *Org, in input) (any, error) { o.SetMultiCurrency(in.flag("on")); return nil, nil },
 	"fault": func(o *Org, in input) (any, error) {
 		return map[string]int{"id": o.Fail(in.fault())}, nil
 	},
@@ -179,5 +181,5 @@ func (in input) fields() map[string]any {
 func (in input) fault() Fault {
 	return Fault{Match: in.text("match"), Method: in.text("method"), Nth: in.number("nth"), Count: in.number("count"), Status: in.number("status"), Code: in.text("code"),
 		Message: in.text("message"), Body: in.text("body"), Stall: in.duration("stall"), StallAfter: in.number("stallAfter"), TruncateAfter: in.number("truncateAfter"),
-		CleanCut: in.flag("cleanCut"), SlowBytesPerSecond: in.number("slowBytesPerSecond"), CorruptRow: in.number("corruptRow")}
+		CleanCut: in.flag("cleanCut"), SlowBytesPerSecond: in.number("slowBytesPerSecond"), CorruptRow: in.number("corruptRow"), LockRows: in.number("lockRows")}
 }

@@ -11,8 +11,8 @@ import (
 // span is a stretch of time; to is exclusive.
 type span struct{ from, to time.Time }
 
-// named works out the stretch of time that a named date literal stands for, in the running user's zone. The fiscal year of the org begins in
-// January, so fiscal periods are calendar ones. The week begins on Sunday, as in the en_US locale.
+// named works out the stretch of time that a named date literal stands for, in the running user's zone. The week begins on Sunday, as in
+// the en_US locale, and fiscal quarters and years with the org's month.
 func (c *compiler) named(name string, n int) span {
 	now := c.now.In(c.zone)
 	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, c.zone)
@@ -34,30 +34,34 @@ func (c *compiler) named(name string, n int) span {
 	case "N_DAYS_AGO":
 		return span{day.AddDate(0, 0, -n), day.AddDate(0, 0, 1-n)}
 	}
-	name = strings.ReplaceAll(name, "FISCAL_", "")
+	start := time.January
+	if fiscal := strings.ReplaceAll(name, "FISCAL_", ""); fiscal != name {
+		name, start = fiscal, c.w.fiscal
+	}
 	which, unit, _ := strings.Cut(name, "_")
 	switch {
 	case strings.HasSuffix(name, "_AGO"):
 		unit = strings.TrimSuffix(strings.TrimPrefix(name, "N_"), "S_AGO")
-		return period(day, unit, -n, 1)
+		return period(day, unit, start, -n, 1)
 	case strings.HasPrefix(unit, "N_"):
 		unit = strings.TrimSuffix(strings.TrimPrefix(unit, "N_"), "S")
 		if which == "LAST" {
-			return period(day, unit, -n, n)
+			return period(day, unit, start, -n, n)
 		}
-		return period(day, unit, 1, n)
+		return period(day, unit, start, 1, n)
 	}
 	switch which {
 	case "LAST":
-		return period(day, unit, -1, 1)
+		return period(day, unit, start, -1, 1)
 	case "NEXT":
-		return period(day, unit, 1, 1)
+		return period(day, unit, start, 1, 1)
 	}
-	return period(day, unit, 0, 1)
+	return period(day, unit, start, 0, 1)
 }
 
-// period returns count whole weeks, months, quarters or years, beginning first such units after the one that day is in.
-func period(day time.Time, unit string, first, count int) span {
+// period returns count whole weeks, months, quarters or years, beginning first such units after the one that day is in. Years begin with the month
+// start, and quarters with it or three, six or nine months later.
+func period(day time.Time, unit string, start time.Month, first, count int) span {
 	y, m, d := day.Date()
 	date := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, day.Location()) }
 	switch unit {
@@ -67,10 +71,22 @@ func period(day time.Time, unit string, first, count int) span {
 	case "MONTH":
 		return span{date(y, m+time.Month(first), 1), date(y, m+time.Month(first+count), 1)}
 	case "QUARTER":
-		q := (m-1)/3*3 + 1
+		q := m - (m-start+12)%3
 		return span{date(y, q+time.Month(3*first), 1), date(y, q+time.Month(3*(first+count)), 1)}
 	}
-	return span{date(y+first, 1, 1), date(y+first+count, 1, 1)}
+	if m < start {
+		y--
+	}
+	return span{date(y+first, start, 1), date(y+first+count, start, 1)}
+}
+
+// fiscal returns the fiscal year that a day lies in, named after the calendar year in which it ends, and the month counted from its start.
+func fiscal(t time.Time, start time.Month) (year, month int64) {
+	year, month = int64(t.Year()), int64(t.Month()-start+12)%12+1
+	if start > time.January && t.Month() >= start {
+		year++
+	}
+	return year, month
 }
 
 // inUnits turns a span into the numbers that date or datetime values hold.
@@ -125,12 +141,21 @@ func (c *compiler) datePart(x *soql.Call, arg column) (column, error) {
 	}
 	part := func(t time.Time) int64 {
 		switch x.Func {
-		case soql.FuncCalendarMonth, soql.FuncFiscalMonth:
+		case soql.FuncCalendarMonth:
 			return int64(t.Month())
-		case soql.FuncCalendarQuarter, soql.FuncFiscalQuarter:
+		case soql.FuncCalendarQuarter:
 			return int64(t.Month()-1)/3 + 1
-		case soql.FuncCalendarYear, soql.FuncFiscalYear:
+		case soql.FuncCalendarYear:
 			return int64(t.Year())
+		case soql.FuncFiscalMonth, soql.FuncFiscalQuarter, soql.FuncFiscalYear:
+			year, month := fiscal(t, c.w.fiscal)
+			switch x.Func {
+			case soql.FuncFiscalMonth:
+				return month
+			case soql.FuncFiscalQuarter:
+				return (month-1)/3 + 1
+			}
+			return year
 		case soql.FuncDayInMonth:
 			return int64(t.Day())
 		case soql.FuncDayInWeek:

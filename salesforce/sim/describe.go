@@ -130,26 +130,6 @@ func refers(f *field, object string) bool {
 	return false
 }
 
-// recordTypeInfos lists an object's record types, after them the master type that each object has.
-func (rq *request) recordTypeInfos(o *object) []map[string]any {
-	list := []map[string]any{}
-	info := func(id, name, developer string, master, byDefault bool) {
-		list = append(list, map[string]any{"active": true, "available": true, "defaultRecordTypeMapping": byDefault, "developerName": developer, "master": master,
-			"name": name, "recordTypeId": id, "urls": map[string]any{"layout": rq.root + "/sobjects/" + o.name + "/describe/layouts/" + id}})
-	}
-	w := rq.world
-	types := w.object("RecordType")
-	name, developer, object := types.field("Name"), types.field("DeveloperName"), types.field("SobjectType")
-	t := w.table(types)
-	for row := range t.rows {
-		if t.alive(row) && strings.EqualFold(w.get(types, object, row).s, o.name) {
-			info(idText(rowID(prefixRecordType, row)), w.get(types, name, row).s, w.get(types, developer, row).s, false, len(list) == 0)
-		}
-	}
-	info("012000000000000AAA", "Master", "Master", true, len(list) == 0)
-	return list
-}
-
 // soapTypes maps describe types to the types of the SOAP API; what is missing is xsd:string.
 var soapTypes = map[string]string{
 	"id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double",

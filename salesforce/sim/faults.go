@@ -28,6 +28,7 @@ type Fault struct {
 	TruncateAfter      int           // bytes of the body after which the connection is cut
 	CleanCut           bool          // end a truncated answer as if it were complete
 	SlowBytesPerSecond int           // rate of the body as it is sent, compressed if the caller asked for that
+	LockRows           int           // writes of the request, from its first, that fail with UNABLE_TO_LOCK_ROW, each record by itself; -1 all
 	CorruptRow         int           // row of a bulk result page, counted from 1, whose quotes are broken
 
 	ID int // given by Fail
@@ -134,6 +135,34 @@ func pathMatches(pattern, path string) bool {
 	return true
 }
 
+// rowLocks counts down the writes that find their record locked.
+type rowLocks struct {
+	mu   sync.Mutex
+	left int
+}
+
+// lockedRows are the locks that a fault holds against the writes of a request; nil for none.
+func lockedRows(ctx context.Context) *rowLocks {
+	l, _ := ctx.Value(lockKey{}).(*rowLocks)
+	return l
+}
+
+type lockKey struct{}
+
+// take tells whether the next record is locked.
+func (l *rowLocks) take() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.left > 0 {
+		l.left--
+		return true
+	}
+	return l.left < 0
+}
+
 type corruptKey struct{}
 
 // corruptRow is the row of a bulk page that a fault wants broken; 0 for none.
@@ -158,6 +187,9 @@ func (o *Org) inject(w http.ResponseWriter, r *http.Request, path string) (http.
 	}
 	if f.CorruptRow > 0 {
 		*r = *r.WithContext(context.WithValue(r.Context(), corruptKey{}, f.CorruptRow))
+	}
+	if f.LockRows != 0 {
+		*r = *r.WithContext(context.WithValue(r.Context(), lockKey{}, &rowLocks{left: f.LockRows}))
 	}
 	if f.TruncateAfter > 0 || f.SlowBytesPerSecond > 0 || f.StallAfter > 0 {
 		w = &faultWriter{ResponseWriter: w, f: f, ctx: r.Context()}

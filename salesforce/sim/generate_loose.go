@@ -14,11 +14,13 @@ func (g *gen) looseObjects() []*object {
 	}))
 	history.add(currencyField("ExpectedRevenue", "Expected Revenue"))
 	history.add(pickField("ForecastCategory", "Forecast Category", "Omitted", "Pipeline", "BestCase", "MostLikely", "Forecast", "Closed"))
+	history.add(currencyField("PrevAmount", "From Amount"))
+	history.add(dateField("PrevCloseDate", "From Close Date"))
 	history.size, history.readOnly = g.n.opportunities, true
 
 	fieldHistory := newObject("017", "OpportunityFieldHistory", "Opportunity Field History", "Opportunity Field History", g.systemFields("oppfh", 1, false)...)
 	fieldHistory.add(refField("OpportunityId", "Opportunity ID", "Opportunity", "Opportunity").children("Histories"))
-	fieldHistory.add(textField("Field", "Changed Field", 255))
+	fieldHistory.add(pickField("Field", "Changed Field", append([]string{"created"}, tracked[:]...)...))
 	fieldHistory.add(textField("OldValue", "Old Value", 255).unfiltered())
 	fieldHistory.add(textField("NewValue", "New Value", 255).unfiltered())
 	fieldHistory.readOnly = true

@@ -201,8 +201,14 @@ func (g *gen) opportunities() *object {
 	}))
 	o.add(numberField("double", "TotalOpportunityQuantity", "Quantity", 18, 2))
 	o.add(closeDate)
-	o.add(pickField("Type", "Opportunity Type", "New Business", "Existing Business", "Renewal").
-		from(weighted(g, "opptype", "New Business", 45, "Existing Business", 25, "Renewal", 22, "", 8)))
+	kind := weighted(g, "opptype", "New Business", 45, "Existing Business", 25, "Renewal", 22, "", 8)
+	o.add(pickField("Type", "Opportunity Type", "New Business", "Existing Business", "Renewal").from(kind))
+	o.add(recordTypeField().from(func(row int) value {
+		if kind(row).s == "Renewal" {
+			return idValue(rowID(prefixRecordType, recordRenewal))
+		}
+		return idValue(rowID(prefixRecordType, recordNewBusiness))
+	}))
 	o.add(textField("NextStep", "Next Step", 255).from(weighted(g, "oppnext", "Send proposal", 10, "Book technical workshop", 8, "Call procurement", 6, "Legal review", 5, "", 60)))
 	o.add(pickField("LeadSource", "Lead Source", "Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other").
 		from(weighted(g, "oppsrc", "Web", 26, "Partner Referral", 18, "Phone Inquiry", 9, "Other", 4, "", 43)))
@@ -221,21 +227,21 @@ func (g *gen) opportunities() *object {
 	for _, f := range g.viewedFields("opportunity") {
 		o.add(f)
 	}
-	part := func(name, label, typ string, of func(days int64) value) {
+	part := func(name, label, typ string, of func(year, quarter int64) value) {
 		f := newField(typ, name, label)
 		f.length = 6
 		o.add(f.computed(func(w *world, row int) value {
 			if d := w.get(o, closeDate, row); !d.isNull() {
-				return of(d.n)
+				year, month := fiscal(dayTime(d.n), w.fiscal)
+				return of(year, (month-1)/3+1)
 			}
 			return null
 		}))
 	}
-	quarter := func(days int64) int64 { return int64(dayTime(days).Month()-1)/3 + 1 }
-	part("FiscalQuarter", "Fiscal Quarter", "int", func(d int64) value { return intValue(quarter(d)) })
-	part("FiscalYear", "Fiscal Year", "int", func(d int64) value { return intValue(int64(dayTime(d).Year())) })
-	part("Fiscal", "Fiscal Period", "string", func(d int64) value {
-		return textValue(intValue(int64(dayTime(d).Year())).text() + " " + intValue(quarter(d)).text())
+	part("FiscalQuarter", "Fiscal Quarter", "int", func(_, quarter int64) value { return intValue(quarter) })
+	part("FiscalYear", "Fiscal Year", "int", func(year, _ int64) value { return intValue(year) })
+	part("Fiscal", "Fiscal Period", "string", func(year, quarter int64) value {
+		return textValue(intValue(year).text() + " " + intValue(quarter).text())
 	})
 	o.add(refField("ContactId", "Contact ID", "", "Contact").readonlyUpdate())
 	o.add(dateTimeField("LastStageChangeDate", "Last Stage Change Date").readonly().from(g.orNull("oppstg?", 30, func(row int) value {

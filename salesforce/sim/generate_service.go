@@ -38,8 +38,14 @@ func (g *gen) cases() *object {
 	o.add(pickField("Type", "Case Type", "Problem", "Feature Request", "Question").from(weighted(g, "casetype", "Problem", 50, "Question", 30, "Feature Request", 12, "", 8)))
 	statusField := pickField("Status", "Status", "New", "Working", "Escalated", "Closed").from(func(row int) value { return statuses[status(row)] })
 	o.add(statusField)
-	o.add(pickField("Reason", "Case Reason", "Installation", "Performance", "Billing", "Breakdown", "Feedback", "Other").
-		from(weighted(g, "casereason", "Installation", 15, "Performance", 15, "Billing", 15, "Breakdown", 10, "Feedback", 9, "Other", 10, "", 26)))
+	reason := weighted(g, "casereason", "Installation", 15, "Performance", 15, "Billing", 15, "Breakdown", 10, "Feedback", 9, "Other", 10, "", 26)
+	o.add(pickField("Reason", "Case Reason", "Installation", "Performance", "Billing", "Breakdown", "Feedback", "Other").from(reason))
+	o.add(recordTypeField().from(func(row int) value {
+		if reason(row).s == "Billing" {
+			return idValue(rowID(prefixRecordType, recordBilling))
+		}
+		return idValue(rowID(prefixRecordType, recordSupport))
+	}))
 	o.add(pickField("Origin", "Case Origin", "Phone", "Email", "Web").from(weighted(g, "caseorigin", "Phone", 20, "Email", 50, "Web", 30)))
 	o.add(textField("Subject", "Subject", 255).from(picked(g, "casesubj", caseTopics)))
 	o.add(pickField("Priority", "Priority", "High", "Medium", "Low").from(weighted(g, "caseprio", "High", 20, "Medium", 55, "Low", 25)))

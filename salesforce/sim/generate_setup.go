@@ -137,7 +137,7 @@ func (g *gen) setupObjects(opt *Options, secured ...*object) []*object {
 		textField("NamespacePrefix", "Namespace Prefix", 15), pickField("OrganizationType", "Edition"), textField("InstanceName", "Instance Name", 5),
 		checkField("IsSandbox", "Is Sandbox"), dateTimeField("TrialExpirationDate", "Trial Expiration Date"), checkField("IsReadOnly", "Is Read Only"),
 	}, [][]value{{
-		t(opt.OrgName), null, t("1 Market Street"), t("San Francisco"), t("US"), null, t("Integration User"), t("en_US"), t(opt.TimeZone), t("en_US"), intValue(1),
+		t(opt.OrgName), null, t("1 Market Street"), t("San Francisco"), t("US"), null, t("Integration User"), t("en_US"), t(opt.TimeZone), t("en_US"), intValue(int64(opt.FiscalYearStart)),
 		boolValue(false), null, t(kind), t(instance), boolValue(opt.Sandbox), null, boolValue(false),
 	}})
 	org.readOnly, org.first = true, orgRow(opt.Seed)
@@ -176,7 +176,12 @@ func (g *gen) setupObjects(opt *Options, secured ...*object) []*object {
 	recordType := g.fixed("012", "RecordType", "Record Type", []*field{
 		named(textField("Name", "Name", 80)).required(), textField("DeveloperName", "Record Type Name", 80).required(), textField("Description", "Description", 255),
 		textField("SobjectType", "SObject Type Name", 40).required(), checkField("IsActive", "Active"), textField("NamespacePrefix", "Namespace Prefix", 15),
-	}, nil)
+	}, [][]value{
+		{t("New Business"), t("New_Business"), t("Sales to new customers and new products."), t("Opportunity"), boolValue(true)},
+		{t("Renewal"), t("Renewal"), t("Contracts that are renewed."), t("Opportunity"), boolValue(true)},
+		{t("Support"), t("Support"), t("Questions and problems."), t("Case"), boolValue(true)},
+		{t("Billing"), t("Billing"), t("Invoices and payments."), t("Case"), boolValue(true)},
+	})
 	group := g.fixed("00G", "Group", "Group", []*field{
 		named(textField("Name", "Name", 40)).required(), textField("DeveloperName", "Developer Name", 80), pickField("Type", "Type", "Regular", "Queue"),
 	}, [][]value{{t("Support Queue"), t("Support_Queue"), t("Queue")}})

@@ -150,6 +150,7 @@ func (rq *request) runIngest(j *job) {
 	}
 	// Rows fail one by one, so the transaction as a whole cannot.
 	_ = rq.org.change(j.user, false, func(t *tx) error {
+		t.locks = lockedRows(rq.r.Context())
 		for _, row := range g.rows {
 			id, created, err := t.ingestRow(rq, j, row)
 			g.processed++

@@ -14,6 +14,7 @@ type tx struct {
 	row    int   // of that user
 	system bool  // may write fields that no client may
 	unique map[*field]map[string]int
+	locks  *rowLocks // records that a fault holds locked
 }
 
 // change runs fn on a copy of the world and publishes it when fn succeeds. Changes happen one after the other.
@@ -35,6 +36,11 @@ func (o *Org) changeLocked(user int, system bool, fn func(*tx) error) error {
 
 // change is a change by the caller of a request, alone or as part of a composite transaction.
 func (rq *request) change(system bool, fn func(*tx) error) error {
+	locks, do := lockedRows(rq.r.Context()), fn
+	fn = func(t *tx) error {
+		t.locks = locks
+		return do(t)
+	}
 	if rq.locked {
 		return rq.org.changeLocked(rq.session.user, system, fn)
 	}
@@ -111,6 +117,11 @@ func (t *tx) initial(o *object, f *field, row int) value {
 		return t.now
 	case "CreatedById", "LastModifiedById", "OwnerId", "InsertedById":
 		return t.user
+	case "RecordTypeId":
+		if types := t.w.recordTypes(o); len(types) > 0 {
+			return idValue(rowID(prefixRecordType, types[0]))
+		}
+		return null
 	}
 	switch {
 	case f.autoNumber:
@@ -282,38 +293,15 @@ func (t *tx) after(o *object, row int, old func(*field) value, vals map[*field]v
 	switch o.name {
 	case "Opportunity":
 		return t.opportunityHistory(o, row, old, vals)
-	case "FieldPermissions", "ObjectPermissions", "PermissionSetAssignment", "User", "RecordType":
+	case "FieldPermissions", "ObjectPermissions", "PermissionSetAssignment":
 		t.schemaChanged()
-	}
-	return nil
-}
-
-// opportunityHistory adds a row when stage, amount, probability or close date changed.
-func (t *tx) opportunityHistory(o *object, row int, old func(*field) value, vals map[*field]value) error {
-	moved := old == nil
-	for _, name := range [...]string{"StageName", "Amount", "Probability", "CloseDate"} {
-		f := o.field(name)
-		if v, ok := vals[f]; ok && old != nil && compare(old(f), v) != 0 {
-			moved = true
+	case "User":
+		if _, given := vals[o.field("ProfileId")]; given {
+			t.schemaChanged()
 		}
+	case "RecordType":
+		t.recordTypeAdded(row)
 	}
-	if !moved {
-		return nil
-	}
-	h := t.w.object("OpportunityHistory")
-	r := &record{}
-	for _, f := range h.fields {
-		if f.col >= 0 && f.typ != "id" {
-			if v := t.initial(h, f, 0); !v.isNull() {
-				r.set(f.col, v)
-			}
-		}
-	}
-	r.set(h.field("OpportunityId").col, idValue(rowID(o.packed, row)))
-	for _, name := range [...]string{"StageName", "Amount", "Probability", "CloseDate", "ExpectedRevenue", "ForecastCategory"} {
-		r.set(h.field(name).col, t.w.get(o, o.field(name), row))
-	}
-	t.put(h, t.w.table(h).rows, r)
 	return nil
 }
 

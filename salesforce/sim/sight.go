@@ -179,7 +179,10 @@ func (w *world) visibleField(o *object, name string) *field {
 
 // allow refuses a write that the user's permissions do not cover.
 func (t *tx) allow(o *object, p permission) error {
-	if t.system || t.w.may(o, p) {
+	switch {
+	case t.locks.take():
+		return badRequest("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record").on()
+	case t.system || t.w.may(o, p):
 		return nil
 	}
 	if p == mayCreate || o.readOnly {

@@ -40,6 +40,7 @@ type Options struct {
 	OrgName             string
 	TimeZone            string        // IANA name of the users' time zone, in which date literals are read
 	Sandbox             bool          // the org says that it is a sandbox
+	FiscalYearStart     time.Month    // in which the fiscal year begins; January by default
 	SessionTimeout      time.Duration // idle life of an access token; two hours by default
 	JobDelay            time.Duration // how long a bulk job stays in progress; none by default, so that it is complete at the first poll
 }
@@ -69,7 +70,7 @@ type Org struct {
 	jobs    jobState
 }
 
-// New makes an org. It fails only for a time zone that does not exist.
+// New makes an org. It fails only for a time zone or a month that does not exist.
 func New(opt Options) (*Org, error) {
 	if opt.Accounts == 0 {
 		opt.Accounts = DefaultAccounts
@@ -82,11 +83,15 @@ func New(opt Options) (*Org, error) {
 	opt.Username = cmp.Or(opt.Username, DefaultUsername)
 	opt.Password = cmp.Or(opt.Password, DefaultPassword)
 	opt.OrgName = cmp.Or(opt.OrgName, DefaultOrgName)
+	opt.FiscalYearStart = cmp.Or(opt.FiscalYearStart, time.January)
 	opt.TimeZone = cmp.Or(opt.TimeZone, DefaultTimeZone)
 	opt.SessionTimeout = cmp.Or(opt.SessionTimeout, 2*time.Hour)
 	opt.BaseURL = strings.TrimSuffix(opt.BaseURL, "/")
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.FiscalYearStart < time.January || opt.FiscalYearStart > time.December {
+		return nil, fmt.Errorf("simulated org: the fiscal year cannot start in month %d", opt.FiscalYearStart)
 	}
 	zone, err := time.LoadLocation(opt.TimeZone)
 	if err != nil {
@@ -106,7 +111,7 @@ func New(opt Options) (*Org, error) {
 // newWorld puts all objects and their generated rows together.
 func (o *Org) newWorld() *world {
 	g := o.gen
-	w := &world{org: o, objects: map[string]*object{}, byPrefix: map[int64]*object{}, hidden: map[string]bool{}, schemaAt: o.now(), sights: &sights{}}
+	w := &world{org: o, objects: map[string]*object{}, byPrefix: map[int64]*object{}, hidden: map[string]bool{}, schemaAt: o.now(), sights: &sights{}, fiscal: o.opt.FiscalYearStart}
 	account, contact, opportunity, cases, items := g.accounts(), g.contacts(), g.opportunities(), g.cases(), g.feedItems()
 	subscription, plan := g.subscriptions(), g.plans()
 	list := []*object{account, contact, opportunity, g.stageObject(), g.contactRoles(), cases, g.caseComments(), g.emails(), g.tasks(),

@@ -238,6 +238,17 @@ func (o *Org) Advance(d time.Duration) { o.offset.Add(int64(d)) }
 // Now returns the org's clock.
 func (o *Org) Now() time.Time { return o.now() }
 
+// SetFiscalYearStart sets the month in which the fiscal year begins. It fails for what is not a month.
+func (o *Org) SetFiscalYearStart(month time.Month) error {
+	if month < time.January || month > time.December {
+		return fmt.Errorf("simulated org: the fiscal year cannot start in month %d", month)
+	}
+	return o.steer("Organization", func(t *tx, org *object) error {
+		t.w.fiscal = month
+		return t.update(org, 0, map[string]any{"FiscalYearStartMonth": int(month)})
+	})
+}
+
 // SetMultiCurrency turns multiple currencies on or off: currency literals in queries and CurrencyIsoCode on every record with an owner.
 func (o *Org) SetMultiCurrency(on bool) {
 	// The function cannot fail, so neither can the change.

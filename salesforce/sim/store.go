@@ -120,6 +120,7 @@ type world struct {
 	sights       *sights         // what the users see
 	sight        *sight          // of the user who looks at this copy of the world
 	multiCurrent bool            // multi-currency is on
+	fiscal       time.Month      // in which the fiscal year begins
 }
 
 func (w *world) clone() *world {
