@@ -191,7 +191,7 @@ func (s *scene) accountIDs() (ids []string) {
 func (s *scene) action(r db.Run, id string) string {
 	s.t.Helper()
 	var action []string
-	s.must(s.sql.Select(&action, `SELECT action FROM millrace.audit_log WHERE run_id = $1 AND sf_id = $2`, r.ID, id))
+	s.must(s.sql.Select(&action, `SELECT action FROM millrace.audit_log WHERE run_id = $1 AND sf_id = $2 ORDER BY at`, r.ID, id))
 	return strings.Join(action, ", ")
 }
 
