@@ -84,7 +84,7 @@ func (s *Server) accounts(w http.ResponseWriter, r *http.Request) error {
 	shell.Refresh = banner.Run != nil && banner.Run.State.Active()
 	view := views.Accounts{
 		Shell: shell, OrgName: connectionName(c), Banner: banner, Action: orgPath(c.ID, "/accounts"), Here: accountsAddress(q), Search: q.Search, Type: q.Type,
-		Desc: q.Desc, PerPage: q.PerPage, Columns: sortable(q), Pages: accountPages(q, len(rows), total),
+		Desc: q.Desc, PerPage: q.PerPage, Columns: sortable(q), Pages: accountPages(q, len(rows), total), WhyHref: orgPath(c.ID, "/accounts/why"),
 	}
 	if q.Sort != "name" {
 		view.Sort = q.Sort
@@ -153,10 +153,14 @@ func accountPages(q db.AccountQuery, rows, total int) ui.Pages {
 
 // noAccounts names the cause of an empty list and the next step.
 func noAccounts(q db.AccountQuery, banner views.Banner, clear string, admin bool) *views.Empty {
+	why := ""
+	if q.Search != "" {
+		why = withQuery(orgPath(q.ConnectionID, "/accounts/why"), url.Values{"q": {q.Search}})
+	}
 	settingsPath := orgPath(q.ConnectionID, "/settings/account-filtering")
 	switch {
 	case q.Search != "" || q.Type != "":
-		return &views.Empty{Title: "No account matches", Text: "No synced account fits this search. Leavers are searched too.", Href: clear, Label: "Show all accounts"}
+		return &views.Empty{Title: "No account matches", Text: "No synced account fits this search. Leavers are searched too.", Href: clear, Label: "Show all accounts", Why: why}
 	case banner.Run != nil && banner.Run.State.Active():
 		return &views.Empty{Title: "The sync is under way", Text: "The first accounts show up here as soon as their page is stored."}
 	case banner.Run == nil && admin:
@@ -202,7 +206,12 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, p := range people {
-		view.Contacts = append(view.Contacts, contactRow(c, p))
+		row := contactRow(c, p)
+		row.Skipped = p.Skipped
+		view.Contacts = append(view.Contacts, row)
+	}
+	if view.ContactsSkipped, err = s.contactsSkipped(r, c, a); err != nil {
+		return err
 	}
 	view.ContactsTotal, view.ContactPages = n, relatedPages(r, offsets, "contacts", len(people), n, "contact")
 	deals, n, err := s.DB.AccountOpportunities(r.Context(), c.ID, a.SFID, relatedRows, offsets["opportunities"])
@@ -215,3 +224,21 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 	view.OpportunitiesTotal, view.OpportunityPages = n, relatedPages(r, offsets, "opportunities", len(deals), n, "opportunity")
 	return s.render(w, r, http.StatusOK, views.AccountPage(view))
 }
+
+// contactsSkipped says how many of the account's contacts the sync skips, and why.
+func (s *Server) contactsSkipped(r *http.Request, c db.Connection, a db.Account) ([]string, error) {
+	skips, err := s.DB.AccountSkips(r.Context(), c.ID, a.SFID)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, k := range skips {
+		if k.Object == "Contact" {
+			out = append(out, ui.Plural(k.N, "contact is", "contacts are")+" skipped: "+lowerFirst(k.Reason)+".")
+		}
+	}
+	return out, nil
+}
+
+// lowerFirst makes a sentence fit into the middle of another.
+func lowerFirst(s string) string { return strings.ToLower(s[:min(1, len(s))]) + s[min(1, len(s)):] }

@@ -70,7 +70,7 @@ func TestAccountsList(t *testing.T) {
 	b.follow(b.get(list+"?per=50&page=9").is(http.StatusSeeOther)).says("nav[aria-label=Pages]", "51–66 of 66")
 	b.get(list+"?type=customer").says("nav[aria-label=Pages]", "20 accounts")
 	found := b.get(list + "?q=" + url.QueryEscape("Account 0001"))
-	found.says("#account-list tbody", "Account 0001", "Left the filter")
+	found.says("#account-list tbody", "Account 0001", "No longer returned")
 	if n := len(found.all("#account-list tbody tr")); n != 1 {
 		t.Errorf("the search finds %d", n)
 	}
@@ -130,7 +130,7 @@ func TestAccountPage(t *testing.T) {
 	a.fill(c, 2)
 	b := a.as(a.viewer)
 	p := b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).is(http.StatusOK)
-	p.says("main", "Account 0001", "This account left the filter", "no contacts")
+	p.says("main", "Account 0001", "Salesforce no longer returns this account", "was deleted", "lost access", "no contacts")
 	p.has("a[href='https://acme.my.salesforce.com/001000000000001AAA'][target=_blank][rel~=noopener]")
 	p.has("[data-copy='001000000000001AAA']")
 	if got := b.get(orgPath(c.ID, "/accounts/001000000000001")).is(http.StatusSeeOther).Header.Get("Location"); got != orgPath(c.ID, "/accounts/001000000000001AAA") {

@@ -16,6 +16,7 @@ func runPath(connectionID int64, shortID string) string {
 func runLine(run db.Run) views.RunLine {
 	return views.RunLine{
 		ShortID: run.ShortID, Href: runPath(run.ConnectionID, run.ShortID), State: views.RunState(run.State), Outcome: run.Outcome, Error: run.Error,
+		Surprising:   run.Surprising,
 		TriggerLabel: triggerLabels[run.Trigger], By: run.RequestedByName, CreatedAt: run.CreatedAt, StartedAt: run.StartedAt,
 		FinishedAt: run.FinishedAt, Version: run.SettingsVersion,
 	}
@@ -33,9 +34,10 @@ func (s *Server) bannerRun(r *http.Request, run db.Run) (views.BannerRun, error)
 	if err != nil {
 		return out, err
 	}
-	out.Done, out.PerSecond, out.Left = p.Read, p.PerSecond, p.Remaining
+	out.Done, out.PerSecond, out.Left, out.Stalled = p.Read+p.InFlight, p.PerSecond, p.Remaining, p.Stalled
 	if p.Known {
 		out.Total = p.Expected
+		out.Done = min(out.Done, out.Total) // what is in flight is a second old
 	}
 	return out, nil
 }

@@ -21,7 +21,7 @@ func (s *Server) disconnectForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	accounts, _, err := s.DB.CountAccounts(r.Context(), c.ID)
+	accounts, left, err := s.DB.CountAccounts(r.Context(), c.ID)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (s *Server) disconnectForm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.render(w, r, http.StatusOK, views.DisconnectPage(views.Disconnect{
-		Shell: shell, Org: orgView(c), Accounts: accounts, ActiveRun: latest != nil && latest.State.Active(), Action: orgPath(c.ID, "/disconnect"),
+		Shell: shell, Org: orgView(c), Accounts: accounts - left, Left: left, ActiveRun: latest != nil && latest.State.Active(), Action: orgPath(c.ID, "/disconnect"),
 	}))
 }
 

@@ -35,7 +35,7 @@ func (s *Server) integrations(w http.ResponseWriter, r *http.Request) error {
 			}
 			view.Banner = &banner
 			view.Shell.Refresh = banner.Run != nil && banner.Run.State.Active()
-			first = firstSteps{connection: &c, saved: card.VersionText != "", run: banner.Run, accounts: card.Accounts}
+			first = firstSteps{connection: &c, saved: card.VersionText != "", run: banner.Run, accounts: card.Accounts + card.Left}
 		}
 	}
 	if shell.Viewer.Admin {
@@ -49,13 +49,13 @@ func (s *Server) connectionCard(r *http.Request, c db.Connection) (views.Connect
 	if err != nil {
 		return views.ConnectionCard{}, err
 	}
-	accounts, _, err := s.DB.CountAccounts(r.Context(), c.ID)
+	accounts, left, err := s.DB.CountAccounts(r.Context(), c.ID)
 	if err != nil {
 		return views.ConnectionCard{}, err
 	}
 	card := views.ConnectionCard{
 		Org: orgView(c), Status: views.ConnectionStatus(c.Status), Reason: c.StatusReason, OrgID: c.OrgID,
-		DisplayName: c.DisplayName, ConnectedAt: c.ConnectedAt, Accounts: accounts,
+		DisplayName: c.DisplayName, ConnectedAt: c.ConnectedAt, Accounts: accounts - left, Left: left,
 		SettingsHref: orgPath(c.ID, "/settings/account-filtering"), AccountsHref: orgPath(c.ID, "/accounts"),
 		ReconnectHref: connectPath + "?connection=" + strconv.FormatInt(c.ID, 10), DisconnectHref: orgPath(c.ID, "/disconnect"),
 	}

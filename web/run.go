@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/views"
+	"millrace/views/ui"
 )
 
 // runs lists a connection's runs, newest first.
@@ -120,6 +122,9 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 		view.Steps = append(view.Steps, stepRow(step))
 		view.ErrorsTotal += int(step.Failed)
 	}
+	if err := s.addSkips(r, c, run, &view); err != nil {
+		return err
+	}
 	const shown = 100
 	list, err := s.DB.RunErrors(r.Context(), run.ID, shown, 0)
 	if err != nil {
@@ -135,8 +140,8 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 func stepRow(step db.RunStep) views.StepRow {
 	row := views.StepRow{
 		Label: step.Label, Object: step.Object, State: step.State, Mode: modeLabels[string(step.Mode)], Query: step.Query, Note: step.Note, Expected: -1,
-		Read: step.Read, Created: step.Created, Updated: step.Updated, Unchanged: step.Unchanged, Skipped: step.Skipped + step.Elsewhere,
-		Failed: step.Failed, LeftFilter: step.LeftFilter,
+		Read: step.Read, Created: step.Created, Updated: step.Updated, Unchanged: step.Unchanged, Skipped: step.Skipped,
+		Elsewhere: step.Elsewhere, Failed: step.Failed, LeftFilter: step.LeftFilter, Facts: stepFacts(step),
 	}
 	if step.Expected != nil {
 		row.Expected = *step.Expected
@@ -149,6 +154,46 @@ func stepRow(step db.RunStep) views.StepRow {
 		row.Took = end.Sub(*step.StartedAt)
 	}
 	return row
+}
+
+// stepFacts says what stands behind the counts of a step.
+func stepFacts(step db.RunStep) (facts []string) {
+	table, _ := pipeline.TableOf(step.Object)
+	if step.Skipped > 0 {
+		facts = append(facts, ui.Count(step.Skipped)+" skipped: "+lowerFirst(table.Lacking))
+	}
+	switch {
+	case step.Elsewhere > 0 && table.Typed:
+		facts = append(facts, ui.Count(step.Elsewhere)+" matched an earlier filter")
+	case step.Elsewhere > 0:
+		facts = append(facts, ui.Count(step.Elsewhere)+" of accounts that are not synced")
+	}
+	if step.Deleted > 0 {
+		facts = append(facts, ui.Count(step.Deleted)+" of the "+ui.Count(step.LeftFilter)+" that left were deleted in Salesforce")
+	}
+	return facts
+}
+
+// addSkips adds to the page of an ended run a part of the records that it skipped.
+func (s *Server) addSkips(r *http.Request, c db.Connection, run db.Run, view *views.Run) error {
+	if run.State.Active() {
+		return nil
+	}
+	offsets := map[string]int{"skipped": readOffset(r, "skipped")}
+	list, total, err := s.DB.RunSkips(r.Context(), c.ID, run.ID, relatedRows, offsets["skipped"])
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		row := views.SkipRow{Object: k.Object, ID: k.SFID, Href: recordURL(c, k.SFID), AccountID: k.AccountID, Reason: k.Reason, New: k.New}
+		if k.AccountID != "" {
+			row.AccountHref = orgPath(c.ID, "/accounts/"+k.AccountID)
+		}
+		view.Skips = append(view.Skips, row)
+	}
+	view.SkipsPages = relatedPages(r, offsets, "skipped", len(list), int(total), "skipped record")
+	view.SkipsPages.Nouns = "skipped records"
+	return nil
 }
 
 var modeLabels = map[string]string{"bulk": "Bulk API 2.0", "rest": "REST"}
