@@ -2,6 +2,7 @@ package sim
 
 import (
 	"crypto/rand"
+	"crypto/rsa"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,6 +28,9 @@ type authState struct {
 	sessions map[string]*session
 	browsers map[string]*browser // signed-in browsers by cookie
 	order    []*grant
+	devices  map[string]*device // by device code
+
+	certificate *rsa.PublicKey // whose assertions are believed; nil for none
 
 	revokedAt time.Time // when every approval ended last
 }
@@ -67,6 +71,7 @@ type browser struct {
 func (a *authState) init(rotate bool) {
 	a.rotate = rotate
 	a.codes, a.grants, a.sessions, a.browsers = map[string]*authCode{}, map[string]*grant{}, map[string]*session{}, map[string]*browser{}
+	a.devices = map[string]*device{}
 }
 
 const tokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
@@ -169,15 +174,21 @@ func hasScope(scopes, one string) bool { return slices.Contains(strings.Fields(s
 
 // userByName finds the active user of a username and password. A security token after the password is accepted, as clients append one.
 func (o *Org) userByName(username, password string) (row int, ok bool) {
-	w := o.world.Load()
-	users := w.object("User")
-	name, active := users.field("Username"), users.field("IsActive")
 	if !strings.HasPrefix(password, o.opt.Password) {
 		return 0, false
 	}
+	row, ok = o.userNamed(username)
+	return row, ok && o.userActive(row)
+}
+
+// userNamed finds the user of a username, active or not.
+func (o *Org) userNamed(username string) (row int, ok bool) {
+	w := o.world.Load()
+	users := w.object("User")
+	name := users.field("Username")
 	for row := range w.table(users).rows {
 		if strings.EqualFold(w.get(users, name, row).s, username) && w.table(users).alive(row) {
-			return row, w.get(users, active, row).isTrue()
+			return row, true
 		}
 	}
 	return 0, false

@@ -121,6 +121,7 @@ var controlActions = map[string]func(*Org, input) (any, error){
 	},
 	"advance":     func(o *Org, in input) (any, error) { o.Advance(in.duration("by")); return nil, nil },
 	"fiscal-year": func(o *Org, in input) (any, error) { return nil, o.SetFiscalYearStart(time.Month(in.number("month"))) },
+	"certificate": func(o *Org, in input) (any, error) { return nil, o.RegisterCertificate(in.text("pem")) },
 	"move-stage":  func(o *Org, in input) (any, error) { return nil, o.MoveStage(in.text("id"), in.text("stage")) },
 	"currency":    func(o *Org, in input) (any, error) { o.SetMultiCurrency(in.flag("on")); return nil, nil },
 	"fault": func(o *Org, in input) (any, error) {

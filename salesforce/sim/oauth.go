@@ -93,7 +93,17 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 	grantType := r.Form.Get("grant_type")
 	switch grantType {
 	case "authorization_code", "refresh_token", "client_credentials", "password":
+	case grantJWT:
+		o.bearerAssertion(w, r)
+		return
+	case "device":
+		o.pollDevice(w, r)
+		return
 	case "":
+		if r.Form.Get("response_type") == "device_code" {
+			o.startDevice(w, r)
+			return
+		}
 		oauthError(w, "invalid_request", "grant_type is required")
 		return
 	default:

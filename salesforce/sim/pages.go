@@ -11,6 +11,10 @@ func (o *Org) servePages(w http.ResponseWriter, r *http.Request, path string) {
 		o.page(w, http.StatusOK, "home", map[string]any{})
 		return
 	}
+	if path == devicePage {
+		o.connectDevice(w, r)
+		return
+	}
 	seg := strings.Split(path[1:], "/")
 	last := seg[len(seg)-1]
 	if lower(seg[0]) == "lightning" && len(seg) >= 4 { // /lightning/r/Account/001…/view

@@ -41,6 +41,7 @@ type Options struct {
 	TimeZone            string        // IANA name of the users' time zone, in which date literals are read
 	Sandbox             bool          // the org says that it is a sandbox
 	FiscalYearStart     time.Month    // in which the fiscal year begins; January by default
+	Certificate         string        // PEM of the certificate whose assertions the JWT bearer grant believes; none by default
 	SessionTimeout      time.Duration // idle life of an access token; two hours by default
 	JobDelay            time.Duration // how long a bulk job stays in progress; none by default, so that it is complete at the first poll
 }
@@ -70,7 +71,7 @@ type Org struct {
 	jobs    jobState
 }
 
-// New makes an org. It fails only for a time zone or a month that does not exist.
+// New makes an org. It fails for a time zone or a month that does not exist, and for a certificate that is none.
 func New(opt Options) (*Org, error) {
 	if opt.Accounts == 0 {
 		opt.Accounts = DefaultAccounts
@@ -103,6 +104,11 @@ func New(opt Options) (*Org, error) {
 	}
 	o.gen = newGen(opt.Seed, opt.Accounts, opt.Epoch)
 	o.auth.init(opt.RotateRefreshTokens)
+	if opt.Certificate != "" {
+		if err := o.RegisterCertificate(opt.Certificate); err != nil {
+			return nil, err
+		}
+	}
 	o.usage.limit = int64(opt.DailyAPILimit)
 	o.world.Store(o.newWorld())
 	return o, nil
