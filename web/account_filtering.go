@@ -42,6 +42,7 @@ type filteringPage struct {
 	builders   map[string]*builder // by field path; of the boxes that are edited as rows
 	whyNot     map[string]string   // by field path
 	schema     soql.Schema         // for the builders
+	overlap    *views.Overlap
 }
 
 // loadFiltering starts the page with what is saved.
@@ -104,7 +105,7 @@ func (s *Server) renderFiltering(w http.ResponseWriter, r *http.Request, status 
 	}
 	view := views.AccountFiltering{
 		Frame: frame, Mode: p.shown.Accounts.Mode, ModeErrors: p.errs[settings.PathMode], Note: p.note, NoteErrors: p.noteErrors, Base: p.base,
-		Blocked: p.blocked, Conflict: p.conflict, Offline: offline(p.connection),
+		Blocked: p.blocked, Conflict: p.conflict, Offline: offline(p.connection), Overlap: p.overlap,
 	}
 	if p.blocked != nil {
 		view.Frame.State = views.SectionProblems

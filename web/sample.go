@@ -89,12 +89,12 @@ func (o *org) fillSamples(ctx context.Context, out *views.FilterResult) error {
 		return err
 	}
 	for _, row := range rows.Records {
-		i := slices.Index(ids, textOf(row["Id"]))
+		i := slices.Index(ids, valueText(row["Id"]))
 		if i < 0 {
 			continue
 		}
 		for _, name := range fields[1:] {
-			out.Samples[i].Values = append(out.Samples[i].Values, textOf(along(row, name)))
+			out.Samples[i].Values = append(out.Samples[i].Values, valueText(along(row, name)))
 		}
 	}
 	return nil
@@ -110,8 +110,8 @@ func along(record map[string]any, path string) any {
 	return along(parent, rest)
 }
 
-// textOf writes a value of a record as people read it.
-func textOf(value any) string {
+// valueText writes a value of a record as people read it.
+func valueText(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return ""
@@ -122,7 +122,7 @@ func textOf(value any) string {
 	case map[string]any: // a compound field: its parts, without what the API says about it
 		var parts []string
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if text := textOf(v[key]); text != "" && key != "attributes" {
+			if text := valueText(v[key]); text != "" && key != "attributes" {
 				parts = append(parts, text)
 			}
 		}
