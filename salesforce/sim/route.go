@@ -58,12 +58,14 @@ func init() {
 		{"GET", "queryall", (*request).runQueryAll},
 		{"GET", "query/*", (*request).queryMore},
 		{"GET", "queryall/*", (*request).queryMore},
+		{"GET", "search", (*request).runSearch},
+		{"GET,POST", "parameterizedsearch", (*request).parameterizedSearch},
 		{"GET,POST", "jobs/query", (*request).queryJobs},
 		{"GET,PATCH,DELETE", "jobs/query/*", (*request).queryJob},
 		{"GET", "jobs/query/*/results", (*request).jobResults},
 		{"GET", "jobs/query/*/resultpages", (*request).jobResultPages},
 	}
-	resources = append(resources, writeResources...)
+	resources = append(append(resources, writeResources...), chatterResources...)
 }
 
 // ServeHTTP serves the whole org: sign-in, data and control.
