@@ -86,6 +86,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	refuseTexts(r, view.Errors, "environment", "login_url", "client_id", "client_secret")
 	callback := s.callbackURL(r)
 	if callback == "" {
 		view.Errors["callback"] = append(view.Errors["callback"], "This server does not know its own address, so Salesforce could not send you back. Set MILLRACE_BASE_URL to the address that you see in your browser.")

@@ -90,6 +90,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *failure) {
 	if f.status >= 500 && r.Method == http.MethodGet {
 		view.Retry = localPath(r.URL.RequestURI())
 	}
+	// A request that may not be carried out is never offered for another try: it may be another site's.
+	if f.status != http.StatusForbidden {
+		view.Kept, view.Again = keptOf(r, pressed...), r.URL.EscapedPath()
+	}
 	page := views.FailurePage(views.Bare{Title: f.title, Theme: theme(r)}, view)
 	// The frame needs the database; a failure of that is shown without it.
 	if v.user.ID != 0 && f.status < 500 {

@@ -19,6 +19,7 @@ var flashes = map[string]struct {
 	"saved-first":     {ui.Success, "Saved as v1. The first sync has started."},
 	"saved":           {ui.Success, "Saved as v%. It takes effect with the next sync; Run Sync Job starts one now."},
 	"nothing-changed": {ui.Informs, "Nothing has changed, so there is no new version."},
+	"kept":            {ui.Warning, "What you typed before you were signed out is back. Nothing of it is saved yet."},
 	"run-started":     {ui.Success, "Sync % was requested. It starts as soon as a runner is free."},
 	"run-active":      {ui.Informs, "Sync % is active already, so no second one was started."},
 	"run-cancelled":   {ui.Success, "Cancelling %. What it has stored so far stays."},
@@ -39,8 +40,11 @@ func (s *Server) flashCookie(value string, maxAge int) *http.Cookie {
 	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: s.Secure, SameSite: http.SameSiteLaxMode}
 }
 
-// takeFlashes returns the message that waits, once.
+// takeFlashes returns the message of this answer, or else the one that waits, once.
 func (s *Server) takeFlashes(w http.ResponseWriter, r *http.Request) []ui.Flash {
+	if f, ok := flashes[visitOf(r).notice]; ok {
+		return []ui.Flash{{Tone: f.tone, Text: f.text}}
+	}
 	c, err := r.Cookie(s.flashCookie("", 0).Name)
 	if err != nil {
 		return nil

@@ -27,6 +27,7 @@ type visit struct {
 	requestID string
 	sessionID string // set once the request is known to be signed in
 	user      db.User
+	notice    string // key of the message that this answer shows, besides the one that waits
 }
 
 type visitKey struct{}
@@ -113,8 +114,11 @@ func (s *Server) secured(next http.Handler) http.Handler {
 func limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := int64(formLimit)
-		if strings.Contains(r.URL.Path, "/settings/") {
+		switch {
+		case strings.Contains(r.URL.Path, "/settings/"):
 			limit = settingsLimit
+		case r.URL.Path == "/sign-in" && keptPage(r.URL.Query().Get("next")) != "": // it carries a settings form
+			limit = keptLimit + formLimit
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)

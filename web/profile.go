@@ -86,6 +86,10 @@ func (s *Server) savePassword(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	user := visitOf(r).user
+	refused := map[string][]string{}
+	if refuseTexts(r, refused, "current", "password"); len(refused) > 0 {
+		return s.profilePage(w, r, http.StatusUnprocessableEntity, user.TimeZone, refused)
+	}
 	refuse := func(field, sentence string) error {
 		return s.profilePage(w, r, http.StatusUnprocessableEntity, user.TimeZone, map[string][]string{field: {sentence}})
 	}

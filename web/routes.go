@@ -80,7 +80,7 @@ func (s *Server) routes() []route {
 func (s *Server) mux() http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range s.routes() {
-		h := rt.handler
+		h := readable(rt.handler)
 		switch rt.access {
 		case signedIn:
 			h = s.requireUser(h)

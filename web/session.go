@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"millrace/db"
+	"millrace/views"
 )
 
 // cookieStore is a gorilla sessions.Store that carries nothing but the session's opaque id: 256 random bits, which need no signature. Whom it
@@ -97,19 +99,12 @@ func (s *Server) requireUser(next handler) handler {
 
 // askToSignIn leads to the sign-in page. A request by htmx is told to load it as a page, so that it never ends up inside another one.
 func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) error {
-	next := ""
-	switch {
-	case r.URL.Path == callbackPath:
-		next = "/integrations/salesforce/connect" // a code must not travel on, and its state was bound to the old session
-	case r.Method == http.MethodGet && r.Header.Get("HX-Request") == "":
-		next = r.URL.RequestURI()
-	default:
-		if from, err := url.Parse(r.Header.Get("HX-Current-URL")); err == nil && from.Path != "" {
-			next = from.RequestURI()
-		}
+	next := wayBack(r)
+	if fields := keptOf(r); len(fields) > 0 && r.Header.Get("HX-Request") == "" {
+		return s.signInPage(w, r, http.StatusUnauthorized, views.SignIn{Next: keptPage(r.URL.Path), Kept: fields})
 	}
 	target := "/sign-in"
-	if next = localPath(next); next != "/" {
+	if next != "/" {
 		target += "?next=" + url.QueryEscape(next)
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -121,6 +116,24 @@ func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.Redirect(w, r, target, http.StatusSeeOther)
 	return nil
+}
+
+// wayBack returns the local path of the page that a request belongs to, to come back to after signing in.
+func wayBack(r *http.Request) string {
+	if r.URL.Path == callbackPath {
+		return connectPath // a code must not travel on, and its state was bound to the old session
+	}
+	if r.Method == http.MethodGet && r.Header.Get("HX-Request") == "" {
+		return localPath(r.URL.RequestURI())
+	}
+	from, err := url.Parse(cmp.Or(r.Header.Get("HX-Current-URL"), r.Header.Get("Referer")))
+	if err != nil || from.Path == "" {
+		return cmp.Or(keptPage(r.URL.Path), "/")
+	}
+	if page := keptPage(from.Path); page != "" {
+		return localPath(page) // the page may have answered a POST to an address below its own
+	}
+	return localPath(from.RequestURI())
 }
 
 // localPath returns path if it is one of this server, else "/". A redirect never goes where a request says unless it passes here.

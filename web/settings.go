@@ -51,5 +51,8 @@ func readNote(r *http.Request) (note string, problem string) {
 	if n := len([]rune(note)); n > 200 {
 		return note, "The note has " + strconv.Itoa(n) + " characters; 200 is the most."
 	}
+	if !storable(note) {
+		return note, badText
+	}
 	return note, ""
 }

@@ -40,6 +40,7 @@ func (s *Server) setup(w http.ResponseWriter, r *http.Request) error {
 	if view.Name == "" || len(view.Name) > 400 {
 		view.Errors["name"] = []string{"Enter your name; it is shown beside what you save."}
 	}
+	refuseTexts(r, view.Errors, "name", "email", "password")
 	if len(view.Errors) > 0 {
 		return s.setupPage(w, r, http.StatusUnprocessableEntity, view)
 	}
@@ -57,5 +58,8 @@ func (s *Server) setup(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	return s.open(w, r, user, "/integrations")
+	if err := s.begin(w, r, user); err != nil {
+		return err
+	}
+	return s.see(w, r, "/integrations", "", "")
 }

@@ -44,6 +44,9 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	view := views.SignIn{Email: r.PostForm.Get("email"), Next: localPath(r.PostForm.Get("next"))}
+	if keptPage(view.Next) == view.Next {
+		view.Kept = kept(r.PostForm)
+	}
 	user, err := s.DB.Authenticate(r.Context(), view.Email, r.PostForm.Get("password"), clientIP(r))
 	var throttled *db.ThrottledError
 	switch {
@@ -58,11 +61,17 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	return s.open(w, r, user, view.Next)
+	if err := s.begin(w, r, user); err != nil {
+		return err
+	}
+	if len(view.Kept) > 0 && user.Role == db.RoleAdmin {
+		return s.resume(w, r, view.Next)
+	}
+	return s.see(w, r, view.Next, "", "")
 }
 
-// open starts a session for user under a new id, ends the one that the browser had, and goes to next.
-func (s *Server) open(w http.ResponseWriter, r *http.Request, user db.User, next string) error {
+// begin starts a session for user under a new id and ends the one that the browser had.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, user db.User) error {
 	if old := s.sessionID(r); old != "" {
 		if err := s.DB.EndSession(r.Context(), old); err != nil {
 			return err
@@ -75,8 +84,10 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, user db.User, next
 	if err := s.setSessionID(w, r, id); err != nil {
 		return err
 	}
-	s.Log.InfoContext(r.Context(), "signed in", "request_id", visitOf(r).requestID, "user_id", user.ID)
-	return s.see(w, r, next, "", "")
+	v := visitOf(r)
+	v.sessionID, v.user = id, user
+	s.Log.InfoContext(r.Context(), "signed in", "request_id", v.requestID, "user_id", user.ID)
+	return nil
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
