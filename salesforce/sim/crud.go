@@ -30,6 +30,7 @@ var writeResources = []resource{
 	{"GET", "tooling/sobjects", (*request).describeGlobal},
 	{"POST", "tooling/sobjects/customfield", (*request).toolingCreateField},
 	{"GET", "recent", (*request).emptyList},
+	{"GET", "quickactions", (*request).emptyList},
 	{"GET", "tabs", (*request).emptyList},
 	{"GET", "theme", (*request).theme},
 }
