@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -97,6 +98,11 @@ func (b *browser) listen(event any) {
 		if e.Entry.Level == log.EntryLevelError && !strings.Contains(e.Entry.Text, "Failed to load resource") {
 			b.complaints = append(b.complaints, e.Entry.Text)
 		}
+	case *page.EventJavascriptDialogOpening:
+		// The question whether to leave a page with unsaved changes: yes. Answering waits for the browser, which this function must not.
+		go func() {
+			_ = call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}) // only fails when the page has gone
+		}()
 	case *runtime.EventExceptionThrown:
 		b.complaints = append(b.complaints, fmt.Sprintf("%s (%s:%d)", e.ExceptionDetails.Text, e.ExceptionDetails.URL, e.ExceptionDetails.LineNumber))
 	}
@@ -165,7 +171,7 @@ func (b *browser) waitFor(what, expression string) {
 	b.t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
-		if ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)); err == nil && ok {
+		if ok, err := quickly(b, chromedp.Evaluate[bool](expression)); err == nil && ok {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -174,6 +180,13 @@ func (b *browser) waitFor(what, expression string) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+// quickly runs what a browser answers at once unless it hangs, as behind a dialog.
+func quickly[T any](b *browser, action chromedp.Action[T]) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, action)
 }
 
 func quoteJS(s string) string {
@@ -185,13 +198,13 @@ func quoteJS(s string) string {
 }
 
 func (b *browser) location() string {
-	at, _ := chromedp.Run(b.ctx, chromedp.Location())
+	at, _ := quickly(b, chromedp.Location())
 	return at
 }
 
 // text returns the visible text of the first match, or nothing.
 func (b *browser) text(selector string) string {
-	s, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector)))
+	s, _ := quickly(b, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector)))
 	return s
 }
 
@@ -215,7 +228,7 @@ func (b *browser) count(selector string) int {
 
 // shot keeps a picture of the whole page in shots/, which is not part of the repository.
 func (b *browser) shot(name string) {
-	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	png, err := quickly(b, chromedp.FullScreenshot(100))
 	if err != nil {
 		return
 	}
