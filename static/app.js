@@ -153,9 +153,10 @@
   // Shortcuts: Ctrl/Cmd+Enter validates the box in use, Ctrl/Cmd+S saves, / finds.
   document.addEventListener("keydown", (e) => {
     const field = e.target;
-    if ((e.ctrlKey || e.metaKey) && e.key === "Enter" && field.dataset?.validate) {
+    const box = field.closest?.("[data-box]");
+    if ((e.ctrlKey || e.metaKey) && e.key === "Enter" && box) {
       e.preventDefault();
-      document.getElementById(field.dataset.validate)?.click();
+      document.getElementById(`validate-${box.dataset.box}`)?.click();
     } else if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "s") {
       const save = document.querySelector("[data-save]");
       if (save) {

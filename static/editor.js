@@ -37,6 +37,7 @@
   let asked = null; // the request on its way
   let timer = 0;
   let quiet = false; // an accepted option or Escape keeps the list closed until the next key
+  let taken = false; // Enter has taken an option and is still down
   const say = document.createElement("div");
   say.className = "sr-only";
   say.setAttribute("role", "status");
@@ -131,6 +132,7 @@
         return ask(field, true);
       }
       if (!box || box.field !== field) {
+        if (e.key === "Escape") close(); // also what is still being asked for
         if (combo(field) && e.key === "ArrowDown") {
           e.preventDefault();
           ask(field, true);
@@ -138,10 +140,12 @@
         return;
       }
       const last = box.options.length - 1;
+      const takes = (e.key === "Enter" || e.key === "Tab") && box.at >= 0 && !e.ctrlKey && !e.metaKey && !e.shiftKey;
+      if (takes && e.key === "Enter") taken = true; // the line break that the key also stands for is not wanted
       if (e.key === "ArrowDown") mark(box.at >= last ? 0 : box.at + 1);
       else if (e.key === "ArrowUp") mark(box.at <= 0 ? last : box.at - 1);
       else if (e.key === "Escape") close();
-      else if ((e.key === "Enter" || e.key === "Tab") && box.at >= 0 && !e.ctrlKey && !e.metaKey && !e.shiftKey) accept(box.options[box.at]);
+      else if (takes) accept(box.options[box.at]);
       else {
         if (/^(Enter|Tab|ArrowLeft|ArrowRight|Home|End)$/.test(e.key)) close();
         return;
@@ -151,6 +155,10 @@
     },
     true,
   );
+  document.addEventListener("beforeinput", (e) => {
+    if (taken && e.inputType === "insertLineBreak") e.preventDefault();
+  });
+  document.addEventListener("keyup", () => (taken = false));
   // The pointer takes an option without taking the focus.
   document.addEventListener("pointerdown", (e) => {
     const option = box && e.target.closest?.("[role=option]");

@@ -44,7 +44,7 @@ func TestValidate(t *testing.T) {
 
 	// The filtered fields are the columns, over relationships too.
 	p = b.post(path+"/validate", validating("Owner.Name != null AND AnnualRevenue >= 0 AND Name != 'x'")).is(http.StatusOK)
-	p.says("#result-accounts-single thead", "Full Name", "Annual Revenue")
+	p.says("#result-accounts-single thead", "Owner: Full Name", "Annual Revenue")
 	if cells := p.all("#result-accounts-single tbody tr:first-child td"); len(cells) != 4 {
 		t.Errorf("%d columns instead of name, id and the two filtered fields", len(cells))
 	}

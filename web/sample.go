@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -57,10 +59,18 @@ func filteredColumns(filter string, schema soql.Schema) []views.SampleColumn {
 	}
 	for _, name := range names {
 		if path, f, problem := soql.FieldAt(name, "Account", schema); problem == "" && isExtra(path) && len(out) < sampleColumns {
-			out = append(out, views.SampleColumn{Name: path, Label: f.Label, Num: soql.InputOf(f, soql.OpEquals).Kind == soql.InputNumber})
+			out = append(out, views.SampleColumn{Name: path, Label: columnLabel(path, f), Num: soql.InputOf(f, soql.OpEquals).Kind == soql.InputNumber})
 		}
 	}
 	return out
+}
+
+// columnLabel is the label of a field; that of a related record's says whose it is.
+func columnLabel(path string, f soql.Field) string {
+	if i := strings.LastIndexByte(path, '.'); i >= 0 {
+		return path[:i] + ": " + f.Label
+	}
+	return f.Label
 }
 
 func isExtra(name string) bool {
@@ -118,7 +128,7 @@ func valueText(value any) string {
 	case string:
 		return strings.TrimSuffix(v, ".000+0000")
 	case json.Number:
-		return v.String()
+		return plain(v)
 	case map[string]any: // a compound field: its parts, without what the API says about it
 		var parts []string
 		for _, key := range slices.Sorted(maps.Keys(v)) {
@@ -145,4 +155,21 @@ func speed(p salesforce.Plan) *views.Speed {
 		out.Text = "Partly selective: an index leads Salesforce to about " + rows + " of " + all + ", which costs as much as looking at all of them."
 	}
 	return out
+}
+
+// plain writes a number without an exponent, its thousands apart.
+func plain(n json.Number) string {
+	f, err := n.Float64()
+	if err != nil || math.Abs(f) >= 1<<53 {
+		return n.String()
+	}
+	whole, fraction, _ := strings.Cut(strconv.FormatFloat(f, 'f', -1, 64), ".")
+	i, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || strings.HasPrefix(whole, "-0") {
+		return whole + "." + fraction
+	}
+	if fraction == "" {
+		return ui.Count(i)
+	}
+	return ui.Count(i) + "." + fraction
 }

@@ -29,7 +29,8 @@ func (s *Server) suggest(w http.ResponseWriter, r *http.Request) error {
 		at = spot{want: wantField, partial: strings.TrimSpace(before)}
 	}
 	local := s.known.local(c.ID)
-	if local == nil {
+	// Right behind a value nothing follows without a blank.
+	if local == nil || at.want == wantJoiner && at.partial == "" && strings.TrimRight(before, " \n\t") == before {
 		return noContent(w)
 	}
 	if at.want == wantOperator && !isField(local, at.field) {

@@ -107,6 +107,7 @@ func TestSuggestions(t *testing.T) {
 	}
 	ask("CreatedDate >= la").says("[role=option]", "LAST_N_DAYS:30", "LAST_MONTH")
 	ask("Type = 'Customer' ").says("[role=option]", "AND", "OR")
+	ask("Type = 'Customer'").is(http.StatusNoContent)
 	ask("Description ").is(http.StatusOK)
 
 	only := b.post(section+"/suggest", url.Values{"field": {"1"}, "before": {"annual"}})
