@@ -53,7 +53,7 @@ func blocked(f *pipeline.Fault, err error) bool {
 	name, ok := untrusted(err)
 	if ok {
 		f.Kind, f.Code = pipeline.Blocked, "certificate_not_trusted"
-		f.Message = fmt.Sprintf("The certificate of %s is not trusted here, so nothing was sent. Whoever runs Millrace must add the authority "+
+		f.Message = fmt.Sprintf("The certificate that was shown for %s is not trusted here, so nothing was sent. Whoever runs Millrace must add the authority "+
 			"that issued it to the trusted ones of the machine, or end what stands between it and Salesforce, and then restart Millrace; "+
 			"or reconnect the org with another address.", name)
 	}
