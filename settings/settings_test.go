@@ -27,6 +27,8 @@ func TestValidate(t *testing.T) {
 	}{
 		{"empty single", AccountFiltering{Mode: SingleFilter, Single: " \n"}, PathSingle},
 		{"empty typed", AccountFiltering{Mode: TypedFilters, Single: "x = 1"}, PathCustomer},
+		{"a zero character", AccountFiltering{Mode: SingleFilter, Single: "Name = 'a\x00b'"}, PathSingle},
+		{"broken text", AccountFiltering{Mode: TypedFilters, Customer: "x = 1", Partner: "Name = '\xff'"}, PathPartner},
 		{"unknown mode", AccountFiltering{Mode: "both", Single: "x = 1"}, PathMode},
 		{"good single", AccountFiltering{Mode: SingleFilter, Single: "x = 1"}, ""},
 		{"one typed is enough", AccountFiltering{Mode: TypedFilters, Partner: "x = 1"}, ""},
