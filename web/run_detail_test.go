@@ -1,0 +1,152 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"millrace/db"
+	"millrace/pipeline"
+)
+
+// exec changes what the app has stored.
+func (a *app) exec(query string, args ...any) {
+	a.t.Helper()
+	err := a.db.Transact(a.t.Context(), func(tx *sqlx.Tx) error { _, err := tx.Exec(query, args...); return err })
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// claimed queues the connection's first run and takes it, with one step for each object and type given as name, object and count.
+func (a *app) claimed(c db.Connection) *db.Run {
+	a.t.Helper()
+	a.configure(c, "Id != null")
+	run, err := a.db.Claim(a.t.Context(), "test", time.Hour)
+	if err != nil || run == nil {
+		a.t.Fatal(run, err)
+	}
+	var steps []pipeline.Step
+	for i, s := range [][2]string{{"accounts:customer", "Account"}, {"accounts:prospect", "Account"}, {"contacts", "Contact"}} {
+		table, _ := pipeline.TableOf(s[1])
+		expected := int64(100_000)
+		steps = append(steps, pipeline.Step{Position: i + 1, Name: s[0], Label: table.Label, Table: table, Expected: &expected})
+	}
+	if err := a.db.RunStore(run).SaveSteps(a.t.Context(), steps); err != nil {
+		a.t.Fatal(err)
+	}
+	return run
+}
+
+func (a *app) finish(run *db.Run, e db.Ending) {
+	a.t.Helper()
+	if err := a.db.Finish(a.t.Context(), run.ID, run.Fence, e); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func TestRunSaysWhyRecordsWereSkipped(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	run := a.claimed(c)
+	a.exec(`UPDATE millrace.run_steps SET state = 'done', skipped = 59 WHERE run_id = $1 AND name = 'contacts'`, run.ID)
+	a.exec(`UPDATE millrace.run_steps SET state = 'done', elsewhere = 12, left_filter = 4, deleted = 3 WHERE run_id = $1 AND name = 'accounts:prospect'`, run.ID)
+	a.exec(`INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run)
+		SELECT $1, 'Contact', '003000000000' || lpad(i::text, 3, '0') || 'AAA', '001000000000001AAA', 'The contact has no Email', CASE WHEN i = 1 THEN $2 ELSE $2 - 1 END
+		  FROM generate_series(1, 59) i`, c.ID, run.ID)
+	b := a.as(a.viewer)
+	b.get(runPath(c.ID, run.ShortID)).lacks("#skipped")
+	a.finish(run, db.Ending{State: db.RunCompleted, Outcome: "Done"})
+
+	p := b.get(runPath(c.ID, run.ShortID)).is(http.StatusOK)
+	p.says("#run-steps", "59 skipped: the contact has no Email", "12 matched an earlier filter", "3 of the 4 that left were deleted in Salesforce")
+	p.says("#skipped", "Skipped records (59)", "The contact has no Email", "1–50 of 59 skipped records")
+	p.has("#skipped a[href='https://acme.my.salesforce.com/003000000000001AAA']")
+	p.has("#skipped a[href='" + orgPath(c.ID, "/accounts/001000000000001AAA") + "']")
+	if rows, fresh := len(p.all("#skipped tbody tr")), strings.Count(p.text("#skipped"), "New in this run"); rows != 50 || fresh != 1 {
+		t.Errorf("%d rows, %d of them new", rows, fresh)
+	}
+	var skipped string
+	for _, td := range p.all("#run-steps tbody tr:nth-child(2) td:nth-child(7)") {
+		skipped = td.FirstChild.Data
+	}
+	if skipped != "0" {
+		t.Errorf("of accounts taken by an earlier filter %q count as skipped", skipped)
+	}
+	b.get(runPath(c.ID, run.ShortID)+"?skipped=50").says("#skipped", "51–59 of 59")
+
+	a.fill(c, 1)
+	b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).says("#contacts", "59 contacts are skipped: the contact has no Email")
+	a.exec(`INSERT INTO millrace.contacts (connection_id, sf_id, account_id, last_name, first_seen_run, last_seen_run) VALUES ($1, '003000000000001AAA', '001000000000001AAA', 'Once', 1, 1)`, c.ID)
+	b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).says("#contacts", "Once", "No longer updated: The contact has no Email")
+}
+
+func TestASurpriseIsNotPlainGreen(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	run := a.claimed(c)
+	a.finish(run, db.Ending{State: db.RunCompleted, Outcome: "Completed, but 90 of 100 accounts left the filter.", Surprising: true})
+	for _, path := range []string{runPath(c.ID, run.ShortID), orgPath(c.ID, "/runs"), orgPath(c.ID, "/banner")} {
+		a.as(a.viewer).get(path).says("body", "Completed, please check", "90 of 100 accounts left the filter")
+	}
+}
+
+// TestProgressIsAlive follows a page that arrives slowly, and one that stops.
+func TestProgressIsAlive(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	run := a.claimed(c)
+	b := a.as(a.viewer)
+	beat := func(n int64) {
+		t.Helper()
+		if err := a.db.Heartbeat(t.Context(), run.ID, run.Fence, time.Hour, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	banner := func() string { t.Helper(); return b.get(orgPath(c.ID, "/banner")).text("#sync-banner") }
+	a.exec(`UPDATE millrace.run_steps SET state = 'running', loading_since = now() - interval '10 seconds', read = 500 WHERE run_id = $1 AND position = 1`, run.ID)
+	a.exec(`INSERT INTO millrace.run_pages (run_id, position, page, locator, next_locator, records, seen, fence, committed_at)
+		VALUES ($1, 1, 1, '', 'a', 500, 0, 1, now() - interval '9 seconds')`, run.ID)
+	beat(250)
+	if got := banner(); !strings.Contains(got, "750 of 300,000 records") || strings.Contains(got, "left") {
+		t.Errorf("after a short page: %s", got)
+	}
+	beat(251)
+	if got := banner(); !strings.Contains(got, "751 of") {
+		t.Errorf("while a page arrives: %s", got)
+	}
+	a.exec(`INSERT INTO millrace.run_pages (run_id, position, page, locator, next_locator, records, seen, fence) VALUES ($1, 1, 2, 'a', 'b', 50000, 0, 1)`, run.ID)
+	a.exec(`UPDATE millrace.run_steps SET read = 50500 WHERE run_id = $1 AND position = 1`, run.ID)
+	if got := banner(); !strings.Contains(got, "a second") || !strings.Contains(got, "left") || strings.Contains(got, "Waiting for Salesforce") {
+		t.Errorf("after a long page: %s", got)
+	}
+	a.exec(`UPDATE millrace.runs SET moved_at = now() - interval '1 minute' WHERE id = $1`, run.ID)
+	beat(251)
+	if got := banner(); !strings.Contains(got, "Waiting for Salesforce…") || strings.Contains(got, "left") || strings.Contains(got, "a second") {
+		t.Errorf("while nothing arrives: %s", got)
+	}
+	beat(252)
+	if got := banner(); strings.Contains(got, "Waiting for Salesforce…") {
+		t.Errorf("when it goes on: %s", got)
+	}
+	beat(500_000)
+	if got := banner(); !strings.Contains(got, "300,000 of 300,000 records") {
+		t.Errorf("past the end: %s", got)
+	}
+}
+
+func TestLeaversAreCountedApart(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	a.fill(c, 10) // and six canaries; one has left
+	b := a.as(a.admin)
+	b.get("/integrations").says("#salesforce-card", "15 , and 1 that left the filter")
+	b.get(orgPath(c.ID, "/disconnect")).says("main", "15 accounts, and 1 that left the filter, stay")
+}
