@@ -109,8 +109,7 @@ func (p *plan) aggregate() error {
 			numbers = append(numbers, int32(i))
 		}
 	}
-	order.sort(numbers)
-	numbers = window(numbers, q)
+	numbers = window(order.sort(numbers, wanted(q)), q)
 	if len(numbers) > maxGroups {
 		return badRequest("EXCEEDED_ID_LIMIT", "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch")
 	}

@@ -74,8 +74,7 @@ func (o *Org) prepare(w *world, text string, user int, m mode) (*plan, error) {
 	if aggregate {
 		return p, p.aggregate()
 	}
-	order.sort(p.rows)
-	p.rows = window(p.rows, q)
+	p.rows = window(order.sort(p.rows, wanted(q)), q)
 	if m.bulk {
 		p.cols = flatten(p.nodes, "", nil)
 	}
@@ -130,6 +129,18 @@ func filtersOn(x soql.Expr, fields []string) bool {
 	return false
 }
 
+// wanted is how many rows of a result a query can reach, from the first; -1 for all.
+func wanted(q *soql.Query) int {
+	if q.Limit == nil || q.Limit.N < 0 || q.Limit.N > 1<<31 {
+		return -1
+	}
+	n := int(q.Limit.N)
+	if q.Offset != nil {
+		n += int(q.Offset.N)
+	}
+	return n
+}
+
 // window applies OFFSET and LIMIT.
 func window[T any](rows []T, q *soql.Query) []T {
 	if q.Offset != nil {
@@ -140,88 +151,3 @@ func window[T any](rows []T, q *soql.Query) []T {
 	}
 	return rows
 }
-
-// sortKey is one entry of an ORDER BY.
-type sortKey struct {
-	get       getter
-	desc      bool
-	nullsLast bool
-}
-
-type ordering []sortKey
-
-// ordering compiles ORDER BY. Nulls come first in ascending order and last in descending order unless the query says otherwise.
-func (c *compiler) ordering(o *object, q *soql.Query, aggregate bool) (ordering, error) {
-	if aggregate {
-		return nil, nil
-	}
-	var out ordering
-	for _, item := range q.OrderBy {
-		col, err := c.operand(o, item.Value)
-		if err != nil {
-			return nil, err
-		}
-		if !col.f.sortable {
-			return nil, c.refuse(item.Value.Bounds().Start, soql.Finding{Kind: soql.KindNotSortable, Subject: col.f.name})
-		}
-		out = append(out, sortKey{col.get, item.Desc, nullsLast(item)})
-	}
-	return out, nil
-}
-
-func nullsLast(item soql.OrderItem) bool {
-	if item.Nulls == soql.NullsDefault {
-		return item.Desc
-	}
-	return item.Nulls == soql.NullsLast
-}
-
-// before compares two values under a sort key.
-func (k sortKey) before(a, b value) int {
-	switch {
-	case a.isNull() && b.isNull():
-		return 0
-	case a.isNull() || b.isNull():
-		if a.isNull() != k.nullsLast {
-			return -1
-		}
-		return 1
-	}
-	n := compare(a, b)
-	if k.desc {
-		return -n
-	}
-	return n
-}
-
-// sort orders rows by the keys and, where these are equal, by row, so that pages never overlap.
-func (o ordering) sort(rows []int32) {
-	if len(o) == 0 {
-		return
-	}
-	type keyed struct {
-		row  int32
-		vals []value
-	}
-	list := make([]keyed, len(rows))
-	all := make([]value, len(rows)*len(o))
-	for i, row := range rows {
-		list[i] = keyed{row, all[i*len(o) : (i+1)*len(o)]}
-		for j, k := range o {
-			list[i].vals[j] = k.get(int(row))
-		}
-	}
-	slices.SortStableFunc(list, func(a, b keyed) int {
-		for j, k := range o {
-			if n := k.before(a.vals[j], b.vals[j]); n != 0 {
-				return n
-			}
-		}
-		return 0
-	})
-	for i := range list {
-		rows[i] = list[i].row
-	}
-}
-
-func sortRows(rows []int32) { slices.Sort(rows) }

@@ -261,8 +261,7 @@ func (k *childQuery) rows(parentRow int) []int32 {
 			out = append(out, row)
 		}
 	}
-	k.order.sort(out)
-	return window(out, k.q)
+	return window(k.order.sort(out, wanted(k.q)), k.q)
 }
 
 // typeOf compiles TYPEOF relationship WHEN … END.
