@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-//go:embed app.css app.js editor.js htmx.js favicon.svg
+//go:embed app.css app.js draft.js editor.js htmx.js favicon.svg
 var files embed.FS
 
 // Asset is one file.
@@ -25,6 +25,7 @@ type Asset struct {
 var assets = load(map[string]string{
 	"app.css":     "text/css; charset=utf-8",
 	"app.js":      "text/javascript; charset=utf-8",
+	"draft.js":    "text/javascript; charset=utf-8",
 	"editor.js":   "text/javascript; charset=utf-8", // fetched when a filter box is first used
 	"htmx.js":     "text/javascript; charset=utf-8",
 	"favicon.svg": "image/svg+xml",

@@ -1,0 +1,190 @@
+// What is typed into a guarded form is kept in this tab until it is saved: a session that ends or a server that fails takes no text with it. Only
+// that form is kept, no password and no secret, and signing out forgets it.
+(() => {
+  "use strict";
+  const prefix = "draft:";
+  const shownKey = "draft-shown";
+  const longest = 24 * 3600 * 1000; // ms that a draft is kept in a tab that stays open
+
+  // Storage may be switched off or full: then there are no drafts.
+  const attempt = (f) => {
+    try {
+      return f();
+    } catch {
+      return undefined;
+    }
+  };
+  const put = (key, draft) => attempt(() => sessionStorage.setItem(key, JSON.stringify(draft)));
+  const drop = (key) => attempt(() => sessionStorage.removeItem(key));
+  const drafts = () =>
+    attempt(() =>
+      Object.keys(sessionStorage)
+        .filter((key) => key.startsWith(prefix))
+        .map((key) => ({ key, ...JSON.parse(sessionStorage.getItem(key)) })),
+    ) ?? [];
+
+  const form = document.querySelector("form[data-guard]");
+  const path = form && new URL(form.getAttribute("action"), location.href).pathname;
+  const base = () => form.querySelector("[name=base]")?.value ?? "";
+  const key = () => prefix + path + "@" + base();
+
+  // entries lists the fields with their values, as they are or as they were loaded.
+  const entries = (loaded) => {
+    const out = [];
+    for (const el of form.elements) {
+      if (!el.name || el.name === "base" || /^(password|file|submit|button|reset|image)$/.test(el.type) || /pass|secret|token/i.test(el.name)) continue;
+      if (el.type === "radio" || el.type === "checkbox") {
+        if (loaded ? el.defaultChecked : el.checked) out.push([el.name, el.value]);
+      } else if (el.tagName === "SELECT") {
+        const chosen = [...el.options].filter((o) => (loaded ? o.defaultSelected : o.selected));
+        for (const o of chosen.length || el.multiple ? chosen : [...el.options].slice(0, 1)) out.push([el.name, o.value]);
+      } else {
+        out.push([el.name, loaded ? el.defaultValue : el.value]);
+      }
+    }
+    return out;
+  };
+  // Blanks around a text are no difference: the server stores none.
+  const same = (a, b) => JSON.stringify(a.map(([name, value]) => [name, value.trim()])) === JSON.stringify(b.map(([name, value]) => [name, value.trim()]));
+
+  let sent = false; // the form is on its way to be saved
+  let dropping = false; // Discard was pressed
+  let unsaved = false; // what was loaded is not what is saved
+  let loaded = [];
+  const store = () => {
+    const fields = entries(false);
+    if (dropping || (!unsaved && same(fields, loaded))) drop(key());
+    else put(key(), { path, base: base(), at: Date.now(), sent, fields });
+  };
+
+  // fill puts a draft into the form and reports whether its fields are there to hold it.
+  const fill = (draft) => {
+    const values = new Map();
+    for (const [name, value] of draft.fields) values.set(name, [...(values.get(name) ?? []), value]);
+    const names = new Set([...form.elements].map((el) => el.name));
+    const hidden = [...form.elements].filter((el) => el.type === "hidden" && el.name !== "base");
+    const fits = [...values.keys()].every((name) => names.has(name)) && hidden.every((el) => values.get(el.name)?.[0] === el.value);
+    if (!fits) return false;
+    for (const el of form.elements) {
+      const found = values.get(el.name);
+      if (el.type === "hidden" || (!found && el.type !== "checkbox")) continue;
+      const before = el.type === "radio" || el.type === "checkbox" ? el.checked : el.value;
+      if (el.type === "radio" || el.type === "checkbox") el.checked = (found ?? []).includes(el.value);
+      else if (el.tagName === "SELECT" && el.multiple) for (const o of el.options) o.selected = found.includes(o.value);
+      else if (/^(TEXTAREA|INPUT|SELECT)$/.test(el.tagName)) el.value = found.shift() ?? el.value;
+      const now = el.type === "radio" || el.type === "checkbox" ? el.checked : el.value;
+      if (now !== before) el.dispatchEvent(new Event(el.tagName === "TEXTAREA" || el.type === "text" ? "input" : "change", { bubbles: true }));
+    }
+    return true;
+  };
+
+  // draw has the server draw the form with a draft whose fields it lays out, such as the rows of a builder.
+  const draw = (draft) => {
+    attempt(() => sessionStorage.setItem(shownKey, String(draft.at)));
+    const post = document.createElement("form");
+    post.method = "post";
+    post.action = path + "/builder";
+    for (const [name, value] of [["base", draft.base], ...draft.fields]) {
+      const input = document.createElement("input");
+      input.type = "hidden";
+      input.name = name;
+      input.value = value;
+      post.append(input);
+    }
+    document.body.append(post);
+    post.submit();
+  };
+
+  const notice = (at, stale) => {
+    const box = document.createElement("div");
+    box.className = "note tone-warning items-center";
+    box.id = "draft";
+    box.setAttribute("role", "status");
+    const text = document.createElement("p");
+    text.className = "min-w-0 flex-1 font-medium";
+    const when = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", timeZone: document.documentElement.dataset.timeZone || undefined }).format(at);
+    text.textContent = `What you typed before (${when}) is back. It is not saved yet.` + (stale ? " Settings were saved in the meantime: Save shows you what has changed." : "");
+    const discard = document.createElement("a");
+    discard.className = "btn";
+    discard.dataset.variant = "outline";
+    discard.dataset.size = "sm";
+    discard.href = path;
+    discard.textContent = "Discard";
+    box.append(text, discard);
+    form.before(box);
+  };
+
+  const restore = () => {
+    const shown = Number(attempt(() => sessionStorage.getItem(shownKey)));
+    drop(shownKey);
+    const mine = drafts().filter((d) => d.path === path).sort((a, b) => b.at - a.at);
+    const draft = mine[0];
+    const current = base();
+    for (const d of mine) drop(d.key);
+    if (draft && draft.at === shown) {
+      unsaved = true; // this page shows it
+      store();
+      return notice(draft.at, false);
+    }
+    if (form.hasAttribute("data-dirty")) {
+      unsaved = true; // the server gave back what was typed
+      return store();
+    }
+    if (!draft || (draft.sent && draft.base !== current) || same(draft.fields, loaded)) return;
+    // It goes on from the version that it was typed on, so that a newer one is not overwritten unseen.
+    const field = form.querySelector("[name=base]");
+    if (field) field.value = draft.base;
+    if (fill(draft)) notice(draft.at, draft.base !== current);
+    else {
+      put(draft.key, draft);
+      return draw(draft);
+    }
+    store();
+  };
+
+  for (const d of drafts()) {
+    if (Date.now() - d.at > longest) drop(d.key);
+    else if (d.sent && d.path !== path) put(d.key, { ...d, sent: false }); // another page answered: it was not saved
+  }
+  document.addEventListener("submit", (e) => {
+    if (e.defaultPrevented) return;
+    const to = new URL(e.submitter?.getAttribute("formaction") ?? e.target.getAttribute("action") ?? "", location.href).pathname;
+    if (to === "/sign-out") {
+      dropping = true;
+      for (const d of drafts()) drop(d.key);
+    }
+    if (to === path) sent = true;
+    for (const d of drafts()) if (d.path === to) put(d.key, { ...d, sent: true });
+  });
+  if (!form) return;
+
+  loaded = entries(true);
+  if (location.pathname === "/sign-in") history.replaceState(null, "", path); // the answer to signing in is not to be sent again by a reload
+  restore();
+
+  let timer;
+  const edited = (e) => {
+    if (!form.contains(e.target)) return;
+    sent = dropping = false;
+    clearTimeout(timer);
+    timer = setTimeout(store, 250);
+  };
+  document.addEventListener("input", edited);
+  document.addEventListener("change", edited);
+  document.addEventListener("click", (e) => {
+    const link = e.target.closest?.("#draft a, form[data-guard] a");
+    if (!link || link.getAttribute("href") !== path || e.ctrlKey || e.metaKey || e.shiftKey) return;
+    dropping = true;
+    form.removeAttribute("data-guard"); // it was asked for
+  });
+  // Being sent to the sign-in page is no leaving that could be declined.
+  document.addEventListener("htmx:after:request", (e) => {
+    if (!e.detail?.ctx?.hx?.redirect) return;
+    store();
+    form.removeAttribute("data-guard");
+  });
+  window.addEventListener("pagehide", store);
+  window.addEventListener("pageshow", (e) => {
+    if (e.persisted) sent = dropping = false;
+  });
+})();
