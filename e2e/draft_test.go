@@ -1,0 +1,131 @@
+package e2e
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+)
+
+const (
+	draftPage = "/connections/1/settings/account-filtering"
+	draftText = "Industry = 'Banking' AND AnnualRevenue > 1000"
+)
+
+// fieldText is what a field holds.
+func (b *browser) fieldText(id string) string {
+	b.t.Helper()
+	return value[string](b, `document.getElementById(`+quoteJS(id)+`).value`)
+}
+
+// endSessions signs everybody out, as the passing of time does.
+func (d *demo) endSessions(t *testing.T) {
+	t.Helper()
+	db, err := sql.Open("postgres", d.postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `DELETE FROM millrace.sessions`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// typeDraft opens the filter page and types into its box and its note.
+func (b *browser) typeDraft(d *demo) {
+	b.t.Helper()
+	b.open(d.app + draftPage)
+	b.fill("#accounts-single", draftText)
+	b.fill("#note", "for the bank")
+}
+
+// signInHere fills in the sign-in page that the browser is on.
+func (b *browser) signInHere(d *demo) {
+	b.t.Helper()
+	b.waitText("h1", "Sign in")
+	b.fill("#email", d.email)
+	b.fill("#password", d.password)
+	b.follow("main form button")
+}
+
+// holdsDraft waits until the form is back as it was typed.
+func (b *browser) holdsDraft() {
+	b.t.Helper()
+	b.waitFor("the text", `document.getElementById("accounts-single")?.value.trim() === `+quoteJS(draftText))
+	if note := b.fieldText("note"); note != "for the bank" {
+		b.t.Errorf("the note holds %q", note)
+	}
+}
+
+// TestDraftSurvivesTheEndOfTheSession types, loses the session, signs in again and saves.
+func TestDraftSurvivesTheEndOfTheSession(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, "--ready")
+	d.awaitLine(t, "Synced: ")
+
+	b := newBrowser(t)
+	signIn(d, b)
+	b.typeDraft(d)
+	d.endSessions(t)
+	b.click("#validate-accounts-single")
+	b.signInHere(d)
+	b.holdsDraft()
+	b.waitText("#draft", "is back. It is not saved yet.")
+	b.look("restored")
+
+	// A reload loses nothing either; Discard does, without a question.
+	b.waitFor("the draft", `Object.keys(sessionStorage).some((key) => key.startsWith("draft:"))`)
+	value[bool](b, `document.querySelector("form[data-guard]").removeAttribute("data-guard") || true`)
+	b.open(d.app + draftPage)
+	b.waitText("#draft", "is back")
+	b.follow("#draft a")
+	b.waitFor("the saved text", `document.getElementById("accounts-single").value !== `+quoteJS(draftText)+` && !document.getElementById("draft")`)
+	if n := value[int](b, `Object.keys(sessionStorage).length`); n != 0 {
+		t.Errorf("%d drafts are left", n)
+	}
+	b.noComplaints()
+}
+
+// TestDraftIsGoneOnceSaved saves a form that came back.
+func TestDraftIsGoneOnceSaved(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, "--ready")
+	d.awaitLine(t, "Synced: ")
+	b := newBrowser(t)
+	signIn(d, b)
+	b.typeDraft(d)
+	d.endSessions(t)
+	b.follow("[data-save]")
+	b.waitText("main", "Nothing was saved")
+	b.signInHere(d)
+	b.waitText("#flash", "What you typed before you were signed out is back")
+	b.holdsDraft()
+	b.look("resumed")
+	if at := b.location(); at != d.app+draftPage {
+		t.Errorf("after signing in the address is %s", at)
+	}
+	b.follow("[data-save]")
+	b.waitText("#flash", "Saved as v")
+	b.waitFor("no draft", `!document.getElementById("draft") && Object.keys(sessionStorage).length === 0`)
+	b.noComplaints()
+}
+
+// TestFormSurvivesWithoutScripts does the same in a browser that runs none.
+func TestFormSurvivesWithoutScripts(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, "--ready")
+	d.awaitLine(t, "Synced: ")
+	b := newBrowser(t, withoutJS)
+	signIn(d, b)
+	b.typeDraft(d)
+	d.endSessions(t)
+	b.follow("[data-save]")
+	b.shot("signed_out")
+	b.signInHere(d)
+	b.waitText("#flash", "Nothing of it is saved yet")
+	b.holdsDraft()
+	b.follow("[data-save]")
+	b.waitText("#flash", "Saved as v")
+	if got := strings.TrimSpace(b.fieldText("accounts-single")); got != draftText {
+		t.Errorf("saved: %q", got)
+	}
+}
