@@ -293,7 +293,7 @@ func soqlHelp() templ.Component {
 			templ_7745c5c3_Var8 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<details class=\"more rounded-lg border px-4 py-3\"><summary class=\"text-sm!\">What is a SOQL condition?</summary><div class=\"text-muted-foreground mt-3 flex flex-col gap-2.5 text-pretty\"><p>The same logic as a report filter, in one line of text: a field, a comparison and a value, joined by AND or OR. Write only the condition; SELECT and WHERE are added for you.</p><ul class=\"flex flex-col gap-1.5\"><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Type = 'Customer'</code> text stands in single quotes</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">ARR__c &gt; 0 AND Industry IN ('Banking', 'Energy')</code> numbers stand bare</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Owner.Name LIKE 'Ana%'</code> a field of a related record</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Type = 'Customer' AND (Rating = 'Hot' OR Rating = 'Warm')</code> mixing AND and OR needs parentheses</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Website != null AND LastActivityDate = LAST_N_DAYS:90</code> null and dates</li></ul><p>Field names are API names, such as <code class=\"font-mono text-xs\">AnnualRevenue</code> or, for fields of your own, <code class=\"font-mono text-xs\">ARR__c</code>: see Setup → Object Manager → Account → Fields &amp; Relationships.</p></div></details>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<details class=\"more rounded-lg border px-4 py-3\"><summary class=\"text-sm!\">What is a SOQL condition?</summary><div class=\"text-muted-foreground mt-3 flex flex-col gap-2.5 text-pretty\"><p>The same logic as a report filter, in one line of text: a field, a comparison and a value, joined by AND or OR. Write only the condition; SELECT and WHERE are added for you.</p><ul class=\"flex flex-col gap-1.5\"><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Type = 'Customer'</code> text stands in single quotes</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">ARR__c &gt; 0 AND Industry IN ('Banking', 'Energy')</code> numbers stand bare</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Owner.Name LIKE 'Ana%'</code> a field of a related record</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Type = 'Customer' AND (Rating = 'Hot' OR Rating = 'Warm')</code> mixing AND and OR needs parentheses</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Website != null AND LastActivityDate = LAST_N_DAYS:90</code> null and dates</li></ul><p>Field names are API names, such as <code class=\"font-mono text-xs\">AnnualRevenue</code> or, for fields of your own, <code class=\"font-mono text-xs\">ARR__c</code>: see Setup → Object Manager → Account → Fields &amp; Relationships.</p><p>The builder writes the same for you, from rows that must all hold. There, <em>Has property</em> means that the connected user can read the field and the record holds a value in it; for a field that the user can read this is the same as <em>Is not empty</em>.</p></div></details>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -344,7 +344,7 @@ func saveBar(v AccountFiltering) templ.Component {
 			var templ_7745c5c3_Var10 string
 			templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(v.Changes))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 138, Col: 30}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 139, Col: 30}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 			if templ_7745c5c3_Err != nil {
@@ -367,7 +367,7 @@ func saveBar(v AccountFiltering) templ.Component {
 		var templ_7745c5c3_Var11 templ.SafeURL
 		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinURLErrs(v.action())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 144, Col: 56}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 145, Col: 56}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
@@ -425,7 +425,7 @@ func conflictNote(c Conflict) templ.Component {
 		var templ_7745c5c3_Var13 string
 		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(c.Version.By + " saved v" + strconv.Itoa(c.Version.Version) + " ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 159, Col: 71}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 160, Col: 71}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 		if templ_7745c5c3_Err != nil {
@@ -439,7 +439,7 @@ func conflictNote(c Conflict) templ.Component {
 			var templ_7745c5c3_Var14 string
 			templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(" with the note “" + c.Version.Note + "”")
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 162, Col: 52}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 163, Col: 52}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 			if templ_7745c5c3_Err != nil {
@@ -453,7 +453,7 @@ func conflictNote(c Conflict) templ.Component {
 		var templ_7745c5c3_Var15 string
 		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(" while you were editing. ")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 164, Col: 33}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 165, Col: 33}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 		if templ_7745c5c3_Err != nil {
@@ -476,7 +476,7 @@ func conflictNote(c Conflict) templ.Component {
 				var templ_7745c5c3_Var16 string
 				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(ch.Label)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 171, Col: 55}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 172, Col: 55}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 				if templ_7745c5c3_Err != nil {
@@ -546,7 +546,7 @@ func blank(text string) templ.Component {
 			var templ_7745c5c3_Var18 string
 			templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinStringErrs(text)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 192, Col: 8}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 193, Col: 8}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 			if templ_7745c5c3_Err != nil {

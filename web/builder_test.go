@@ -36,6 +36,10 @@ func TestBuilder(t *testing.T) {
 	edit := func(form url.Values) *page { t.Helper(); return b.post(section+"/builder", form).is(http.StatusOK) }
 	const stands = "#stands-accounts-single pre"
 
+	page := b.get(section).is(http.StatusOK)
+	page.says("details", "Has property")
+	page.has("header a[href='" + o.host + "/control']")
+
 	// A filter opens as rows, and goes back.
 	p := edit(with(single("0", "AnnualRevenue > 1000 AND Type IN ('Customer', 'Prospect') AND Name LIKE '%it\\'s%'"), "open", "accounts.single:builder"))
 	if n := len(p.all("#accounts-single .builder-row")); n != 3 {
