@@ -10,6 +10,7 @@ help:            ## show these commands
 
 demo:            ## Postgres, a simulated Salesforce org and the app, on this machine
 	@scripts/need go postgres
+	@echo "Building; the first time this takes a minute or two ..." >&2
 	@mkdir -p bin && go build -o bin/millrace .
 	@exec bin/millrace demo $(ARGS)
 

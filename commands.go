@@ -40,6 +40,9 @@ func serve(ctx context.Context, c config.Server, out io.Writer) error {
 	a := app{db: d, config: c, log: log, presets: operatorPresets(c), hosts: salesforce.HostPolicy{Extra: c.ExtraOrigins()}}
 	return a.serve(ctx, l, func(ctx context.Context) error {
 		fmt.Fprintln(out, "Millrace:", address)
+		if d.own != nil {
+			fmt.Fprintln(out, "Postgres: private, kept in", d.own.options.Dir, "(DATABASE_URL names another)")
+		}
 		return offerSetup(ctx, d.DB, address, out)
 	})
 }
@@ -162,6 +165,7 @@ func soqlCheck(c config.SOQLCheck, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
 	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
 	for n := 1; lines.Scan(); n++ {
 		v := soqlVerdict{Line: n}
 		for _, f := range soqlFindings(c.Object, lines.Text()) {

@@ -88,7 +88,11 @@ func demo(ctx context.Context, c config.Demo, out io.Writer) error {
 			return makeReady(ctx, d.DB, readyWalk{app: origin(appListener), email: demoEmail, password: password, orgUser: cred.Username, orgPassword: cred.Password}, out)
 		})
 	})
-	return group.Wait()
+	err = group.Wait()
+	if err == nil {
+		fmt.Fprintln(out, "Stopped. What was connected and synced is kept in", c.DataDir)
+	}
+	return err
 }
 
 // demoAdmin makes the demo's admin at the first start and returns the password, which is kept in the data folder so that a restart prints the same.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"millrace/config"
+	"millrace/db"
 )
 
 // version is set by the release build; a build from source says so.
@@ -77,11 +78,13 @@ func run(ctx context.Context, args []string, source config.Source, in io.Reader,
 		fmt.Fprint(out, usage)
 		return nil
 	}
-	fmt.Fprint(source.Output, usage)
-	if command == "" {
-		return fmt.Errorf("%w: no command", config.ErrUsage)
+	err := fmt.Errorf("%w: no command", config.ErrUsage)
+	if command != "" {
+		err = fmt.Errorf("%w: unknown command %q", config.ErrUsage, command)
+		fmt.Fprintf(source.Output, "There is no command %q.\n\n", command)
 	}
-	return fmt.Errorf("%w: unknown command %q", config.ErrUsage, command)
+	fmt.Fprint(source.Output, usage)
+	return err
 }
 
 // with passes a parsed configuration on, or the error of parsing it.
@@ -102,6 +105,20 @@ func exitCode(err error, stderr io.Writer) int {
 	case errors.Is(err, config.ErrUsage):
 		return exitUsage
 	}
-	fmt.Fprintln(stderr, "millrace:", err)
+	fmt.Fprintln(stderr, "millrace:", plainly(err))
 	return exitFailed
+}
+
+// plainly returns the part of an error that was written for the person at the terminal, without the operations that led to it.
+func plainly(err error) error {
+	var weak *db.PasswordError
+	switch {
+	case errors.As(err, &weak):
+		return weak
+	case errors.Is(err, db.ErrWrongSecretKey):
+		return db.ErrWrongSecretKey
+	case errors.Is(err, db.ErrEmailTaken):
+		return db.ErrEmailTaken
+	}
+	return err
 }

@@ -23,8 +23,8 @@ const (
 var errSealed = errors.New("a sealed value does not open: it was changed, moved to another row, or sealed with another key")
 
 // ErrWrongSecretKey says that none of the configured secret keys sealed what the database holds.
-var ErrWrongSecretKey = errors.New("the secret key (MILLRACE_SECRET_KEY) is not the one that this database was set up with: restore that key, " +
-	"or list it as an old key; without it the stored Salesforce tokens cannot be read")
+var ErrWrongSecretKey = errors.New("the secret key (MILLRACE_SECRET_KEY) is not the one that this database was set up with: restore that key; " +
+	"without it the stored Salesforce tokens cannot be read")
 
 // sealKey is a key with its id, which is derived from it.
 type sealKey struct {
