@@ -218,8 +218,12 @@ func formData(form *html.Node) url.Values {
 		case n.Data == "textarea":
 			data.Add(name, text(n))
 		case n.Data == "select":
-			if o := cascadia.Query(n, cascadia.MustCompile("option[selected], option")); o != nil {
-				data.Add(name, attr(o, "value"))
+			chosen := cascadia.Query(n, cascadia.MustCompile("option[selected]"))
+			if chosen == nil {
+				chosen = cascadia.Query(n, cascadia.MustCompile("option"))
+			}
+			if chosen != nil {
+				data.Add(name, attr(chosen, "value"))
 			}
 		case attr(n, "type") == "submit":
 		case attr(n, "type") == "radio" || attr(n, "type") == "checkbox":
