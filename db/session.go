@@ -23,6 +23,11 @@ type Session struct {
 	UserAgent  string    `db:"user_agent"`
 }
 
+// SessionLimits returns how long a session lives without use, and how long at the most.
+func (d *DB) SessionLimits() (idle, absolute time.Duration) {
+	return d.opts.SessionIdle, d.opts.SessionAbsolute
+}
+
 // StartSession starts a session and returns its id, the only time that it is known here.
 func (d *DB) StartSession(ctx context.Context, userID int64, ip, userAgent string) (id string, err error) {
 	id, hash := newToken()

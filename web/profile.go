@@ -26,6 +26,7 @@ func (s *Server) profilePage(w http.ResponseWriter, r *http.Request, status int,
 		return err
 	}
 	view := views.Profile{Shell: shell, Zone: zone, Errors: errs}
+	view.Idle, view.Absolute = s.DB.SessionLimits()
 	for _, one := range list {
 		view.Sessions = append(view.Sessions, views.SessionRow{
 			Browser: browserName(one.UserAgent), IP: one.IP, Started: one.CreatedAt, Seen: one.LastSeenAt, Current: one.Hash == current.Hash,

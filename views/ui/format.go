@@ -49,6 +49,25 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
+// Span writes a time that was set, in full words: "30 minutes", "12 hours", "1 hour 30 minutes". Less than a second is left out.
+func Span(d time.Duration) string {
+	var parts []string
+	for _, unit := range []struct {
+		of        time.Duration
+		one, many string
+	}{{24 * time.Hour, "day", "days"}, {time.Hour, "hour", "hours"}, {time.Minute, "minute", "minutes"}, {time.Second, "second", "seconds"}} {
+		// Up to two days are said in hours, which is how they are set.
+		if unit.of > time.Hour && d < 2*unit.of {
+			continue
+		}
+		if n := d / unit.of; n > 0 {
+			parts = append(parts, Plural(int64(n), unit.one, unit.many))
+			d %= unit.of
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
 // Estimate writes a time that is left, in whole seconds.
 func Estimate(d time.Duration) string {
 	if d < 10*time.Second {
