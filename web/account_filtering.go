@@ -277,6 +277,10 @@ func (p *filteringPage) block() bool {
 
 // setConflict shows what somebody else saved since the form was opened. The form goes on from theirs, so that saving again is a decision.
 func (s *Server) setConflict(r *http.Request, p *filteringPage, theirs db.SettingsVersion) error {
+	if p.base > theirs.Version {
+		p.rebase(theirs)
+		return nil
+	}
 	before := settings.Defaults()
 	if p.base > 0 {
 		v, err := s.DB.SettingsVersionAt(r.Context(), p.connection.ID, p.base)
