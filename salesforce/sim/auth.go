@@ -29,6 +29,7 @@ type authState struct {
 	browsers map[string]*browser // signed-in browsers by cookie
 	order    []*grant
 	devices  map[string]*device // by device code
+	app      string             // origin of the app that was approved last
 
 	certificate *rsa.PublicKey // whose assertions are believed; nil for none
 

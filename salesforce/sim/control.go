@@ -33,11 +33,11 @@ func (o *Org) serveControl(w http.ResponseWriter, r *http.Request, path string) 
 	}
 	out, err := run(o, in)
 	if form {
-		note := "done"
+		note := done(action, in)
 		if err != nil {
-			note = err.Error()
+			note = badNote + "That did not work: " + strings.TrimPrefix(err.Error(), "simulated org: ")
 		}
-		http.SetCookie(w, &http.Cookie{Name: noteCookie, Value: noteValue(action + ": " + note), Path: "/control", MaxAge: 20, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		http.SetCookie(w, &http.Cookie{Name: noteCookie, Value: noteValue(note), Path: "/control", MaxAge: 20, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 		http.Redirect(w, r, "/control", http.StatusSeeOther)
 		return
 	}
@@ -162,6 +162,30 @@ var controlActions = map[string]func(*Org, input) (any, error){
 		return nil, o.Merge(in.text("object"), in.text("master"), strings.FieldsFunc(in.text("losers"), func(r rune) bool { return r == ',' || r == ' ' })...)
 	},
 	"reset-faults": func(o *Org, _ input) (any, error) { o.ClearFaults(0); return nil, nil },
+}
+
+// notes say in plain words what an action has done.
+var notes = map[string]string{"expire": "Every access token has expired.", "revoke": "Every approval is revoked.", "limit": "The API limit is set.",
+	"advance": "The clock has moved on.", "fault": "Armed: it happens to the calls that come.", "clear": "The fault is disarmed.", "reset-faults": "Every fault is disarmed.",
+	"hide": "Hidden.", "show": "Shown again.", "rename-field": "The field is renamed.", "drop-field": "The field is gone, with its data.", "insert": "The record is created.",
+	"update": "The record is changed.", "delete": "The record is in the Recycle Bin, with what hangs on it.", "undelete": "The record is back.", "purge": "The Recycle Bin is empty.",
+	"merge": "The accounts are merged.", "move-stage": "The opportunity has moved.", "fiscal-year": "The fiscal year is set.", "certificate": "The certificate is registered."}
+
+// done is what the page says after an action.
+func done(action string, in input) string {
+	state := "off"
+	if in.flag("on") {
+		state = "on"
+	}
+	switch action {
+	case "rotation":
+		return "Rotation of refresh tokens is " + state + "."
+	case "currency":
+		return "Multiple currencies are " + state + "."
+	case "block":
+		return "Blocking the app is " + state + "."
+	}
+	return notes[action]
 }
 
 // fields are the record's fields: a JSON object, or the one field and value that the form has.

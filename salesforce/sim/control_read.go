@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 const noteCookie = "sim_note"
+
+// badNote begins the note of an action that failed.
+const badNote = "!"
 
 func noteValue(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
@@ -84,7 +88,7 @@ func (o *Org) state() map[string]any {
 		hidden = append(hidden, k)
 	}
 	return map[string]any{"now": stamp(o.now()), "org": o.opt.OrgName, "orgId": o.orgID, "apiUsed": used, "apiLimit": limit, "rotation": rotate, "blocked": blocked,
-		"sessions": sessions, "grants": grants, "faults": o.Faults(), "records": counts, "hidden": hidden, "multiCurrency": w.multiCurrent}
+		"sessions": sessions, "grants": grants, "faults": o.Faults(), "records": counts, "hidden": hidden, "multiCurrency": w.multiCurrent, "fiscalYearStart": int(w.fiscal)}
 }
 
 // controlPage shows the state and a form for each thing that can be done.
@@ -94,7 +98,8 @@ func (o *Org) controlPage(w http.ResponseWriter, r *http.Request) {
 	data["Origin"] = o.origin(r)
 	if c, err := r.Cookie(noteCookie); err == nil {
 		if b, err := base64.RawURLEncoding.DecodeString(c.Value); err == nil {
-			data["Note"] = string(b)
+			text, bad := strings.CutPrefix(string(b), badNote)
+			data["Note"] = map[string]any{"Text": text, "Bad": bad}
 		}
 		http.SetCookie(w, &http.Cookie{Name: noteCookie, Path: "/control", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	}
@@ -107,6 +112,16 @@ func (o *Org) controlPage(w http.ResponseWriter, r *http.Request) {
 	if len(samples) > 0 {
 		data["Sample"] = fmt.Sprint(samples[0]["Id"])
 	}
+	if rows, err := o.Eval("SELECT Id, Name, StageName FROM Opportunity WHERE IsClosed = false ORDER BY CloseDate LIMIT 8"); err == nil {
+		data["Deals"] = rows
+	}
+	data["Stages"] = stageNames()
+	o.auth.mu.Lock()
+	app := o.auth.app
+	o.auth.mu.Unlock()
+	if app != "" {
+		data["Back"], data["BackHost"] = app, redirectHost(app)
+	}
 	o.page(w, http.StatusOK, "control", data)
 }
 
@@ -117,17 +132,18 @@ type preset struct {
 }
 
 var faultPresets = []preset{
-	{"Next data call: 401 session expired", map[string]string{"match": "/services/data", "status": "401"}},
-	{"Next 3 data calls: 503 unavailable", map[string]string{"match": "/services/data", "status": "503", "count": "3"}},
-	{"Next data call: 500 with a page of HTML", map[string]string{"match": "/services/data", "status": "500", "body": "<html><body>Internal error</body></html>"}},
-	{"Every data call: 403 daily limit", map[string]string{"match": "/services/data", "status": "403", "count": "-1"}},
-	{"Next data call: 429", map[string]string{"match": "/services/data", "status": "429"}},
-	{"Next query: row lock error", map[string]string{"match": "/services/data/*/query", "status": "400", "code": "UNABLE_TO_LOCK_ROW"}},
-	{"Next query: timeout", map[string]string{"match": "/services/data/*/query", "status": "400", "code": "QUERY_TIMEOUT"}},
-	{"Next bulk page: cut off", map[string]string{"match": "/services/data/*/jobs/query/*/results", "truncateAfter": "4000"}},
-	{"Next bulk page: broken row", map[string]string{"match": "/services/data/*/jobs/query/*/results", "corruptRow": "3"}},
-	{"Next bulk page: slow (20 kB/s)", map[string]string{"match": "/services/data/*/jobs/query/*/results", "slowBytesPerSecond": "20000"}},
-	{"Next bulk page: stalls for a minute", map[string]string{"match": "/services/data/*/jobs/query/*/results", "stallAfter": "2000", "stall": "60s"}},
-	{"Next data call: answers after 30 s", map[string]string{"match": "/services/data", "stall": "30s"}},
-	{"Next refresh: 500", map[string]string{"match": "/services/oauth2/token", "status": "500", "body": "{\"error\":\"server_error\",\"error_description\":\"try again later\"}"}},
+	{"Next call: 401, the session has expired", map[string]string{"match": "/services/data", "status": "401"}},
+	{"Next 3 calls: 503, Salesforce is unavailable", map[string]string{"match": "/services/data", "status": "503", "count": "3"}},
+	{"Next call: 500, with a page of HTML", map[string]string{"match": "/services/data", "status": "500", "body": "<html><body>Internal error</body></html>"}},
+	{"Every call: 403, the daily limit is used up", map[string]string{"match": "/services/data", "status": "403", "count": "-1"}},
+	{"Next call: 429, too many requests", map[string]string{"match": "/services/data", "status": "429"}},
+	{"Next call: answers after 30 seconds", map[string]string{"match": "/services/data", "stall": "30s"}},
+	{"Next query: times out", map[string]string{"match": "/services/data/*/query", "status": "400", "code": "QUERY_TIMEOUT"}},
+	{"Next query: cannot lock a row", map[string]string{"match": "/services/data/*/query", "status": "400", "code": "UNABLE_TO_LOCK_ROW"}},
+	{"Next write: the record is locked", map[string]string{"match": "/services/data/*/sobjects", "lockRows": "1", "method": "PATCH"}},
+	{"Next page of a bulk query: is cut off", map[string]string{"match": "/services/data/*/jobs/query/*/results", "truncateAfter": "4000"}},
+	{"Next page of a bulk query: has a broken row", map[string]string{"match": "/services/data/*/jobs/query/*/results", "corruptRow": "3"}},
+	{"Next page of a bulk query: is slow (20 kB a second)", map[string]string{"match": "/services/data/*/jobs/query/*/results", "slowBytesPerSecond": "20000"}},
+	{"Next page of a bulk query: stalls for a minute", map[string]string{"match": "/services/data/*/jobs/query/*/results", "stallAfter": "2000", "stall": "60s"}},
+	{"Next refresh of a token: 500", map[string]string{"match": "/services/oauth2/token", "status": "500", "body": "{\"error\":\"server_error\",\"error_description\":\"try again later\"}"}},
 }

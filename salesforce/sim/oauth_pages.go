@@ -85,6 +85,9 @@ func (o *Org) authorize(w http.ResponseWriter, r *http.Request) {
 	code := "aPrx" + strings.NewReplacer("_", "x", ".", "y").Replace(secret(60)) + "=="
 	o.auth.mu.Lock()
 	o.auth.codes[code] = &authCode{client: clientID, redirect: redirect, scope: scope, challenge: strings.TrimRight(q.Get("code_challenge"), "="), user: b.user, issued: o.now()}
+	if u, err := url.Parse(redirect); err == nil {
+		o.auth.app = u.Scheme + "://" + u.Host + "/"
+	}
 	o.auth.mu.Unlock()
 	back("code", code)
 }

@@ -222,7 +222,7 @@ func TestControl(t *testing.T) {
 		t.Errorf("a form: %v", form)
 	}
 	page := c.get("/control", "Cookie", strings.Split(form.header.Get("Set-Cookie"), ";")[0])
-	if page.status != 200 || !strings.Contains(page.body, "advance: done") || !strings.Contains(page.body, "2026-05-13T20:00:00") {
+	if page.status != 200 || !strings.Contains(page.body, "The clock has moved on.") || !strings.Contains(page.body, "2026-05-13T20:00:00") {
 		t.Errorf("the page: %d", page.status)
 	}
 	if a := c.get("/" + id); a.status != 200 || !strings.Contains(a.body, "By hand") {
