@@ -93,7 +93,10 @@ func TestSlowPageShows(t *testing.T) {
 	o.PageRows, o.Lease = 1000, 0
 	run := s.request()
 	s.start(o)
-	s.until(run.ID, func(db.Run) bool {
+	s.until(run.ID, func(r db.Run) bool {
+		if ended(r) {
+			t.Fatal("the run ended before a page in progress was seen")
+		}
 		p, err := s.db.RunProgress(t.Context(), run.ID)
 		return err == nil && p.InFlight > 0 && s.count(`SELECT count(*) FROM millrace.run_pages WHERE run_id = $1 AND position = 2`, run.ID) == 0
 	})
