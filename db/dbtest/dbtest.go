@@ -115,6 +115,7 @@ func schemaDigest() string {
 type testServer struct {
 	url   url.URL
 	admin *sql.DB
+	own   *private.Server // nil with DATABASE_URL; held here because its lock on the folder ends when it is collected
 }
 
 // server is started once per test process. It ends with the process: the kernel stops it, and its folder is reused by the next process.
@@ -122,12 +123,13 @@ var server = sync.OnceValues(func() (*testServer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	address := os.Getenv("DATABASE_URL")
-	own := address == ""
-	if own {
+	var own *private.Server
+	if address == "" {
 		var err error
-		if address, err = startPrivate(ctx); err != nil {
+		if own, err = startPrivate(ctx); err != nil {
 			return nil, err
 		}
+		address = own.URL()
 	}
 	at, err := url.Parse(address)
 	if err != nil {
@@ -137,8 +139,8 @@ var server = sync.OnceValues(func() (*testServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &testServer{url: *at, admin: admin}
-	if own {
+	s := &testServer{url: *at, admin: admin, own: own}
+	if own != nil {
 		if err := s.dropLeftovers(ctx); err != nil {
 			return nil, err
 		}
@@ -148,7 +150,7 @@ var server = sync.OnceValues(func() (*testServer, error) {
 
 // startPrivate takes the first folder that no other test process uses. A folder whose data cannot be started on, after a crash of the machine, is
 // made anew: tests run without fsync.
-func startPrivate(ctx context.Context) (string, error) {
+func startPrivate(ctx context.Context) (*private.Server, error) {
 	home := filepath.Join(os.TempDir(), "millrace-test-"+strconv.Itoa(os.Getuid()))
 	for slot := 0; ; slot++ {
 		dir := filepath.Join(home, strconv.Itoa(slot))
@@ -157,20 +159,17 @@ func startPrivate(ctx context.Context) (string, error) {
 		var inUse *private.InUseError
 		switch {
 		case err == nil:
-			return s.URL(), nil
+			return s, nil
 		case errors.As(err, &inUse):
 			continue
 		}
 		if _, made := os.Stat(filepath.Join(dir, "data")); made != nil {
-			return "", err
+			return nil, err
 		}
 		if err := os.RemoveAll(filepath.Join(dir, "data")); err != nil {
-			return "", err
+			return nil, err
 		}
-		if s, err = private.Start(ctx, o); err != nil {
-			return "", err
-		}
-		return s.URL(), nil
+		return private.Start(ctx, o)
 	}
 }
 

@@ -46,11 +46,20 @@ func lockDir(dir string) (*dirLock, error) {
 	if err := f.Truncate(0); err == nil {
 		_, _ = fmt.Fprintf(f, "%d\n", os.Getpid()) // only for the other one's message
 	}
-	return &dirLock{file: f}, nil
+	l := &dirLock{file: f}
+	held.Store(l, nil)
+	return l, nil
 }
+
+// held keeps the locks in force reachable: a caller may drop its Server and let the process's end stop it, and the lock must not end before, when the
+// file is collected.
+var held sync.Map
 
 func (l *dirLock) release() {
 	if l != nil {
-		l.once.Do(func() { _ = l.file.Close() })
+		l.once.Do(func() {
+			held.Delete(l)
+			_ = l.file.Close()
+		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -133,6 +134,39 @@ func TestSecondStartOnAFolderNamesTheProcess(t *testing.T) {
 	var inUse *private.InUseError
 	if !errors.As(err, &inUse) || inUse.PID != strconv.Itoa(os.Getpid()) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestLockOutlivesAForgottenServer: a server whose value nobody holds any more still owns its folder.
+func TestLockOutlivesAForgottenServer(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	s, err := private.Start(t.Context(), private.Options{Dir: dir, FsyncOff: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exited, address := s.Exited(), s.URL()
+	s = nil
+	for range 3 {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond) // finalizers run in their own time
+	}
+	var inUse *private.InUseError
+	if _, err := private.Start(t.Context(), private.Options{Dir: dir, FsyncOff: true}); !errors.As(err, &inUse) {
+		t.Errorf("got %v, want the folder in use", err)
+	}
+	pool, err := sql.Open("postgres", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if err := pool.PingContext(t.Context()); err != nil {
+		t.Errorf("the server is gone: %v", err)
+	}
+	select {
+	case <-exited:
+		t.Error("the server has ended")
+	default:
 	}
 }
 
