@@ -172,12 +172,12 @@ func (w *world) searchedFields(o *object, in string) (list []*field) {
 // parseSOSL reads FIND {text} [IN group FIELDS] [RETURNING object(fields …), …] [LIMIT n]. WITH and UPDATE clauses are read over.
 func parseSOSL(text string) (search, error) {
 	malformed := func(message string) (search, error) { return search{}, badRequest("MALFORMED_SEARCH", "%s", message) }
-	open, close := strings.IndexByte(text, '{'), closingBrace(text)
-	if !strings.EqualFold(strings.TrimSpace(text[:max(open, 0)]), "FIND") || close < 0 {
+	from, to := strings.IndexByte(text, '{'), closingBrace(text)
+	if !strings.EqualFold(strings.TrimSpace(text[:max(from, 0)]), "FIND") || to < 0 {
 		return malformed("No search term found. The search term must be enclosed in braces.")
 	}
-	s := search{text: text[open+1 : close]}
-	rest := strings.TrimSpace(text[close+1:])
+	s := search{text: text[from+1 : to]}
+	rest := strings.TrimSpace(text[to+1:])
 	if words := strings.Fields(rest); len(words) > 0 && strings.EqualFold(words[0], "IN") {
 		if len(words) < 3 || !strings.EqualFold(words[2], "FIELDS") || !slices.Contains(split("ALL,NAME,EMAIL,PHONE,SIDEBAR"), strings.ToUpper(words[1])) {
 			return malformed("unexpected token: IN")
