@@ -17,17 +17,23 @@ func (b *browser) fieldText(id string) string {
 	return value[string](b, `document.getElementById(`+quoteJS(id)+`).value`)
 }
 
-// endSessions signs everybody out, as the passing of time does.
-func (d *demo) endSessions(t *testing.T) {
+// query runs a statement in the demo's database.
+func (d *demo) query(t *testing.T, statement string) {
 	t.Helper()
 	db, err := sql.Open("postgres", d.postgres)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), `DELETE FROM millrace.sessions`); err != nil {
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// endSessions signs everybody out, as the passing of time does.
+func (d *demo) endSessions(t *testing.T) {
+	t.Helper()
+	d.query(t, `DELETE FROM millrace.sessions`)
 }
 
 // typeDraft opens the filter page and types into its box and its note.
@@ -128,4 +134,23 @@ func TestFormSurvivesWithoutScripts(t *testing.T) {
 	if got := strings.TrimSpace(b.fieldText("accounts-single")); got != draftText {
 		t.Errorf("saved: %q", got)
 	}
+}
+
+// TestFormSurvivesAFailure saves while the server fails, and once more when it works again.
+func TestFormSurvivesAFailure(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, "--ready")
+	d.awaitLine(t, "Synced: ")
+	b := newBrowser(t)
+	signIn(d, b)
+	b.typeDraft(d)
+	d.query(t, `ALTER TABLE millrace.sessions RENAME TO sessions_away`)
+	b.follow("[data-save]")
+	b.waitText("#kept", "Copy it, or press Try again")
+	b.look("failed_save")
+	d.query(t, `ALTER TABLE millrace.sessions_away RENAME TO sessions`)
+	b.follow("#kept button")
+	b.waitText("#flash", "Saved as v")
+	b.waitFor("no draft", `!document.getElementById("draft") && Object.keys(sessionStorage).length === 0`)
+	b.noComplaints()
 }

@@ -49,9 +49,11 @@
 
   let sent = false; // the form is on its way to be saved
   let dropping = false; // Discard was pressed
+  let drawing = false; // the server draws the draft; this page does not show it
   let unsaved = false; // what was loaded is not what is saved
   let loaded = [];
   const store = () => {
+    if (drawing) return;
     const fields = entries(false);
     if (dropping || (!unsaved && same(fields, loaded))) drop(key());
     else put(key(), { path, base: base(), at: Date.now(), sent, fields });
@@ -80,6 +82,7 @@
 
   // draw has the server draw the form with a draft whose fields it lays out, such as the rows of a builder.
   const draw = (draft) => {
+    drawing = true;
     attempt(() => sessionStorage.setItem(shownKey, String(draft.at)));
     const post = document.createElement("form");
     post.method = "post";
