@@ -76,6 +76,8 @@ func newBrowser(t *testing.T, options ...browserOption) *browser {
 		call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 		}}),
+		// A window that the machine never brought to the front fires no focus events otherwise.
+		call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 		call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: setup.noJS}),
 	)
 	if err != nil {
