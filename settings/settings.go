@@ -1,94 +1,39 @@
 // Package settings holds a connection's settings as plain types: their defaults, their validation and the difference between two versions. It
-// knows neither SQL nor HTTP; db stores these types, pipeline plans from them and web edits them.
+// knows neither SQL nor HTTP; db stores these types, pipeline plans from them and web edits them. Each file but this one is one section.
 package settings
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// AccountType is what an account is to the company: the type of the first filter that it matches.
-type AccountType string
-
-// The account types, in the order in which their filters are tried.
-const (
-	Customer AccountType = "customer"
-	Prospect AccountType = "prospect"
-	Partner  AccountType = "partner"
-)
-
-// AccountTypes lists every type in match order.
-var AccountTypes = []AccountType{Customer, Prospect, Partner}
-
-// Label returns the type's name as people read it.
-func (t AccountType) Label() string {
-	switch t {
-	case Customer:
-		return "Customer"
-	case Prospect:
-		return "Prospect"
-	case Partner:
-		return "Partner"
-	}
-	return string(t)
-}
-
-// FilterMode says whether one filter selects all accounts or each type has its own.
-type FilterMode string
-
-// The two filter modes.
-const (
-	SingleFilter FilterMode = "single"
-	TypedFilters FilterMode = "typed"
-)
-
-// Settings is everything that an admin decides about a connection. A saved copy is a version.
+// Settings is everything that an admin decides about a connection, but for the schedule of Chatter. A saved copy is a version. The zero value stands for
+// the defaults in everything but the account filter, which has none; Normalize spells them out.
 type Settings struct {
-	Accounts AccountFiltering `json:"accounts"`
+	Accounts      AccountFiltering `json:"accounts"`
+	AccountFields []string         `json:"account_fields,omitempty"` // API names of Account fields that are synced besides the default ones
+	Sync          Frequencies      `json:"sync"`
+	Owners        OwnerMapping     `json:"owners"`
+	ARR           ValueRule        `json:"arr"`
+	Renewal       ValueRule        `json:"renewal"`
+	CustomObjects []CustomObject   `json:"custom_objects,omitempty"`
+	Cases         Cases            `json:"cases"`
+	Chatter       Chatter          `json:"chatter"`
+	Advanced      Advanced         `json:"advanced"`
 }
-
-// AccountFiltering selects the accounts to keep in step. Each filter is the text of a SOQL WHERE condition on Account, without the word WHERE.
-type AccountFiltering struct {
-	Mode     FilterMode `json:"mode"`
-	Single   string     `json:"single"`
-	Customer string     `json:"customer"`
-	Prospect string     `json:"prospect"`
-	Partner  string     `json:"partner"`
-}
-
-// Filter is one filter in use.
-type Filter struct {
-	Type AccountType // the type its accounts get
-	Path string      // the field path of its box, such as "accounts.single"
-	SOQL string      // the condition, trimmed
-}
-
-// Filters returns the filters in use in match order. In typed mode an empty filter means that the type is not synced.
-func (a AccountFiltering) Filters() []Filter {
-	if a.Mode != TypedFilters {
-		return []Filter{{Customer, PathSingle, strings.TrimSpace(a.Single)}}
-	}
-	var out []Filter
-	for _, f := range []Filter{{Customer, PathCustomer, a.Customer}, {Prospect, PathProspect, a.Prospect}, {Partner, PathPartner, a.Partner}} {
-		if f.SOQL = strings.TrimSpace(f.SOQL); f.SOQL != "" {
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
-// Field paths of the account filters, as used in FieldErrors, form names and Change.
-const (
-	PathMode     = "accounts.mode"
-	PathSingle   = "accounts.single"
-	PathCustomer = "accounts.customer"
-	PathProspect = "accounts.prospect"
-	PathPartner  = "accounts.partner"
-)
 
 // Defaults returns the settings of a connection that nobody has configured yet.
 func Defaults() Settings {
-	return Settings{Accounts: AccountFiltering{Mode: SingleFilter}}
+	return Settings{
+		Accounts: AccountFiltering{Mode: SingleFilter},
+		Sync:     Frequencies{Accounts: Frequency{Hours: DefaultHours}, Contacts: Frequency{Hours: DefaultHours}, Start: DefaultStart, TimeZone: "UTC"},
+		Owners:   OwnerMapping{AccountOwner: "OwnerId"},
+		ARR:      ValueRule{Mode: NoValue},
+		Renewal:  ValueRule{Mode: NoValue},
+		Cases:    Cases{LookbackDays: DefaultLookback, Conversation: CaseComments},
+		Chatter:  Chatter{Accounts: true, Opportunities: true, Comments: true},
+	}
 }
 
 // FieldErrors maps a field path to the sentences about it.
@@ -97,23 +42,21 @@ type FieldErrors map[string][]string
 // Add notes a sentence about the field at path.
 func (e FieldErrors) Add(path, sentence string) { e[path] = append(e[path], sentence) }
 
-// Validate checks everything that can be known without Salesforce and returns all findings at once; it is empty when there are none. The SOQL
-// itself is checked by salesforce/soql, against the org's schema.
+// Validate checks everything that can be known without Salesforce and returns all findings at once; it is empty when there are none. SOQL and the names
+// of fields and objects are checked against the org's schema by pipeline.
 func (s Settings) Validate() FieldErrors {
 	errs := s.CheckTexts("")
-	a := s.Accounts
-	switch a.Mode {
-	case SingleFilter:
-		if strings.TrimSpace(a.Single) == "" {
-			errs.Add(PathSingle, "Enter a filter: it decides which accounts are synced.")
-		}
-	case TypedFilters:
-		if len(a.Filters()) == 0 {
-			errs.Add(PathCustomer, "Enter at least one of the three filters: accounts that match none of them are not synced.")
-		}
-	default:
-		errs.Add(PathMode, "Choose a single filter or typed filters.")
-	}
+	s = s.Normalize()
+	s.Accounts.validate(errs)
+	validateNames(errs, PathAccountFields, s.AccountFields)
+	s.Sync.validate(errs)
+	s.Owners.validate(errs)
+	s.ARR.validate(errs, PathARR)
+	s.Renewal.validate(errs, PathRenewal)
+	validateCustomObjects(errs, s.CustomObjects)
+	s.Cases.validate(errs)
+	s.Chatter.validate(errs)
+	s.Advanced.validate(errs)
 	return errs
 }
 
@@ -124,45 +67,89 @@ const PathNote = "note"
 // broken ones. It is part of Validate, but for the note.
 func (s Settings) CheckTexts(note string) FieldErrors {
 	errs := FieldErrors{}
-	a := s.Accounts
-	for _, f := range []struct{ path, text string }{
-		{PathMode, string(a.Mode)}, {PathSingle, a.Single}, {PathCustomer, a.Customer}, {PathProspect, a.Prospect}, {PathPartner, a.Partner}, {PathNote, note},
-	} {
-		if !utf8.ValidString(f.text) || strings.Contains(f.text, "\x00") {
-			errs.Add(f.path, "The text holds a character that cannot be stored. Type it again instead of pasting it.")
+	check := func(path, text string) {
+		if !utf8.ValidString(text) || strings.Contains(text, "\x00") {
+			errs.Add(path, "The text holds a character that cannot be stored. Type it again instead of pasting it.")
 		}
 	}
+	for _, e := range s.entries() {
+		check(e.path, e.value)
+	}
+	check(PathNote, note)
 	return errs
 }
 
-// Normalize returns s with line ends unified and surrounding blanks removed, the form in which settings are stored and compared.
+// Normalize returns s with line ends unified, surrounding blanks removed, lists without blanks and repetitions, and defaults spelled out: the form in
+// which settings are stored and compared.
 func (s Settings) Normalize() Settings {
-	clean := func(t string) string {
-		return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(t, "\r\n", "\n"), "\r", "\n"))
+	d := Defaults()
+	s.Accounts.normalize()
+	s.AccountFields = cleanNames(s.AccountFields)
+	s.Sync.normalize(d.Sync)
+	s.Owners.normalize(d.Owners)
+	s.ARR.normalize()
+	s.Renewal.normalize()
+	s.CustomObjects = slices.Clone(s.CustomObjects)
+	for i := range s.CustomObjects {
+		s.CustomObjects[i].normalize()
 	}
-	a := &s.Accounts
-	a.Single, a.Customer, a.Prospect, a.Partner = clean(a.Single), clean(a.Customer), clean(a.Prospect), clean(a.Partner)
+	if len(s.CustomObjects) == 0 {
+		s.CustomObjects = nil
+	}
+	s.Cases.normalize(d.Cases)
+	s.Chatter.normalize()
+	s.Advanced.normalize()
 	return s
 }
 
-// Change is one setting that differs between two versions.
-type Change struct {
-	Path, Label, Before, After string
+// clean unifies line ends and drops surrounding blanks.
+func clean(text string) string {
+	return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"))
 }
 
-// Diff lists what differs from old to new, in the order of the screens; it is empty when nothing does.
-func Diff(old, new Settings) []Change {
-	old, new = old.Normalize(), new.Normalize()
-	var out []Change
-	add := func(path, label, before, after string) {
-		if before != after {
-			out = append(out, Change{path, label, before, after})
+// cleanNames drops blanks and repeated names, in whatever case of letters they are repeated. It returns nil for an empty list.
+func cleanNames(names []string) []string {
+	var out []string
+	for _, n := range names {
+		n = strings.TrimSpace(n)
+		if n != "" && !slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, n) }) {
+			out = append(out, n)
 		}
 	}
-	add(PathMode, "Filter mode", string(old.Accounts.Mode), string(new.Accounts.Mode))
-	add(PathSingle, "Account filter", old.Accounts.Single, new.Accounts.Single)
-	add(PathCustomer, "Customer filter", old.Accounts.Customer, new.Accounts.Customer)
-	add(PathProspect, "Prospect filter", old.Accounts.Prospect, new.Accounts.Prospect)
-	add(PathPartner, "Partner filter", old.Accounts.Partner, new.Accounts.Partner)
 	return out
+}
+
+// maxNames bounds the length of a list of fields; Salesforce allows 800 custom fields on an object.
+const maxNames = 800
+
+func validateNames(errs FieldErrors, path string, names []string) {
+	if len(names) > maxNames {
+		errs.Add(path, "More than 800 fields cannot be listed: no object has so many of its own.")
+	}
+	for _, n := range names {
+		if !isName(n) {
+			errs.Add(path, "“"+n+"” is not the API name of a field. Choose fields from the list.")
+		}
+	}
+}
+
+// isName reports whether s has the form of an API name of an object or field.
+func isName(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	for i, c := range s {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c != '_' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return true
+}
+
+// validateName checks one optional API name.
+func validateName(errs FieldErrors, path, name string) {
+	if name != "" && !isName(name) {
+		errs.Add(path, "“"+name+"” is not the API name of a field. Choose one from the list.")
+	}
 }
