@@ -29,6 +29,8 @@ var writeResources = []resource{
 	{"GET", "tooling/query", (*request).toolingQuery},
 	{"GET", "tooling/sobjects", (*request).describeGlobal},
 	{"POST", "tooling/sobjects/customfield", (*request).toolingCreateField},
+	{"POST", "metadata/deployrequest", (*request).deployRequests},
+	{"GET,PATCH", "metadata/deployrequest/*", (*request).deployRequest},
 	{"GET", "recent", (*request).emptyList},
 	{"GET", "quickactions", (*request).emptyList},
 	{"GET", "tabs", (*request).emptyList},

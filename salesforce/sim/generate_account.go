@@ -16,6 +16,8 @@ var (
 	prefixCursor      = packPrefix("01g")
 	prefixFieldDef    = packPrefix("00N")
 	prefixObjectDef   = packPrefix("01I")
+	prefixDeploy      = packPrefix("0Af")
+	prefixRetrieve    = packPrefix("09S")
 )
 
 // Rows of the user table with a part of their own.

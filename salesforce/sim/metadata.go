@@ -10,12 +10,15 @@ import (
 // maxComponents is how many components one metadata call may carry.
 const maxComponents = 10
 
-// serveMetadata serves the synchronous calls of the metadata API on custom objects and fields.
+// serveMetadata serves the metadata API on custom objects, fields and permission sets.
 func (o *Org) serveMetadata(w http.ResponseWriter, s *session, call *element) {
 	name := call.XMLName.Local
 	var b strings.Builder
 	if !o.world.Load().as(s.user).sight.admin && name != "describeMetadata" && name != "listMetadata" && name != "readMetadata" {
 		soapFault(w, "sf:INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS: use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions")
+		return
+	}
+	if o.soapDeploy(w, s, call) || o.soapRetrieve(w, call) {
 		return
 	}
 	switch name {
@@ -32,23 +35,25 @@ func (o *Org) serveMetadata(w http.ResponseWriter, s *session, call *element) {
 	case "deleteMetadata":
 		for _, full := range call.all("fullNames") {
 			fullName := strings.TrimSpace(full.Text)
-			b.WriteString(saveResult(fullName, o.deleteComponent(s.user, call.get("type"), fullName), false, false))
+			err := o.change(s.user, true, func(t *tx) error { return t.deleteComponent(call.get("type"), fullName) })
+			b.WriteString(saveResult(fullName, err, false, false))
 		}
 	case "readMetadata":
 		b.WriteString("<result>")
 		for _, full := range call.all("fullNames") {
-			b.WriteString(o.readComponent(call.get("type"), strings.TrimSpace(full.Text)))
+			content, _ := o.world.Load().componentXML(call.get("type"), strings.TrimSpace(full.Text))
+			fmt.Fprintf(&b, `<records xsi:type="%s">%s</records>`, xmlText(call.get("type")), content) // empty for one that does not exist, as the API has it
 		}
 		b.WriteString("</result>")
 	case "listMetadata":
 		for _, q := range call.all("queries") {
-			b.WriteString(o.listComponents(q.get("type")))
+			b.WriteString(o.world.Load().listComponents(q.get("type")))
 		}
 	case "describeMetadata":
 		b.WriteString("<result>")
-		for _, t := range [...][3]string{{"objects", "object", "CustomObject"}, {"permissionsets", "permissionset", "PermissionSet"}} {
-			fmt.Fprintf(&b, "<metadataObjects><directoryName>%s</directoryName><inFolder>false</inFolder><metaFile>false</metaFile><suffix>%s</suffix><xmlName>%s</xmlName>", t[0], t[1], t[2])
-			if t[2] == "CustomObject" {
+		for _, t := range metadataFolders {
+			fmt.Fprintf(&b, "<metadataObjects><directoryName>%s</directoryName><inFolder>false</inFolder><metaFile>false</metaFile><suffix>%s</suffix><xmlName>%s</xmlName>", t.folder, t.suffix, t.typ)
+			if t.typ == "CustomObject" {
 				b.WriteString("<childXmlNames>CustomField</childXmlNames>")
 			}
 			b.WriteString("</metadataObjects>")
@@ -78,21 +83,26 @@ func saveResult(fullName string, err error, upsert, created bool) string {
 	return b.String()
 }
 
-// saveComponent creates or updates a custom object or field.
+// saveComponent creates or updates a custom object, a field or a permission set.
 func (o *Org) saveComponent(user int, m *element, how string) (created bool, err error) {
 	err = o.change(user, true, func(t *tx) error {
 		var err error
-		switch m.xsiType() {
-		case "CustomObject":
-			created, err = t.saveObject(m, how)
-		case "CustomField":
-			created, err = t.saveField(m, how)
-		default:
-			err = badRequest("INVALID_TYPE", "The metadata type %s is not supported here", m.xsiType())
-		}
+		created, err = t.saveComponent(m.xsiType(), m, how)
 		return err
 	})
 	return created, err
+}
+
+func (t *tx) saveComponent(typ string, m *element, how string) (created bool, err error) {
+	switch typ {
+	case "CustomObject":
+		return t.saveObject(m, how)
+	case "CustomField":
+		return t.saveField(m, how)
+	case "PermissionSet":
+		return t.savePermissionSet(m, how)
+	}
+	return false, badRequest("INVALID_TYPE", "The metadata type %s is not supported here", typ)
 }
 
 // exists checks a component's existence against what the call wants.
@@ -143,13 +153,7 @@ func (t *tx) saveObject(m *element, how string) (created bool, err error) {
 func (t *tx) createObject(m *element, name string) {
 	w := t.w
 	g := w.org.gen
-	custom := 0
-	for _, o := range w.order {
-		if o.custom {
-			custom++
-		}
-	}
-	prefix := "a" + string(base62[custom/62%62]) + string(base62[custom%62])
+	prefix := w.freePrefix()
 	o := newObject(prefix, name, m.get("label"), m.get("pluralLabel"), g.systemFields(name, 1, true)...)
 	nameField := textField("Name", m.child("nameField").get("label"), 80).required().lookup()
 	nameField.nameField = true
@@ -170,6 +174,16 @@ func (t *tx) createObject(m *element, name string) {
 	if o.enabledActivities {
 		t.widen("Task", "WhatId", name)
 		t.widen("Event", "WhatId", name)
+	}
+}
+
+// freePrefix is a key prefix of custom objects that no object has or ever had.
+func (w *world) freePrefix() string {
+	for n := 0; ; n++ {
+		prefix := "a" + string(base62[n/62%62]) + string(base62[n%62])
+		if w.byPrefix[packPrefix(prefix)] == nil {
+			return prefix
+		}
 	}
 }
 
@@ -351,30 +365,43 @@ func pickValues(m *element) (picks []pick) {
 	return picks
 }
 
-// deleteComponent deletes a custom object or field.
-func (o *Org) deleteComponent(user int, typ, fullName string) error {
+// deleteComponent deletes a custom object, a custom field or a permission set.
+func (t *tx) deleteComponent(typ, fullName string) error {
 	missing := badRequest("INVALID_CROSS_REFERENCE_KEY", "no %s named %s found", typ, fullName)
-	if object, name, ok := strings.Cut(fullName, "."); ok {
-		if obj := o.world.Load().object(object); obj == nil || obj.field(name) == nil || !obj.field(name).custom {
+	object, name, _ := strings.Cut(fullName, ".")
+	obj := t.w.object(object)
+	switch {
+	case typ == "PermissionSet":
+		row := t.w.permissionSetRow(fullName)
+		if row < 0 {
 			return missing
 		}
-		return o.DropField(object, name)
+		t.remove(t.w.object("PermissionSet"), row)
+	case obj == nil:
+		return missing
+	case typ == "CustomField":
+		if f := obj.field(name); f == nil || !f.custom {
+			return missing
+		}
+		t.alterField(obj, obj.field(name), nil)
+	case !obj.custom || name != "":
+		return missing
+	default:
+		t.dropObject(obj)
 	}
-	return o.change(user, true, func(t *tx) error {
-		obj := t.w.object(fullName)
-		if obj == nil || !obj.custom {
-			return missing
+	t.schemaChanged()
+	return nil
+}
+
+// dropObject takes an object out of the org, with the views of its records.
+func (t *tx) dropObject(obj *object) {
+	objects := make(map[string]*object, len(t.w.objects))
+	var order []*object
+	for _, other := range t.w.order {
+		if other != obj && (other.view == nil || other.viewOf != obj.name) {
+			objects[lower(other.name)] = other
+			order = append(order, other)
 		}
-		objects := make(map[string]*object, len(t.w.objects))
-		var order []*object
-		for _, other := range t.w.order {
-			if other != obj && (other.view == nil || other.viewOf != obj.name) {
-				objects[lower(other.name)] = other
-				order = append(order, other)
-			}
-		}
-		t.w.objects, t.w.order = objects, order
-		t.schemaChanged()
-		return nil
-	})
+	}
+	t.w.objects, t.w.order = objects, order
 }

@@ -25,20 +25,28 @@ func (f *field) metadataType() string {
 	return metadataTypes[f.typ]
 }
 
-// readComponent renders a custom object or field; one that does not exist is an empty record, as the API has it.
-func (o *Org) readComponent(typ, fullName string) string {
-	w := o.world.Load()
+// componentXML renders a custom object, a field or a permission set, and tells whether there is one.
+func (w *world) componentXML(typ, fullName string) (content string, ok bool) {
 	object, name, isField := strings.Cut(fullName, ".")
 	obj := w.object(object)
 	switch {
-	case obj == nil || isField && obj.field(name) == nil:
-		return fmt.Sprintf(`<records xsi:type="%s"/>`, xmlText(typ))
+	case typ == "PermissionSet":
+		if row := w.permissionSetRow(fullName); row >= 0 {
+			return w.permissionSetXML(row), true
+		}
+		return "", false
+	case obj == nil || isField && obj.field(name) == nil || isField != (typ == "CustomField"):
+		return "", false
 	case isField:
-		return `<records xsi:type="CustomField">` + fieldXML(obj.field(name), obj.name+".") + "</records>"
+		return fieldXML(obj.field(name), obj.name+"."), true
 	}
+	return "<fullName>" + xmlText(obj.name) + "</fullName>" + objectXML(obj), true
+}
+
+// objectXML renders an object with its custom fields.
+func objectXML(obj *object) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<records xsi:type="CustomObject"><fullName>%s</fullName><deploymentStatus>Deployed</deploymentStatus><enableActivities>%t</enableActivities><enableFeeds>%t</enableFeeds>`,
-		xmlText(obj.name), obj.enabledActivities, obj.feed)
+	fmt.Fprintf(&b, "<deploymentStatus>Deployed</deploymentStatus><enableActivities>%t</enableActivities><enableFeeds>%t</enableFeeds>", obj.enabledActivities, obj.feed)
 	for _, f := range obj.fields {
 		if f.custom {
 			b.WriteString("<fields>" + fieldXML(f, "") + "</fields>")
@@ -46,9 +54,12 @@ func (o *Org) readComponent(typ, fullName string) string {
 	}
 	fmt.Fprintf(&b, "<label>%s</label><pluralLabel>%s</pluralLabel><sharingModel>ReadWrite</sharingModel>", xmlText(obj.label), xmlText(obj.labelPlural))
 	if f := obj.nameField(); f != nil {
-		fmt.Fprintf(&b, "<nameField><label>%s</label><type>%s</type></nameField>", xmlText(f.label), f.metadataType())
+		fmt.Fprintf(&b, "<nameField>")
+		if f.autoNumber {
+			fmt.Fprintf(&b, "<displayFormat>%s</displayFormat>", xmlText(f.numberFormat))
+		}
+		fmt.Fprintf(&b, "<label>%s</label><type>%s</type></nameField>", xmlText(f.label), f.metadataType())
 	}
-	b.WriteString("</records>")
 	return b.String()
 }
 
@@ -78,27 +89,59 @@ func fieldXML(f *field, prefix string) string {
 	return b.String()
 }
 
-// listComponents lists the custom objects, or their fields.
-func (o *Org) listComponents(typ string) string {
-	var b strings.Builder
-	add := func(fullName, id string) {
-		fmt.Fprintf(&b, "<result><createdById>%s</createdById><createdByName>Integration User</createdByName><createdDate>2020-01-01T00:00:00.000Z</createdDate><fileName>objects/%s.object</fileName><fullName>%s</fullName><id>%s</id><lastModifiedById>%s</lastModifiedById><lastModifiedByName>Integration User</lastModifiedByName><lastModifiedDate>2020-01-01T00:00:00.000Z</lastModifiedDate><manageableState>unmanaged</manageableState><type>%s</type></result>",
-			idText(rowID(prefixUser, 0)), xmlText(fullName), xmlText(fullName), id, idText(rowID(prefixUser, 0)), xmlText(typ))
+// members are the components of a type by full name, with their ids.
+func (w *world) members(typ string, each func(fullName, id string)) {
+	if typ == "PermissionSet" {
+		o := w.object(typ)
+		for row := range w.table(o).rows {
+			if w.table(o).alive(row) && !w.get(o, o.field("IsOwnedByProfile"), row).isTrue() {
+				each(w.get(o, o.field("Name"), row).s, idText(o.id(row)))
+			}
+		}
+		return
 	}
-	for _, obj := range o.world.Load().order {
+	for _, obj := range w.order {
 		switch {
 		case obj.view != nil:
 		case typ == "CustomObject":
-			add(obj.name, idText(rowID(prefixObjectDef, obj.idx)))
+			each(obj.name, idText(rowID(prefixObjectDef, obj.idx)))
 		case typ == "CustomField":
 			for i, f := range obj.fields {
 				if f.custom {
-					add(obj.name+"."+f.name, idText(fieldID(obj, i)))
+					each(obj.name+"."+f.name, idText(fieldID(obj, i)))
 				}
 			}
 		}
 	}
+}
+
+// listComponents lists the components of a type.
+func (w *world) listComponents(typ string) string {
+	var b strings.Builder
+	w.members(typ, func(fullName, id string) {
+		b.WriteString("<result>" + filePropertiesXML(typ, fullName, id) + "</result>")
+	})
 	return b.String()
+}
+
+// fileOf is where a package has a component.
+func fileOf(typ, fullName string) string {
+	if typ == "CustomField" {
+		fullName, _, _ = strings.Cut(fullName, ".")
+		typ = "CustomObject"
+	}
+	for _, f := range metadataFolders {
+		if f.typ == typ {
+			return f.folder + "/" + fullName + "." + f.suffix
+		}
+	}
+	return "package.xml"
+}
+
+func filePropertiesXML(typ, fullName, id string) string {
+	by := idText(rowID(prefixUser, userIntegration))
+	return fmt.Sprintf("<createdById>%s</createdById><createdByName>Integration User</createdByName><createdDate>2020-01-01T00:00:00.000Z</createdDate><fileName>%s</fileName><fullName>%s</fullName><id>%s</id><lastModifiedById>%s</lastModifiedById><lastModifiedByName>Integration User</lastModifiedByName><lastModifiedDate>2020-01-01T00:00:00.000Z</lastModifiedDate><manageableState>unmanaged</manageableState><type>%s</type>",
+		by, xmlText(fileOf(typ, fullName)), xmlText(fullName), id, by, xmlText(typ))
 }
 
 // fieldID is the id of a custom field's definition.

@@ -71,6 +71,7 @@ func init() {
 // ServeHTTP serves the whole org: sign-in, data and control.
 func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := cleanPath(r.URL.Path)
+	o.settleDeployments()
 	if path == "/control" || strings.HasPrefix(path, "/control/") {
 		o.serveControl(w, r, path)
 		return

@@ -43,7 +43,7 @@ type Options struct {
 	FiscalYearStart     time.Month    // in which the fiscal year begins; January by default
 	Certificate         string        // PEM of the certificate whose assertions the JWT bearer grant believes; none by default
 	SessionTimeout      time.Duration // idle life of an access token; two hours by default
-	JobDelay            time.Duration // how long a bulk job stays in progress; none by default, so that it is complete at the first poll
+	JobDelay            time.Duration // how long a bulk job or a deployment stays in progress; none by default, so that it is complete at the first poll
 }
 
 // Credentials are what a client needs to connect.
@@ -64,11 +64,13 @@ type Org struct {
 	world  atomic.Pointer[world]
 	offset atomic.Int64 // nanoseconds that the clock was advanced
 
-	auth    authState
-	usage   usageState
-	faults  faultState
-	cursors cursorState
-	jobs    jobState
+	auth       authState
+	usage      usageState
+	faults     faultState
+	cursors    cursorState
+	jobs       jobState
+	deploys    deployState
+	retrievals retrieveState
 }
 
 // New makes an org. It fails for a time zone or a month that does not exist, and for a certificate that is none.

@@ -175,31 +175,36 @@ func (o *Org) DropField(objectName, name string) error {
 	return o.alterField(objectName, name, nil)
 }
 
-// alterField replaces a field by a changed copy, or by nothing when fn is nil.
+// alterField changes a field, or drops it when fn is nil.
 func (o *Org) alterField(objectName, name string, fn func(*field)) error {
 	return o.steer(objectName, func(t *tx, obj *object) error {
 		f := obj.field(name)
 		if f == nil {
 			return fmt.Errorf("simulated org: no field %s.%s", objectName, name)
 		}
-		c := obj.clone()
-		delete(c.byName, lower(f.name))
-		for i := range c.fields {
-			if c.fields[i] != f {
-				continue
-			}
-			if fn == nil {
-				c.fields = append(c.fields[:i], c.fields[i+1:]...)
-				break
-			}
-			changed := *f
-			fn(&changed)
-			c.fields[i] = &changed
-			c.byName[lower(changed.name)] = &changed
-		}
-		t.replace(obj, c)
+		t.alterField(obj, f, fn)
 		return nil
 	})
+}
+
+// alterField replaces a field by a changed copy, or by nothing when fn is nil.
+func (t *tx) alterField(obj *object, f *field, fn func(*field)) {
+	c := obj.clone()
+	delete(c.byName, lower(f.name))
+	for i := range c.fields {
+		if c.fields[i] != f {
+			continue
+		}
+		if fn == nil {
+			c.fields = append(c.fields[:i], c.fields[i+1:]...)
+			break
+		}
+		changed := *f
+		fn(&changed)
+		c.fields[i] = &changed
+		c.byName[lower(changed.name)] = &changed
+	}
+	t.replace(obj, c)
 }
 
 // replace publishes a changed object in place of the old one.

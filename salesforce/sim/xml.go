@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/xml"
+	"slices"
 	"strings"
 )
 
@@ -37,12 +38,45 @@ func (e *element) all(name string) (list []*element) {
 	return list
 }
 
+// childFold is child without regard to case, which clients of the metadata API differ in.
+func (e *element) childFold(name string) *element {
+	if e != nil {
+		for _, c := range e.Children {
+			if strings.EqualFold(c.XMLName.Local, name) {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// getFold is get without regard to case.
+func (e *element) getFold(name string) string {
+	if c := e.childFold(name); c != nil {
+		return strings.TrimSpace(c.Text)
+	}
+	return ""
+}
+
 // get returns the trimmed text of a child, "" when there is none.
 func (e *element) get(name string) string {
 	if c := e.child(name); c != nil {
 		return strings.TrimSpace(c.Text)
 	}
 	return ""
+}
+
+// xml writes an element out, its children in the order of their names, as the metadata API has them.
+func (e *element) xml() string {
+	children := slices.Clone(e.Children)
+	slices.SortStableFunc(children, func(a, b *element) int { return strings.Compare(a.XMLName.Local, b.XMLName.Local) })
+	var b strings.Builder
+	b.WriteString("<" + e.XMLName.Local + ">" + xmlText(e.Text))
+	for _, c := range children {
+		b.WriteString(c.xml())
+	}
+	b.WriteString("</" + e.XMLName.Local + ">")
+	return b.String()
 }
 
 // xsiType returns the type that an element says it has, without its prefix.

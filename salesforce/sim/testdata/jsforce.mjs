@@ -353,6 +353,103 @@ step("metadata: update, read several, delete", async () => {
   assert.ok((await conn.tooling.describeGlobal()).sobjects.length > 0);
 });
 
+// zip stores files uncompressed: jsforce takes a package as it is and brings nothing to make one.
+function zip(files) {
+  const locals = [], directory = [];
+  let offset = 0;
+  for (const [name, text] of Object.entries(files)) {
+    const content = Buffer.from(text), path = Buffer.from(name);
+    const about = Buffer.alloc(26);
+    about.writeUInt16LE(20, 0);
+    about.writeUInt32LE(crc32(content), 10);
+    about.writeUInt32LE(content.length, 14);
+    about.writeUInt32LE(content.length, 18);
+    about.writeUInt16LE(path.length, 22);
+    const place = Buffer.alloc(14);
+    place.writeUInt32LE(offset, 10);
+    const local = Buffer.concat([Buffer.from("PK\x03\x04"), about, path, content]);
+    directory.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\0"), about, place, path]));
+    locals.push(local);
+    offset += local.length;
+  }
+  const central = Buffer.concat(directory), end = Buffer.alloc(22);
+  end.write("PK\x05\x06");
+  end.writeUInt16LE(directory.length, 8);
+  end.writeUInt16LE(directory.length, 10);
+  end.writeUInt32LE(central.length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...locals, central, end]);
+}
+
+function crc32(bytes) {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
+
+// invoices is a package with an object and a permission set for it.
+const invoices = (label) => zip({
+  "package.xml": `<Package xmlns="http://soap.sforce.com/2006/04/metadata"><types><members>Invoice__c</members><name>CustomObject</name></types>
+    <types><members>Invoice_Readers</members><name>PermissionSet</name></types><version>60.0</version></Package>`,
+  "objects/Invoice__c.object": `<CustomObject xmlns="http://soap.sforce.com/2006/04/metadata">
+    <fields><fullName>Total__c</fullName><label>${label}</label><type>Currency</type><precision>16</precision><scale>2</scale></fields>
+    <label>Invoice</label><pluralLabel>Invoices</pluralLabel><nameField><label>Invoice Name</label><type>Text</type></nameField>
+    <deploymentStatus>Deployed</deploymentStatus><sharingModel>ReadWrite</sharingModel></CustomObject>`,
+  "permissionsets/Invoice_Readers.permissionset": `<PermissionSet xmlns="http://soap.sforce.com/2006/04/metadata"><label>Invoice readers</label>
+    <objectPermissions><object>Invoice__c</object><allowRead>true</allowRead></objectPermissions>
+    <fieldPermissions><field>Invoice__c.Total__c</field><readable>true</readable><editable>true</editable></fieldPermissions></PermissionSet>`,
+});
+
+step("metadata: deploying over REST and SOAP, checking, what fails", async () => {
+  conn.metadata.pollInterval = 10;
+  const checked = await conn.metadata.deployRest(invoices("Total"), { checkOnly: true, rollbackOnError: true, singlePackage: true });
+  assert.equal(checked.deployResult.status, "Pending");
+  const validated = await conn.metadata.checkDeployStatus(checked.id, true, true);
+  assert.equal(validated.status, "Succeeded", JSON.stringify(validated));
+  await assert.rejects(conn.describe("Invoice__c"), (e) => e.errorCode === "NOT_FOUND");
+  const quick = await conn.metadata.deployRecentValidation({ id: checked.id, rest: true });
+  assert.equal((await conn.metadata.checkDeployStatus(quick)).success, true);
+  await conn.describe("Invoice__c");
+  await assert.rejects(conn.query("SELECT Total__c FROM Invoice__c"), (e) => e.errorCode === "INVALID_FIELD");
+  const [set] = (await conn.query("SELECT Id FROM PermissionSet WHERE Name = 'Invoice_Readers'")).records;
+  await conn.sobject("PermissionSetAssignment").create({ AssigneeId: (await conn.identity()).user_id, PermissionSetId: set.Id });
+  assert.equal((await conn.query("SELECT Total__c FROM Invoice__c")).totalSize, 0);
+
+  const bySOAP = await conn.metadata.deploy(invoices("Sum"), { rollbackOnError: true, singlePackage: true }).complete(true);
+  assert.equal(bySOAP.status, "Succeeded", JSON.stringify(bySOAP));
+  assert.equal(bySOAP.details.componentSuccesses.length, 3);
+  assert.equal(bySOAP.numberComponentsDeployed, 3);
+  assert.equal((await conn.describe("Invoice__c")).fields.find((f) => f.name === "Total__c").label, "Sum");
+  const wrong = await conn.metadata.deploy(zip({ "package.xml": '<Package><types><members>Nope__c</members><name>CustomObject</name></types></Package>' }), { rollbackOnError: true }).complete(true);
+  assert.equal(wrong.status, "Failed");
+  assert.match(wrong.details.componentFailures[0].problem, /not found in zipped directory/);
+});
+
+step("metadata: retrieving what was deployed, and deploying that", async () => {
+  const got = await conn.metadata.retrieve({ apiVersion: "60.0", singlePackage: true, unpackaged: { types: [
+    { name: "CustomObject", members: ["Invoice__c"] }, { name: "PermissionSet", members: ["*"] }, { name: "CustomField", members: ["Account.Tier__c", "Account.Nope__c"] }] } }).complete();
+  assert.equal(got.status, "Succeeded");
+  assert.deepEqual(got.fileProperties.map((f) => f.fullName).sort(), ["Account.Tier__c", "Invoice_Readers", "Invoice__c", "Sales_Reader", "Sync_Integration"]);
+  assert.match(got.messages[0].problem, /Account\.Nope__c/);
+  const again = await conn.metadata.deployRest(Buffer.from(got.zipFile, "base64"), { rollbackOnError: true });
+  const result = await conn.metadata.checkDeployStatus(again.id, true, true);
+  assert.equal(result.status, "Succeeded", JSON.stringify(result.details.componentFailures));
+  assert.ok(result.numberComponentsDeployed >= 6);
+});
+
+step("metadata: permission sets by themselves", async () => {
+  const one = (r) => [r].flat()[0];
+  const set = { fullName: "Tier_Readers", label: "Tier readers", fieldPermissions: [{ field: "Account.Tier__c", readable: true, editable: false }] };
+  assert.equal(one(await conn.metadata.create("PermissionSet", [set])).success, true);
+  const read = await conn.metadata.read("PermissionSet", "Tier_Readers");
+  assert.equal(one(read.fieldPermissions).field, "Account.Tier__c");
+  assert.equal(one(await conn.metadata.delete("PermissionSet", ["Tier_Readers"])).success, true);
+  assert.equal((await conn.query("SELECT Id FROM PermissionSet WHERE Name = 'Tier_Readers'")).totalSize, 0);
+});
+
 step("other grants: client credentials, password, refresh by hand; logging out", async () => {
   const direct = new jsforce.Connection({ oauth2: { loginUrl: origin, clientId, clientSecret }, version: "60.0" });
   await direct.authorize({ grant_type: "client_credentials" });
