@@ -14,6 +14,7 @@ import (
 var allowed = map[string][]string{
 	"config":          nil,
 	"settings":        nil,
+	"schedule":        nil,
 	"static":          nil,
 	"salesforce/soql": nil,
 	"db/private":      nil,
@@ -22,12 +23,12 @@ var allowed = map[string][]string{
 	"salesforce/sim":  {"salesforce/soql"},
 	"pipeline":        {"settings", "salesforce/soql"},
 	"pipeline/remote": {"pipeline", "salesforce", "salesforce/soql"},
-	"db":              {"settings", "pipeline", "db/migrations"},
+	"db":              {"settings", "schedule", "pipeline", "db/migrations"},
 	"db/migrations":   nil,
 	"db/dbtest":       {"db", "db/private", "db/migrations"},
 	"jobs":            {"pipeline", "pipeline/remote", "salesforce", "db", "settings", "salesforce/soql"},
 	"views":           {"settings", "pipeline", "salesforce/soql", "static", "views/ui"},
-	"web":             {"views", "views/ui", "static", "settings", "pipeline", "pipeline/remote", "salesforce", "salesforce/soql", "db"},
+	"web":             {"views", "views/ui", "static", "settings", "schedule", "pipeline", "pipeline/remote", "salesforce", "salesforce/soql", "db"},
 	"bench":           {"db", "db/private", "jobs", "pipeline", "salesforce", "salesforce/soql", "settings"},
 }
 
@@ -36,6 +37,7 @@ var forbiddenOutside = map[string][]string{
 	"views":           {"net/http", "database/sql"},
 	"views/ui":        {"net/http", "database/sql"},
 	"settings":        {"net/http", "database/sql"},
+	"schedule":        {"net/http", "database/sql", "os"},
 	"salesforce/soql": {"net/http", "database/sql", "os"},
 }
 

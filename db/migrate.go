@@ -110,7 +110,7 @@ func migrateOne(ctx context.Context, tx *sqlx.Tx, all []migration) (done bool, e
 	return false, nil
 }
 
-// loadMigrations reads the numbered files in order; the numbers must run from 1 without a gap.
+// loadMigrations reads the numbered files in order. The numbers begin with 1 and may have gaps; none comes twice.
 func loadMigrations(files fs.FS) ([]migration, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
@@ -131,8 +131,8 @@ func loadMigrations(files fs.FS) ([]migration, error) {
 	}
 	slices.SortFunc(all, func(a, b migration) int { return cmp.Compare(a.number, b.number) })
 	for i, m := range all {
-		if m.number != i+1 {
-			return nil, fmt.Errorf("migration %s: expected number %d", m.name, i+1)
+		if m.number < 1 || i > 0 && m.number == all[i-1].number {
+			return nil, fmt.Errorf("migration %s: its number is not above that of the one before it", m.name)
 		}
 	}
 	if len(all) == 0 {
