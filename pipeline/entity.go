@@ -1,32 +1,34 @@
 package pipeline
 
-// Entity is the part of a connection that one run syncs.
+import "millrace/settings"
+
+// Entity is what a run brings over.
 type Entity string
 
-// The entities. All is everything but Chatter, which runs on its own schedule or by its own button only.
+// The entities. EntityAll stands for all but Chatter, which has a schedule of its own.
 const (
-	All      Entity = "all"
-	Accounts Entity = "accounts"
-	Contacts Entity = "contacts"
-	Cases    Entity = "cases"
-	Chatter  Entity = "chatter"
+	EntityAll      Entity = "all"
+	EntityAccounts Entity = "accounts"
+	EntityContacts Entity = "contacts"
+	EntityCases    Entity = "cases"
+	EntityChatter  Entity = "chatter"
 )
 
-// Entities lists them, All first.
-var Entities = []Entity{All, Accounts, Contacts, Cases, Chatter}
+// Entities lists every entity.
+var Entities = []Entity{EntityAll, EntityAccounts, EntityContacts, EntityCases, EntityChatter}
 
-// Label returns the entity's name as people read it, for the beginning of a sentence.
+// Label returns the entity's name as people read it.
 func (e Entity) Label() string {
 	switch e {
-	case All:
+	case EntityAll:
 		return "Everything"
-	case Accounts:
+	case EntityAccounts:
 		return "Accounts"
-	case Contacts:
+	case EntityContacts:
 		return "Contacts"
-	case Cases:
-		return "Cases"
-	case Chatter:
+	case EntityCases:
+		return "Support cases"
+	case EntityChatter:
 		return "Chatter"
 	}
 	return string(e)
@@ -34,8 +36,30 @@ func (e Entity) Label() string {
 
 // SyncLabel names a run of the entity: "Accounts sync", "Sync of everything".
 func (e Entity) SyncLabel() string {
-	if e == All {
+	if e == EntityAll {
 		return "Sync of everything"
 	}
 	return e.Label() + " sync"
+}
+
+// WhyOff says why the settings have nothing of the entity synced, in a plain sentence; it is empty when they do.
+func (e Entity) WhyOff(s settings.Settings) string {
+	off := false
+	switch e {
+	case EntityAccounts:
+		off = s.Sync.Accounts.Off
+	case EntityContacts:
+		off = s.Sync.Contacts.Off
+	case EntityCases:
+		off = !s.Cases.Enabled
+	case EntityChatter:
+		off = !s.Chatter.Enabled
+	}
+	switch {
+	case !off:
+		return ""
+	case e == EntityChatter:
+		return "Chatter is switched off in the settings."
+	}
+	return e.Label() + " are switched off in the settings."
 }
