@@ -120,7 +120,7 @@ func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, limit int
 
 // SaveSettings stores s as the version after base, which is the version that the author saw; 0 for none. It returns saved false, with the current
 // version, when s changes nothing, a *VersionConflictError when base is not the current version any more, a *SettingsTextError when a text cannot be stored, and ErrNotFound for no connection. The audit
-// row is part of the transaction, and so is the first run, which version 1 queues.
+// row is part of the transaction, and so are the end of the author's draft and the first run, which version 1 queues.
 func (d *DB) SaveSettings(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64) (v SettingsVersion, saved bool, err error) {
 	if bad := s.CheckTexts(note); len(bad) > 0 {
 		return v, false, fmt.Errorf("db.SaveSettings(%d, base %d): %w", connectionID, base, &SettingsTextError{Fields: bad})
@@ -173,6 +173,9 @@ func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID 
 	}
 	entry := AuditEntry{ConnectionID: connectionID, ActorID: &author, Entity: "settings", Action: "saved", Changes: before, Detail: fmt.Sprintf("version %d", version)}
 	if err := Audit(ctx, tx, entry); err != nil {
+		return SettingsVersion{}, false, err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, author); err != nil {
 		return SettingsVersion{}, false, err
 	}
 	if version == 1 {

@@ -38,12 +38,17 @@
     localise(document);
     setInterval(() => document.hidden || localise(document), 15000);
     document.querySelector("[data-focus]")?.focus({ preventScroll: false });
+    const keeps = document.querySelector("[data-keep-script]");
+    if (keeps) load(keeps.dataset.keepScript);
+  };
+  const load = (src) => {
+    const script = document.createElement("script");
+    script.src = src;
+    document.head.append(script);
   };
   document.addEventListener("DOMContentLoaded", ready);
   document.addEventListener("htmx:after:swap", () => {
     localise(document);
-    const form = document.querySelector("form[data-guard]");
-    if (form) mark(form);
   });
 
   // Polling stops while the tab is hidden, and lost contact is said where it is seen.
@@ -73,9 +78,7 @@
     const from = e.target.closest?.("[data-editor]");
     if (!from || root.dataset.editor) return;
     root.dataset.editor = "on";
-    const script = document.createElement("script");
-    script.src = from.dataset.editor;
-    document.head.append(script);
+    load(from.dataset.editor);
   });
 
   // A validation that is on its way ends when it is cancelled, and when its filter is edited.
@@ -93,40 +96,15 @@
       const said = document.getElementById(e.target.id + "-error");
       if (said) said.hidden = true;
     }
-    const form = e.target.closest?.("form[data-guard]");
-    if (form) mark(form);
   });
   document.addEventListener("change", (e) => {
-    const form = e.target.closest?.("form[data-guard]");
-    if (form) mark(form);
     if (e.target.matches?.("select[data-submit]")) e.target.form.requestSubmit();
   });
 
-  // Unsaved changes are counted in the footer and guarded on leaving.
-  const changes = (form) => {
-    let n = form.hasAttribute("data-dirty") ? 1 : 0;
-    const counted = new Set(form.querySelectorAll("[data-box][data-dirty]")); // a filter counts once, however it is edited
-    for (const el of form.elements) {
-      let changed = false;
-      if (el.type === "radio" || el.type === "checkbox") changed = el.checked !== el.defaultChecked;
-      else if (/^(TEXTAREA|INPUT)$/.test(el.tagName) && el.type !== "hidden") changed = el.value !== el.defaultValue;
-      if (changed) counted.add(el.closest("[data-box]") ?? el.name);
-    }
-    n += counted.size;
-    return n;
-  };
-  const mark = (form) => {
-    const n = changes(form);
-    for (const el of document.querySelectorAll("[data-unsaved]")) {
-      el.textContent = n === 0 ? "No unsaved changes" : n === 1 ? "1 unsaved change" : `${n} unsaved changes`;
-    }
-    const state = document.querySelector("[data-section-state]");
-    if (state) state.hidden = n === 0;
-  };
+  // Leaving asks only where a draft could not be kept on the server.
   let leaving = false;
   window.addEventListener("beforeunload", (e) => {
-    const form = document.querySelector("form[data-guard]");
-    if (form && !leaving && changes(form) > 0) e.preventDefault();
+    if (!leaving && document.querySelector("form[data-guard][data-unkept]")) e.preventDefault();
   });
 
   // A form is sent once: its button is disabled with the form on its way. Back from the page cache undoes that.

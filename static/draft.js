@@ -107,12 +107,13 @@
     text.className = "min-w-0 flex-1 font-medium";
     const when = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", timeZone: document.documentElement.dataset.timeZone || undefined }).format(at);
     text.textContent = `What you typed before (${when}) is back. It is not saved yet.` + (stale ? " Settings were saved in the meantime: Save shows you what has changed." : "");
-    const discard = document.createElement("a");
+    const discard = document.createElement("button");
+    discard.type = "button";
     discard.className = "btn";
     discard.dataset.variant = "outline";
     discard.dataset.size = "sm";
-    discard.href = path;
     discard.textContent = "Discard";
+    discard.addEventListener("click", () => form.querySelector("[data-discard]")?.click());
     box.append(text, discard);
     form.before(box);
   };
@@ -129,7 +130,7 @@
       store();
       return notice(draft.at, false);
     }
-    if (form.hasAttribute("data-dirty")) {
+    if (form.hasAttribute("data-dirty") && !(draft && draft.at > Number(form.dataset.keptAt) + 1500)) {
       unsaved = true; // the server gave back what was typed
       return store();
     }
@@ -175,8 +176,7 @@
   document.addEventListener("input", edited);
   document.addEventListener("change", edited);
   document.addEventListener("click", (e) => {
-    const link = e.target.closest?.("#draft a, form[data-guard] a");
-    if (!link || link.getAttribute("href") !== path || e.ctrlKey || e.metaKey || e.shiftKey) return;
+    if (!e.target.closest?.("[data-discard]")) return;
     dropping = true;
     form.removeAttribute("data-guard"); // it was asked for
   });

@@ -111,10 +111,7 @@ func TestSaveMakesVersions(t *testing.T) {
 	b := o.as(o.admin)
 	c := o.connected(b)
 	path := orgPath(c.ID, "/settings/account-filtering")
-	b.get(path).is(http.StatusOK).says("nav[aria-label='Settings sections']", "Required", "Not built yet")
-	if n := len(b.get(path).all("[data-unbuilt]")); n != 6 {
-		t.Errorf("%d sections are marked as not built", n)
-	}
+	b.get(path).is(http.StatusOK).says("nav[aria-label='Settings sections']", "Required", "Owner Mapping", "Advanced")
 
 	bad := b.post(path, url.Values{"base": {"0"}, "accounts.mode": {"typed"}, "accounts.customer": {"Nmae = 'x'"}, "accounts.prospect": {"Id != null"}, "note": {"mine"}})
 	bad.is(http.StatusUnprocessableEntity).says("#summary", "SOQL validation failed", "Customer filter")
@@ -143,9 +140,14 @@ func TestSaveMakesVersions(t *testing.T) {
 	b.follow(b.post(path, single("1", "Name != null"))).says("#version", "v2")
 
 	late := b.post(path, single("1", "Type != null")).is(http.StatusConflict)
-	late.says("#conflict", "Ana Ruiz saved v2", "Id != null", "Name != null")
-	if late.text("#accounts-single") != "Type != null" || late.attr("[name=base]", "value") != "2" {
-		t.Errorf("after a conflict the form holds %q on %q", late.text("#accounts-single"), late.attr("[name=base]", "value"))
+	late.says("#conflict", "Ana Ruiz saved v2")
+	late.says("main", "Id != null", "Name != null", "Type != null")
+	merge := orgPath(c.ID, "/settings/merge")
+	b.post(merge, url.Values{"theirs": {"2"}}).is(http.StatusUnprocessableEntity).says("#summary", "Choose yours or theirs")
+	b.post(merge, url.Values{"theirs": {"1"}, "merge.account-filtering": {"mine"}}).is(http.StatusConflict)
+	merged := b.follow(b.post(merge, url.Values{"theirs": {"2"}, "merge.account-filtering": {"mine"}}).is(http.StatusSeeOther))
+	if merged.text("#accounts-single") != "Type != null" || merged.attr("[name=base]", "value") != "2" {
+		t.Errorf("after a merge the form holds %q on %q", merged.text("#accounts-single"), merged.attr("[name=base]", "value"))
 	}
 	b.follow(b.post(path, single("2", "Type != null"))).says("#version", "v3")
 	if runs, total, err := o.db.Runs(t.Context(), runFilter(c.ID)); err != nil || total != 1 || len(runs) != 1 {
@@ -162,7 +164,7 @@ func TestNothingIsSavedWhileTheOrgCannotBeAsked(t *testing.T) {
 	}
 	b := a.as(a.admin)
 	path := orgPath(c.ID, "/settings/account-filtering")
-	b.get(path).is(http.StatusOK).says("main", "Filters cannot be tried")
+	b.get(path).is(http.StatusOK).says("main", "The org cannot be asked")
 	b.post(path+"/validate", validating("Name = 'x")).says("#result-accounts-single", "SOQL validation failed")
 	b.post(path+"/validate", validating("Name = 'x'")).says("#result-accounts-single", "Not validated", "Reconnect")
 	b.post(path, single("0", "Name = 'x'")).is(http.StatusUnprocessableEntity).says("#summary", "could not be validated")

@@ -19,7 +19,7 @@ const keptLimit = 2 << 20
 // keptPage returns the page of the settings form that posts to path, or "" when the forms of path are not kept.
 func keptPage(path string) string {
 	parts := strings.Split(path, "/") // such as /connections/1/settings/account-filtering/validate
-	if len(parts) < 5 || len(parts) > 6 || parts[1] != "connections" || parts[3] != "settings" || parts[4] != "account-filtering" {
+	if len(parts) < 5 || len(parts) > 6 || parts[1] != "connections" || parts[3] != "settings" || !slices.Contains(settings.Sections, settings.Section(parts[4])) {
 		return ""
 	}
 	return strings.Join(parts[:5], "/")
@@ -27,11 +27,11 @@ func keptPage(path string) string {
 
 // keepsField reports whether a field of a settings form is one that people fill in, or says what they filled it in on.
 func keepsField(name string) bool {
-	return name == "base" || name == settings.PathNote || strings.HasPrefix(name, "accounts.")
+	return name == "base" || name == settings.PathNote || settings.SectionOf(name) != ""
 }
 
 // pressed are the buttons of a settings form that trying again presses anew.
-var pressed = []string{"validate", "fix", "open", "add", "remove"}
+var pressed = []string{"validate", "fix", "open", "add", "remove", "do"}
 
 // kept returns the fields that a posted settings form holds; nil when it holds none, is too large or cannot be read.
 func kept(form url.Values, also ...string) []views.KeptField {
@@ -50,7 +50,7 @@ func kept(form url.Values, also ...string) []views.KeptField {
 			size += len(name) + len(value)
 		}
 	}
-	if size > keptLimit || !form.Has(settings.PathMode) {
+	if size > keptLimit || !form.Has("base") {
 		return nil
 	}
 	// A form sends its values of one name in order; the names follow the page.
@@ -83,8 +83,20 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, page string) err
 	for _, name := range pressed {
 		r.PostForm.Del(name)
 	}
-	id, _, _ := strings.Cut(strings.TrimPrefix(page, "/connections/"), "/")
-	r.SetPathValue("id", id)
+	parts := strings.Split(page, "/") // such as /connections/1/settings/account-filtering
+	r.SetPathValue("id", parts[2])
+	r.SetPathValue("section", parts[4])
 	visitOf(r).notice = "kept"
-	return s.editRows(w, r)
+	if settings.Section(parts[4]) == settings.SectionFiltering {
+		return s.editRows(w, r)
+	}
+	x, err := sectionOf(r)
+	if err != nil {
+		return err
+	}
+	p, err := s.readSection(r, x)
+	if err != nil {
+		return err
+	}
+	return s.drawSection(w, r, http.StatusOK, x, p)
 }

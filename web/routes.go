@@ -71,6 +71,12 @@ func (s *Server) routes() []route {
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/schema", s.learnSchema},
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/suggest", s.suggest},
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/fields", s.fields},
+		{adminOnly, "GET /connections/{id}/settings/merge", s.mergeForm},
+		{adminOnly, "POST /connections/{id}/settings/merge", s.merge},
+		{adminOnly, "GET /connections/{id}/settings/{section}", s.sectionForm},
+		{adminOnly, "POST /connections/{id}/settings/{section}", s.postSection},
+		{adminOnly, "POST /connections/{id}/settings/{section}/keep", s.keepSection},
+		{adminOnly, "POST /connections/{id}/settings/{section}/discard", s.discard},
 		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
 		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
 	}

@@ -1,13 +1,161 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/a-h/templ"
 
 	"millrace/db"
+	"millrace/salesforce"
+	"millrace/settings"
 	"millrace/views"
+	"millrace/views/ui"
 )
+
+// section is one page of the settings besides Account Filtering, which has handlers of its own. Its form posts to the section's own address; the
+// value of "do" says which button was pressed: nothing or "save" for Save, "keep" for keeping the draft, anything else is the section's own.
+type section struct {
+	key settings.Section
+	// read takes what was typed into p.shown; what cannot be read as a setting at all is noted in p.errs.
+	read func(p *settingsPage, form url.Values)
+	// act carries out a button of the section's own, such as Validate; nil where there is none. What it finds goes into p.results.
+	act func(s *Server, r *http.Request, p *settingsPage, do string) error
+	// draw shows the section with what p holds. The org is asked for nothing that its cached describes do not know.
+	draw func(s *Server, r *http.Request, p *settingsPage, frame views.SettingsFrame) (templ.Component, error)
+	// check returns what only the org knows to be wrong with the section's settings; nil where there is nothing to check.
+	check func(ctx context.Context, o *org, all settings.Settings) (settings.FieldErrors, error)
+}
+
+// sections lists the sections that are served through their table entry.
+func sections() []section { return []section{} }
+
+// settingsPage is what a section shows, for GET and for every POST: the settings as saved and as they are being changed.
+type settingsPage struct {
+	connection db.Connection
+	section    settings.Section
+	current    *db.SettingsVersion // nil before the first save
+	saved      settings.Settings   // the version that the page goes on from
+	shown      settings.Settings   // as saved, or as typed
+	base       int
+	note       string
+	noteErrors []string
+	errs       settings.FieldErrors
+	elsewhere  settings.FieldErrors // of other sections, from the last refused save
+	blocked    *views.Blocked
+	keptAt     time.Time      // of the draft; zero without one
+	results    map[string]any // what a section's own buttons found, by field path
+}
+
+// loadSettings starts a section's page with the viewer's draft, or else with what is saved.
+func (s *Server) loadSettings(r *http.Request, key settings.Section) (*settingsPage, error) {
+	c, err := s.connection(r)
+	if err != nil {
+		return nil, err
+	}
+	p := &settingsPage{connection: c, section: key, saved: settings.Defaults(), errs: settings.FieldErrors{}, elsewhere: settings.FieldErrors{}, results: map[string]any{}}
+	if p.current, err = s.DB.CurrentSettings(r.Context(), c.ID); err != nil {
+		return nil, err
+	}
+	if p.current != nil {
+		p.saved, p.base = p.current.Settings, p.current.Version
+	}
+	p.shown = p.saved
+	draft, err := s.DB.Draft(r.Context(), c.ID, visitOf(r).user.ID)
+	if err != nil || draft == nil {
+		return p, err
+	}
+	return p, s.showDraft(r, p, draft)
+}
+
+// showDraft goes on from a draft. One that began with a version that is gone, as after a backup was restored, goes on from the current one.
+func (s *Server) showDraft(r *http.Request, p *settingsPage, draft *db.Draft) error {
+	p.shown, p.note, p.keptAt = draft.Settings, draft.Note, draft.UpdatedAt
+	for path, sentences := range draft.Problems {
+		if path == settings.PathNote || settings.SectionOf(path) == p.section {
+			p.errs[path] = sentences
+		} else {
+			p.elsewhere[path] = sentences
+		}
+	}
+	if p.current == nil || draft.Base >= p.current.Version {
+		return nil
+	}
+	p.base, p.saved = draft.Base, settings.Defaults()
+	if draft.Base == 0 {
+		return nil
+	}
+	v, err := s.DB.SettingsVersionAt(r.Context(), p.connection.ID, draft.Base)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	p.saved = v.Settings
+	return err
+}
+
+// readFrame takes what every section's form holds: the version it was opened on and the note.
+func (p *settingsPage) readFrame(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	base, err := strconv.Atoi(r.PostForm.Get("base"))
+	if err != nil || base < 0 {
+		return badForm(err)
+	}
+	p.base = base
+	var problem string
+	if p.note, problem = readNote(r); problem != "" {
+		p.noteErrors = []string{problem}
+	}
+	p.errs = settings.FieldErrors{} // what was said of an earlier text
+	return nil
+}
+
+// version is the number of the current version; 0 before the first save.
+func (p *settingsPage) version() int {
+	if p.current == nil {
+		return 0
+	}
+	return p.current.Version
+}
+
+// path is the address of a section of the page's connection.
+func (p *settingsPage) path(key settings.Section) string {
+	return orgPath(p.connection.ID, "/settings/"+string(key))
+}
+
+// keep stores the section, as typed, in the viewer's draft. Where the form was opened on a version that there is none of, nothing is kept.
+func (s *Server) keep(r *http.Request, p *settingsPage) error {
+	if p.base > p.version() || len(p.noteErrors) > 0 {
+		return nil
+	}
+	draft, err := s.DB.KeepSection(r.Context(), p.connection.ID, visitOf(r).user.ID, p.base, p.section, p.shown, p.note)
+	var unfit *db.SettingsTextError
+	switch {
+	case errors.As(err, &unfit):
+		for path, found := range unfit.Fields {
+			p.errs[path] = found
+		}
+		return nil
+	case err != nil:
+		return err
+	case draft == nil:
+		return nil
+	}
+	own := p.errs
+	p.elsewhere = settings.FieldErrors{}
+	if err := s.showDraft(r, p, draft); err != nil {
+		return err
+	}
+	p.errs = own
+	return nil
+}
 
 // settingsStart leads to the first section.
 func (s *Server) settingsStart(w http.ResponseWriter, r *http.Request) error {
@@ -15,30 +163,395 @@ func (s *Server) settingsStart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.see(w, r, orgPath(c.ID, "/settings/account-filtering"), "", "")
+	return s.see(w, r, orgPath(c.ID, "/settings/"+string(settings.SectionFiltering)), "", "")
 }
 
-// settingsFrame fills what every section shows: the version in the header, the sections' states and the banner.
-func (s *Server) settingsFrame(w http.ResponseWriter, r *http.Request, c db.Connection, title, section string, current *db.SettingsVersion) (views.SettingsFrame, error) {
-	shell, err := s.shell(w, r, title, "settings")
+// sectionOf returns the section that the path names.
+func sectionOf(r *http.Request) (section, error) {
+	key := settings.Section(r.PathValue("section"))
+	all := sections()
+	if i := slices.IndexFunc(all, func(x section) bool { return x.key == key }); i >= 0 {
+		return all[i], nil
+	}
+	return section{}, notFound()
+}
+
+func (s *Server) sectionForm(w http.ResponseWriter, r *http.Request) error {
+	x, err := sectionOf(r)
+	if err != nil {
+		return err
+	}
+	p, err := s.loadSettings(r, x.key)
+	if err != nil {
+		return err
+	}
+	return s.drawSection(w, r, http.StatusOK, x, p)
+}
+
+// drawSection answers with the section's page.
+func (s *Server) drawSection(w http.ResponseWriter, r *http.Request, status int, x section, p *settingsPage) error {
+	frame, err := s.settingsFrame(w, r, p)
+	if err != nil {
+		return err
+	}
+	page, err := x.draw(s, r, p, frame)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, status, page)
+}
+
+// postSection carries out whichever button of a section was pressed.
+func (s *Server) postSection(w http.ResponseWriter, r *http.Request) error {
+	x, err := sectionOf(r)
+	if err != nil {
+		return err
+	}
+	p, err := s.readSection(r, x)
+	if err != nil {
+		return err
+	}
+	draw := func(status int) error { return s.drawSection(w, r, status, x, p) }
+	switch do := r.PostForm.Get("do"); {
+	case do == "" || do == "save":
+		return s.saveAll(w, r, p, nil, draw)
+	case do == "keep":
+		if err := s.keep(r, p); err != nil {
+			return err
+		}
+		return s.see(w, r, p.path(x.key), "draft-kept", "")
+	case x.act == nil:
+		return badForm(errors.New("no such button: " + strconv.Quote(do)))
+	default:
+		if err := x.act(s, r, p, do); err != nil {
+			return err
+		}
+		if err := s.keep(r, p); err != nil {
+			return err
+		}
+		return draw(http.StatusOK)
+	}
+}
+
+func (s *Server) readSection(r *http.Request, x section) (*settingsPage, error) {
+	p, err := s.loadSettings(r, x.key)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.readFrame(r); err != nil {
+		return nil, err
+	}
+	x.read(p, r.PostForm)
+	return p, nil
+}
+
+// keepSection stores what is being typed in the draft and answers with what changes around the form: the count of unsaved changes and the list of
+// sections.
+func (s *Server) keepSection(w http.ResponseWriter, r *http.Request) error {
+	var p *settingsPage
+	if settings.Section(r.PathValue("section")) == settings.SectionFiltering {
+		f, err := s.readFiltering(r)
+		if err != nil {
+			return err
+		}
+		p = f.settingsPage
+	} else {
+		x, err := sectionOf(r)
+		if err != nil {
+			return err
+		}
+		if p, err = s.readSection(r, x); err != nil {
+			return err
+		}
+	}
+	if err := s.keep(r, p); err != nil {
+		return err
+	}
+	frame := views.SettingsFrame{Current: p.section, BasePath: orgPath(p.connection.ID, "/settings"), Sections: sectionItems(p), Bar: saveBar(p)}
+	return s.render(w, r, http.StatusOK, views.SettingsKept(frame))
+}
+
+// discard forgets the viewer's draft.
+func (s *Server) discard(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.connection(r)
+	if err != nil {
+		return err
+	}
+	if err := s.DB.DropDraft(r.Context(), c.ID, visitOf(r).user.ID); err != nil {
+		return err
+	}
+	key := settings.Section(r.PathValue("section"))
+	if !slices.Contains(settings.Sections, key) {
+		return notFound()
+	}
+	return s.see(w, r, orgPath(c.ID, "/settings/"+string(key)), "draft-discarded", "")
+}
+
+// saveAll stores all sections as a new version once everything in them is accepted, here and by the org. Refused, it answers with draw, or with the page
+// on which two people's changes are put together. also has further problems of the page in view; it may be nil.
+func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage, also func(*org), draw func(status int) error) error {
+	if p.base > p.version() {
+		p.rebase()
+		return draw(http.StatusConflict)
+	}
+	if err := s.keep(r, p); err != nil {
+		return err
+	}
+	if p.base < p.version() {
+		return s.mergePage(w, r, http.StatusConflict, p)
+	}
+	if len(p.errs) == 0 && len(p.noteErrors) == 0 && p.current != nil && len(settings.Diff(p.saved, p.shown)) == 0 {
+		return s.see(w, r, p.path(p.section), "nothing-changed", "")
+	}
+	if err := s.checkAll(r, p, also); err != nil {
+		return err
+	}
+	if p.block() {
+		all := settings.FieldErrors{}
+		for _, found := range []settings.FieldErrors{p.errs, p.elsewhere} {
+			for path, sentences := range found {
+				all[path] = sentences
+			}
+		}
+		if err := s.DB.NoteProblems(r.Context(), p.connection.ID, visitOf(r).user.ID, all); err != nil {
+			return err
+		}
+		return draw(http.StatusUnprocessableEntity)
+	}
+	return s.store(w, r, p)
+}
+
+// store saves p.shown as the version after p.base and leads back to the section.
+func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) error {
+	saved, changed, err := s.DB.SaveSettings(r.Context(), p.connection.ID, p.base, p.shown.Normalize(), p.note, visitOf(r).user.ID)
+	var conflict *db.VersionConflictError
+	switch {
+	case errors.As(err, &conflict):
+		p.current = &conflict.Current
+		return s.mergePage(w, r, http.StatusConflict, p)
+	case err != nil:
+		return err
+	case !changed:
+		return s.see(w, r, p.path(p.section), "nothing-changed", "")
+	case saved.Version == 1:
+		return s.see(w, r, p.path(p.section), "saved-first", "")
+	}
+	return s.see(w, r, p.path(p.section), "saved", strconv.Itoa(saved.Version))
+}
+
+// checkAll gathers everything that is wrong with the settings: what can be known here, and what only the org knows.
+func (s *Server) checkAll(r *http.Request, p *settingsPage, also func(*org)) error {
+	p.elsewhere = settings.FieldErrors{}
+	p.found(p.shown.Validate())
+	o, err := s.openOrg(r.Context(), p.connection)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	if also != nil {
+		also(o)
+	} else {
+		p.found(o.checkFilters(r.Context(), p.shown))
+	}
+	if o.source == nil {
+		return nil // the filters have said why
+	}
+	for _, x := range sections() {
+		if x.check == nil {
+			continue
+		}
+		found, err := x.check(r.Context(), o, p.shown)
+		if err != nil {
+			if r.Context().Err() != nil {
+				return r.Context().Err()
+			}
+			found = settings.FieldErrors{}
+			found.Add(string(x.key), "It could not be checked. "+s.unanswered(r.Context(), p.connection, err))
+		}
+		p.found(found)
+	}
+	return nil
+}
+
+// checkFilters tries the account filters in use against the org.
+func (o *org) checkFilters(ctx context.Context, all settings.Settings) settings.FieldErrors {
+	errs := settings.FieldErrors{}
+	for _, f := range all.Accounts.Filters() {
+		if f.SOQL == "" {
+			continue
+		}
+		switch res := o.try(ctx, f, f.SOQL, priorTo(all, f.Path)); {
+		case len(res.Problems) > 0:
+			errs.Add(f.Path, "SOQL validation failed: "+res.Problems[0].Message)
+		case res.Unanswered != "":
+			errs.Add(f.Path, "It could not be validated. "+res.Unanswered)
+		}
+	}
+	return errs
+}
+
+// found notes findings where they belong: at the section in view or elsewhere.
+func (p *settingsPage) found(errs settings.FieldErrors) {
+	for path, sentences := range errs {
+		at := p.elsewhere
+		if settings.SectionOf(path) == p.section || path == string(p.section) {
+			at = p.errs
+		}
+		for _, text := range sentences {
+			if !slices.Contains(at[path], text) {
+				at.Add(path, text)
+			}
+		}
+	}
+}
+
+// labels names the settings by their field paths.
+func (p *settingsPage) labels() map[string]string {
+	out := map[string]string{}
+	for _, c := range settings.Diff(settings.Settings{}, p.shown) {
+		out[c.Path] = c.Label
+	}
+	for path, label := range filterLabels {
+		out[path] = label
+	}
+	return out
+}
+
+// block gathers why the settings cannot be saved, and reports whether there is a reason.
+func (p *settingsPage) block() bool {
+	var problems []ui.Problem
+	title := "The settings were not saved"
+	labels := p.labels()
+	for _, found := range []settings.FieldErrors{p.errs, p.elsewhere} {
+		for _, path := range sortedPaths(found) {
+			label := labels[path]
+			key := settings.SectionOf(path)
+			if key == "" {
+				key = settings.Section(path)
+			}
+			problem := ui.Problem{FieldID: views.BoxID(path)}
+			if key != p.section {
+				problem.Href = p.path(key) + "#" + problem.FieldID
+				label = strings.TrimSuffix(key.Label()+": "+label, ": ")
+			}
+			for _, text := range found[path] {
+				if strings.HasPrefix(text, "SOQL validation failed") {
+					title, text = "SOQL validation failed", strings.TrimPrefix(text, "SOQL validation failed: ")
+				}
+				problem.Text = strings.TrimPrefix(label+": "+text, ": ")
+				problems = append(problems, problem)
+			}
+		}
+	}
+	for _, text := range p.noteErrors {
+		problems = append(problems, ui.Problem{FieldID: "note", Text: text})
+	}
+	if len(problems) == 0 {
+		return false
+	}
+	p.blocked = &views.Blocked{Title: title + ": nothing was saved, and nothing that you typed is lost", Problems: problems}
+	return true
+}
+
+// sortedPaths lists the paths of findings in the order of the screens.
+func sortedPaths(errs settings.FieldErrors) []string {
+	var out []string
+	for path := range errs {
+		out = append(out, path)
+	}
+	place := func(path string) int {
+		key := settings.SectionOf(path)
+		if key == "" {
+			key = settings.Section(path)
+		}
+		return slices.Index(settings.Sections, key)
+	}
+	slices.SortFunc(out, func(a, b string) int {
+		if d := place(a) - place(b); d != 0 {
+			return d
+		}
+		if i, j := slices.Index(filterPaths, a), slices.Index(filterPaths, b); i != j {
+			return i - j
+		}
+		return strings.Compare(a, b)
+	})
+	return out
+}
+
+// rebase goes on from the current version with a form that was opened on a version that there is none of, as after a backup was restored. Nobody else
+// saved anything, so nothing is compared.
+func (p *settingsPage) rebase() {
+	now := "there is no version yet"
+	if p.base = p.version(); p.base > 0 {
+		now = "v" + strconv.Itoa(p.base) + " is the current one"
+	}
+	p.blocked = &views.Blocked{
+		Title:    "This page was out of date: nothing was saved, and nothing that you typed is lost",
+		Problems: []ui.Problem{{Text: "It was opened on a version of the settings that does not exist here; " + now + ". Look through what you typed below, then save again."}},
+	}
+}
+
+// settingsFrame fills what every section shows: the version in the header, the sections' states, the banner and the bar to save with.
+func (s *Server) settingsFrame(w http.ResponseWriter, r *http.Request, p *settingsPage) (views.SettingsFrame, error) {
+	shell, err := s.shell(w, r, p.section.Label(), "settings")
 	if err != nil {
 		return views.SettingsFrame{}, err
 	}
-	banner, err := s.bannerView(r, c)
+	banner, err := s.bannerView(r, p.connection)
 	if err != nil {
 		return views.SettingsFrame{}, err
 	}
 	frame := views.SettingsFrame{
-		Shell: shell, OrgName: connectionName(c), Current: section, State: views.SectionRequired, Banner: banner, BasePath: orgPath(c.ID, "/settings"),
+		Shell: shell, OrgName: connectionName(p.connection), Current: p.section, Banner: banner, BasePath: orgPath(p.connection.ID, "/settings"),
+		Sections: sectionItems(p), Bar: saveBar(p), Blocked: p.blocked, Offline: offline(p.connection),
 	}
 	// A page whose fields refused their text answers a POST; its own address is the section's.
-	frame.Shell.Path = frame.BasePath + "/" + section
-	if current != nil {
-		frame.State = views.SectionConfigured
-		label := versionLabel(*current)
+	frame.Shell.Path = p.path(p.section)
+	if p.current != nil {
+		label := versionLabel(*p.current)
 		frame.Version = &label
+		frame.Outdated = p.base < p.current.Version
 	}
 	return frame, nil
+}
+
+// sectionItems says of each section how far it is.
+func sectionItems(p *settingsPage) []views.SectionItem {
+	unsaved, chosen := settings.Changed(p.saved, p.shown), settings.Changed(settings.Defaults(), p.shown)
+	problems := map[settings.Section]bool{}
+	for _, found := range []settings.FieldErrors{p.errs, p.elsewhere} {
+		for path := range found {
+			key := settings.SectionOf(path)
+			if key == "" {
+				key = settings.Section(path)
+			}
+			problems[key] = true
+		}
+	}
+	var out []views.SectionItem
+	for _, key := range settings.Sections {
+		item := views.SectionItem{Key: key, Unsaved: slices.Contains(unsaved, key), State: views.SectionDefault}
+		switch {
+		case problems[key] || key == p.section && p.blocked != nil && len(p.errs) > 0:
+			item.State = views.SectionProblems
+		case key == settings.SectionFiltering && !slices.Contains(chosen, key):
+			item.State = views.SectionRequired
+		case key == settings.SectionFiltering && p.current == nil:
+			item.State = views.SectionRequired
+		case key == settings.SectionCases && !p.shown.Cases.Enabled, key == settings.SectionChatter && !p.shown.Chatter.Enabled:
+			item.State = views.SectionOff
+		case slices.Contains(chosen, key):
+			item.State = views.SectionConfigured
+		case key == settings.SectionValue, key == settings.SectionCustomObjects:
+			item.State = views.SectionNotSetUp
+		}
+		out = append(out, item)
+	}
+	return out
+}
+
+func saveBar(p *settingsPage) views.SaveBar {
+	return views.SaveBar{Base: p.base, Note: p.note, NoteErrors: p.noteErrors, Changes: settings.Diff(p.saved, p.shown), Section: p.section, KeptAt: p.keptAt}
 }
 
 func versionLabel(v db.SettingsVersion) views.VersionLabel {
@@ -55,4 +568,26 @@ func readNote(r *http.Request) (note string, problem string) {
 		return note, badText
 	}
 	return note, ""
+}
+
+// describe returns what the connected user sees of an object, from the client's cache or else from the org. It is nil, with why, when that is not to be
+// had, and nil without why when there is no such object.
+func (s *Server) describe(ctx context.Context, c db.Connection, object string) (d *salesforce.Describe, why string) {
+	if why = offline(c); why != "" || object == "" {
+		return nil, why
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	client, err := s.Client(ctx, c.ID)
+	if err == nil {
+		d, err = client.Describe(ctx, object)
+	}
+	var api *salesforce.APIError
+	if errors.As(err, &api) && api.Status == http.StatusNotFound {
+		return nil, ""
+	}
+	if err != nil {
+		return nil, s.unanswered(ctx, c, err)
+	}
+	return d, ""
 }

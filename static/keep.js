@@ -1,0 +1,58 @@
+// Keeps what is typed into a settings form as a draft on the server, so that it is there in every section, tab and session. Fetched with such a form.
+(() => {
+  "use strict";
+  const form = document.querySelector("form[data-keep]");
+  if (!form) return;
+  const pause = 600; // ms without a key or click before the draft is sent
+  let timer = 0;
+  let edited = false; // since the last draft was sent
+  let sending = false;
+  let over = false; // the form itself is on its way
+
+  // show puts the parts of an answer in place of those with the same id, unless somebody is using them.
+  const show = (html) => {
+    const holder = document.createElement("template");
+    holder.innerHTML = html;
+    for (const part of [...holder.content.children]) {
+      const old = part.id && document.getElementById(part.id);
+      if (!old || old.contains(document.activeElement)) continue;
+      if (old.querySelector("details[open]")) part.querySelector("details")?.setAttribute("open", "");
+      old.replaceWith(part);
+    }
+  };
+
+  const send = async (last) => {
+    clearTimeout(timer);
+    if (!edited || over || (sending && !last)) return;
+    edited = false;
+    sending = true;
+    try {
+      const answer = await fetch(form.dataset.keep, { method: "POST", body: new URLSearchParams(new FormData(form)), keepalive: last });
+      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+      delete form.dataset.unkept;
+      if (!over) show(await answer.text());
+    } catch {
+      form.dataset.unkept = "1"; // leaving the page asks first; the next edit tries again
+    } finally {
+      sending = false;
+      if (edited) timer = setTimeout(send, pause);
+    }
+  };
+
+  const note = (e) => {
+    if (!form.contains(e.target) || e.target.matches("[type=search]")) return;
+    edited = true;
+    clearTimeout(timer);
+    timer = setTimeout(send, pause);
+  };
+  document.addEventListener("input", note);
+  document.addEventListener("change", note);
+  form.addEventListener("settings:changed", note);
+  form.addEventListener("submit", (e) => {
+    if (!e.defaultPrevented) over = true;
+  });
+  window.addEventListener("pageshow", (e) => {
+    if (e.persisted) over = false;
+  });
+  window.addEventListener("pagehide", () => send(true));
+})();
