@@ -21,6 +21,8 @@ type compiler struct {
 	alias string // of the object in FROM
 	joins int    // semi-joins so far
 	inner bool   // inside a semi-join
+	// misplaced says what is wrong with the place of the semi-join that is compiled next; empty for nothing.
+	misplaced string
 	// over, when set, resolves operands instead of the object's fields: HAVING compares the results of grouping.
 	over func(soql.Operand) (column, error)
 }

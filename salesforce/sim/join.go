@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 
 	"millrace/salesforce/soql"
@@ -10,21 +11,31 @@ const maxJoins = 2
 
 // semiJoin compiles column IN (SELECT …) and its anti-join. The inner query is run once.
 func (c *compiler) semiJoin(o *object, x *soql.SemiJoin) (test, error) {
-	pos := x.Start
-	if c.inner {
-		return nil, c.at("MALFORMED_QUERY", pos, "Nesting of semi join sub-selects is not supported")
-	}
-	if c.joins++; c.joins > maxJoins {
-		return nil, c.at("MALFORMED_QUERY", pos, "The maximum number of semi join sub-selects is %d", maxJoins)
-	}
+	misplaced := c.misplaced
+	c.misplaced = ""
 	col, err := c.filterable(o, x.Left)
 	if err != nil {
 		return nil, err
 	}
-	if col.f.typ != "id" && col.f.typ != "reference" {
-		return nil, c.at("INVALID_FIELD", pos, "The left operand of a semi join sub-select must be an id or a reference field, cannot use: '%s'", x.Left)
+	refuse := func(format string, args ...any) (test, error) {
+		return nil, c.at("MALFORMED_QUERY", x.Start, format, args...)
 	}
-	ids, err := c.joined(x.Query)
+	if p, ok := x.Left.(*soql.Path); ok && len(c.local(o, p.Names)) > 1 {
+		return refuse("The left operand in the where expression for outer query cannot use relationships: '%s'", p)
+	}
+	if col.f.typ != "id" && col.f.typ != "reference" {
+		return refuse("The left operand field in the where expression for outer query should be an id field, cannot use: '%s'", x.Left)
+	}
+	if misplaced != "" {
+		return refuse("%s", misplaced)
+	}
+	if c.inner {
+		return refuse("Nesting of semi join sub-selects is not supported")
+	}
+	if c.joins++; c.joins > maxJoins {
+		return refuse("Maximum %d semi join sub-selects are allowed", maxJoins)
+	}
+	ids, err := c.joined(o, col, x.Query)
 	if err != nil {
 		return nil, err
 	}
@@ -35,8 +46,8 @@ func (c *compiler) semiJoin(o *object, x *soql.SemiJoin) (test, error) {
 	return func(row int) bool { v := get(row); return v.kind == kID && ids[v.n] }, nil
 }
 
-// joined runs the query inside a semi-join and returns the ids that it selects.
-func (c *compiler) joined(q *soql.Query) (map[int64]bool, error) {
+// joined runs the query inside a semi-join and returns the ids that it selects. left is the column of o that they are compared with.
+func (c *compiler) joined(outer *object, left column, q *soql.Query) (map[int64]bool, error) {
 	if len(q.OrderBy) > 0 || q.Limit != nil || q.Offset != nil || q.GroupBy != nil || q.Having != nil || len(q.For) > 0 || q.IsCount() {
 		return nil, c.at("MALFORMED_QUERY", q.Start, "Semi join sub-selects cannot use COUNT, LIMIT, ORDER BY, GROUP BY or FOR")
 	}
@@ -50,14 +61,22 @@ func (c *compiler) joined(q *soql.Query) (map[int64]bool, error) {
 	}
 	p, ok := q.Select[0].Value.(*soql.Path)
 	if !ok {
-		return nil, c.at("MALFORMED_QUERY", q.Start, "Semi join sub-select can only query id fields, cannot use: '%s'", q.Select[0].Value)
+		return nil, c.at("MALFORMED_QUERY", q.Start, "The selected field in the semi join inner select should be an id field, cannot use: '%s'", q.Select[0].Value)
+	}
+	if len(inner.local(o, p.Names)) > 1 {
+		return nil, c.at("MALFORMED_QUERY", p.Start, "The selected field in the semi join inner select cannot use relationships: '%s'", p)
 	}
 	col, err := inner.path(o, p)
 	if err != nil {
 		return nil, err
 	}
-	if col.f.typ != "id" && col.f.typ != "reference" {
-		return nil, c.at("MALFORMED_QUERY", p.Start, "Semi join sub-select can only query id fields, cannot use: '%s'", p)
+	switch {
+	case col.f.typ != "id" && col.f.typ != "reference":
+		return nil, c.at("MALFORMED_QUERY", p.Start, "The selected field in the semi join inner select should be an id field, cannot use: '%s'", p)
+	case !shareTarget(left.points(), col.points()):
+		return nil, c.at("MALFORMED_QUERY", p.Start, "The inner select field '%s' and the outer field '%s' are not of the same type", p, left.f.name)
+	case o == outer:
+		return nil, c.at("MALFORMED_QUERY", q.From[0].Start, "The inner and outer selects should not be on the same object type")
 	}
 	rows, err := inner.matching(o, q.Where, false)
 	if err != nil {
@@ -72,28 +91,27 @@ func (c *compiler) joined(q *soql.Query) (map[int64]bool, error) {
 	return ids, nil
 }
 
-// hasJoin tells whether a condition contains a semi-join.
-func hasJoin(x soql.Expr) bool {
+// points are the objects whose ids a column holds.
+func (col column) points() []string {
+	if col.f.typ == "id" {
+		return []string{col.obj.name}
+	}
+	return col.f.refs
+}
+
+// shareTarget tells whether two columns can hold the id of the same record, as far as is known.
+func shareTarget(a, b []string) bool {
+	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
+}
+
+// bareJoin tells whether a condition is a semi-join, in parentheses or not. OR and NOT may not stand directly around one; an AND between them and the
+// semi-join makes it sound again.
+func bareJoin(x soql.Expr) bool {
 	switch x := x.(type) {
 	case *soql.SemiJoin:
 		return true
 	case *soql.Group:
-		return hasJoin(x.X)
-	case *soql.Not:
-		return hasJoin(x.X)
-	case *soql.And:
-		return anyJoin(x.Terms)
-	case *soql.Or:
-		return anyJoin(x.Terms)
-	}
-	return false
-}
-
-func anyJoin(list []soql.Expr) bool {
-	for _, x := range list {
-		if hasJoin(x) {
-			return true
-		}
+		return bareJoin(x.X)
 	}
 	return false
 }

@@ -78,7 +78,7 @@ func (c *compiler) includes(o *object, x *soql.Includes) (test, error) {
 		if l.Kind != soql.StringLiteral {
 			return nil, c.typeError(col, l.Start)
 		}
-		sets = append(sets, selection(unescapeWild(l.Text)))
+		sets = append(sets, selection(l.Text))
 	}
 	get := col.get
 	in := func(row int) bool {

@@ -27,10 +27,7 @@ type mode struct {
 	bulk bool
 }
 
-const (
-	maxOffset     = 2000
-	maxSubqueries = 20
-)
+const maxOffset = 2000
 
 // prepare compiles and runs a query as far as the row numbers and, for aggregates, their values. now and zone are those of the running user.
 func (o *Org) prepare(w *world, text string, user int, m mode) (*plan, error) {

@@ -41,7 +41,7 @@ type childQuery struct {
 func (c *compiler) selectList(o *object, q *soql.Query, m mode) ([]*node, error) {
 	var nodes []*node
 	seen := map[string]bool{}
-	subqueries, limit := 0, int64(-1)
+	limit := int64(-1)
 	if q.Limit != nil {
 		limit = q.Limit.N
 	}
@@ -77,9 +77,6 @@ func (c *compiler) selectList(o *object, q *soql.Query, m mode) ([]*node, error)
 		case *soql.Subquery:
 			if m.bulk {
 				return nil, badRequest("API_ERROR", "Parent to child queries are not supported in Bulk Query")
-			}
-			if subqueries++; subqueries > maxSubqueries {
-				return nil, c.at("MALFORMED_QUERY", x.Start, "The maximum number of child subqueries is %d", maxSubqueries)
 			}
 			n, err := c.subquery(o, x.Query, m)
 			if err != nil {

@@ -92,7 +92,9 @@ func (g *conditions) literal(f *field) string {
 
 func (g *conditions) condition(o *object, depth int) string {
 	path, f := g.path(o, 2)
-	switch g.IntN(10) {
+	switch g.IntN(11) {
+	case 10:
+		return g.join(o)
 	case 0:
 		return path + " LIKE " + g.pick("'A%'", "'_x%'", "'%'")
 	case 1:
@@ -105,10 +107,38 @@ func (g *conditions) condition(o *object, depth int) string {
 		}
 	case 4:
 		if depth > 0 {
-			return "(NOT " + g.condition(o, 0) + ")"
+			return "(NOT " + g.condition(o, g.IntN(2)) + ")"
 		}
 	}
 	return path + g.pick(" = ", " = ", " != ", " < ", " >= ") + g.literal(f)
+}
+
+// join compares a reference with the ids that a query on another object selects, most often with a sound one.
+func (g *conditions) join(o *object) string {
+	left, inner := o.fields[0], o
+	for _, f := range o.fields {
+		if len(f.refs) == 1 && g.w.object(f.refs[0]) != nil && (inner == o || g.IntN(3) == 0) {
+			left, inner = f, g.w.object(f.refs[0])
+		}
+	}
+	selected, from := "Id", inner.name
+	if g.IntN(4) == 0 {
+		other := g.w.order[g.IntN(len(g.w.order))]
+		from, selected = other.name, other.fields[g.IntN(len(other.fields))].name
+	}
+	name := left.name
+	if g.IntN(10) == 0 {
+		name, _ = g.path(o, 1)
+	}
+	text := name + g.pick(" IN ", " NOT IN ") + "(SELECT " + selected + " FROM " + from
+	switch g.IntN(6) {
+	case 0:
+		path, f := g.path(inner, 1)
+		text += " WHERE " + path + " = " + g.literal(f)
+	case 1:
+		text += " WHERE Id IN (SELECT Id FROM Account)"
+	}
+	return text + ")"
 }
 
 func (g *conditions) logical(o *object, depth int) string {

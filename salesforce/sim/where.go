@@ -16,13 +16,16 @@ func (c *compiler) where(o *object, x soql.Expr) (test, error) {
 	case *soql.Group:
 		return c.where(o, x.X)
 	case *soql.Not:
+		if bareJoin(x.X) {
+			c.misplaced = "Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions."
+		}
 		t, err := c.where(o, x.X)
 		if err != nil {
 			return nil, err
 		}
 		return func(row int) bool { return !t(row) }, nil
 	case *soql.And:
-		terms, err := c.terms(o, x.Terms)
+		terms, err := c.terms(o, x.Terms, "")
 		if err != nil {
 			return nil, err
 		}
@@ -35,10 +38,7 @@ func (c *compiler) where(o *object, x soql.Expr) (test, error) {
 			return true
 		}, nil
 	case *soql.Or:
-		if anyJoin(x.Terms) {
-			return nil, c.at("MALFORMED_QUERY", x.Start, "Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions.")
-		}
-		terms, err := c.terms(o, x.Terms)
+		terms, err := c.terms(o, x.Terms, "Semi join sub-selects are not allowed with the 'OR' operator")
 		if err != nil {
 			return nil, err
 		}
@@ -66,9 +66,13 @@ func (c *compiler) where(o *object, x soql.Expr) (test, error) {
 	return nil, c.at("MALFORMED_QUERY", x.Bounds().Start, "unexpected token: '%s'", x)
 }
 
-func (c *compiler) terms(o *object, list []soql.Expr) ([]test, error) {
+// terms compiles the parts of AND or OR. noJoin is why none of them may be a semi-join; empty when they may.
+func (c *compiler) terms(o *object, list []soql.Expr, noJoin string) ([]test, error) {
 	out := make([]test, len(list))
 	for i, x := range list {
+		if bareJoin(x) {
+			c.misplaced = noJoin
+		}
 		t, err := c.where(o, x)
 		if err != nil {
 			return nil, err
@@ -155,7 +159,7 @@ func (c *compiler) constant(col column, l *soql.Literal) (v value, from, to int6
 	if l.Kind != soql.StringLiteral {
 		return wrong()
 	}
-	text := unescapeWild(l.Text)
+	text := l.Text
 	if col.f.typ == "id" || col.f.typ == "reference" {
 		if text == "" {
 			return null, 0, 0, nil
@@ -169,14 +173,6 @@ func (c *compiler) constant(col column, l *soql.Literal) (v value, from, to int6
 		return value{kind: kText, s: text[:15]}, 0, 0, nil // an id of no record here
 	}
 	return textValue(text), 0, 0, nil
-}
-
-// unescapeWild gives \_ and \% outside LIKE the meaning that they have inside it.
-func unescapeWild(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	return strings.NewReplacer(`\_`, `_`, `\%`, `%`).Replace(s)
 }
 
 // comparison compiles column op literal.

@@ -40,6 +40,14 @@ type checker struct {
 	joins    int
 	nested   int // the ANDs around the condition
 	nesting  int // of child subqueries
+	children int // the child subqueries so far
+	parents  map[climb]bool
+}
+
+// climb is one relationship that a query follows to a parent, from the object that a scope stands for.
+type climb struct {
+	from *scope
+	path string // in lower case
 }
 
 // scope is what a path can start from.

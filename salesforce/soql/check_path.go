@@ -1,12 +1,15 @@
 package soql
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// maxLevels is how many relationships a path may follow.
-const maxLevels = 5
+const (
+	maxLevels  = 5  // how many relationships a path may follow
+	maxParents = 55 // how many different ones a query may follow to parents
+)
 
 // operandType is what the checker knows about the left side of a comparison. An empty typ means that the type is not known.
 type operandType struct {
@@ -57,9 +60,12 @@ func (c *checker) operand(o Operand, sc *scope, u use) *operandType {
 // path resolves a field path.
 func (c *checker) path(p *Path, sc *scope, u use) *operandType {
 	names := p.Names
-	object := sc.object
+	object, climbed := sc.object, []string(nil)
 	if len(names) > 1 {
 		if aliased, ok := sc.aliases[strings.ToLower(names[0])]; ok {
+			if aliased != object {
+				climbed = names[:1] // the alias stands for a relationship
+			}
 			object, names = aliased, names[1:]
 		} else if strings.EqualFold(names[0], sc.name) && (object == nil || relationship(object, names[0]) == nil) {
 			names = names[1:]
@@ -72,6 +78,7 @@ func (c *checker) path(p *Path, sc *scope, u use) *operandType {
 		})
 		return nil
 	}
+	c.climbs(p.Span, sc, slices.Concat(climbed, names[:len(names)-1]))
 	if object == nil {
 		return nil
 	}
@@ -99,6 +106,22 @@ func (c *checker) path(p *Path, sc *scope, u use) *operandType {
 		return nil
 	}
 	return v
+}
+
+// climbs counts the relationships of a path, each once however often the query follows it.
+func (c *checker) climbs(at Span, sc *scope, names []string) {
+	for i := range names {
+		one := climb{sc, strings.ToLower(strings.Join(names[:i+1], "."))}
+		if c.parents[one] {
+			continue
+		}
+		if c.parents == nil {
+			c.parents = map[climb]bool{}
+		}
+		if c.parents[one] = true; len(c.parents) == maxParents+1 {
+			c.note(at, Finding{Kind: KindLimit, Message: "A query may follow at most 55 different relationships to parents.", server: "SOQL statements cannot query more than 55 relationships"})
+		}
+	}
 }
 
 // usable checks the describe flag that the use needs.

@@ -124,7 +124,6 @@ func (c *checker) limits(q *Query) {
 
 func (c *checker) selectList(q *Query, sc, parent *scope) {
 	seen := map[string]bool{}
-	subqueries := 0
 	for _, item := range q.Select {
 		switch v := item.Value.(type) {
 		case *Path:
@@ -143,7 +142,7 @@ func (c *checker) selectList(q *Query, sc, parent *scope) {
 		case *TypeOf:
 			c.typeOf(v, sc)
 		case *Subquery:
-			if subqueries++; subqueries > maxSubqueries {
+			if c.children++; c.children == maxSubqueries+1 {
 				c.note(v.Span, Finding{Kind: KindSubquery, Message: "A query may hold at most 20 child subqueries.", server: "The query exceeds the maximum of 20 child relationship subqueries"})
 			}
 			c.subquery(v, q, sc, parent)
@@ -214,12 +213,14 @@ func (c *checker) typeOf(t *TypeOf, sc *scope) {
 		c.unknownRelationship(t.Relationship.Span, name, object)
 		return
 	}
+	c.climbs(t.Relationship.Span, sc, t.Relationship.Names)
 	for _, branch := range t.When {
 		inner := &scope{name: branch.Object, object: c.schema.Object(branch.Object)}
 		if inner.object == nil {
 			c.unknownObject(branch.Span, branch.Object)
 			continue
 		}
+		c.climbs(branch.Span, sc, []string{t.Relationship.String() + " when " + branch.Object}) // each counts as a relationship of its own
 		for _, field := range branch.Fields {
 			c.path(field, inner, use{})
 		}

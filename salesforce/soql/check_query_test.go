@@ -64,7 +64,10 @@ func TestCheckQuery(t *testing.T) {
 		"SELECT Account.Parent.Parent.Parent.Parent.Parent.Name FROM Contact":                               "MALFORMED_QUERY SOQL statements cannot query more than 5 relationship levels",
 		"SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact) OR Name = 'x'":                  "MALFORMED_QUERY Semi join sub-selects are not allowed with the 'OR' operator",
 		"SELECT Id FROM Account WHERE Type = 'y' AND (Id IN (SELECT AccountId FROM Contact) OR Name = 'x')": "MALFORMED_QUERY Semi join sub-selects are only allowed at the top level WHERE expressions",
-		"SELECT Type, (SELECT Id FROM Contacts) FROM Account GROUP BY Type":                                 "MALFORMED_QUERY Grouped query cannot contain a subquery in its select list",
+		"SELECT Id FROM Account WHERE Name = 'x' OR (Type = 'y' AND Id IN (SELECT AccountId FROM Contact))": "",
+		"SELECT Id FROM Account WHERE (NOT (Id IN (SELECT AccountId FROM Contact)))":                        "MALFORMED_QUERY Semi join sub-selects are only allowed at the top level WHERE expressions",
+		"SELECT (SELECT Id, " + strings.Repeat("(SELECT Id FROM Contacts), ", 10) + "Name FROM ChildAccounts), " + strings.Repeat("(SELECT Id FROM Contacts), ", 10) + "Id FROM Account": "MALFORMED_QUERY The query exceeds the maximum of 20",
+		"SELECT Type, (SELECT Id FROM Contacts) FROM Account GROUP BY Type": "MALFORMED_QUERY Grouped query cannot contain a subquery in its select list",
 		"SELECT (SELECT Id, (SELECT Id, (SELECT Id, (SELECT Id, (SELECT Id FROM ChildAccounts) FROM ChildAccounts) FROM ChildAccounts) FROM ChildAccounts) FROM ChildAccounts) FROM Account": "MALFORMED_QUERY SOQL statements cannot query aggregate relationships more than",
 		"SELECT " + strings.Repeat("(SELECT Id FROM Contacts), ", 21) + "Id FROM Account":                                                                                                    "MALFORMED_QUERY The query exceeds the maximum of 20",
 	} {

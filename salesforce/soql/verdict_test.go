@@ -44,6 +44,46 @@ func TestVerdictsOfTheOrg(t *testing.T) {
 	}
 }
 
+// TestRelationshipsOfAQuery counts to the most relationships that a query may follow to parents, in itself and in its subqueries together: the checker and
+// the org take 55, however often each is used, and refuse one more.
+func TestRelationshipsOfAQuery(t *testing.T) {
+	t.Parallel()
+	org, schema := newOrg(t, 5, nil)
+	// From an account: its parents, and at each level the owner with the managers above, not deeper than five.
+	climbs := func(prefix string, depth int) (paths []string) {
+		for up := 0; up <= depth; up++ {
+			account := prefix + strings.Repeat("Parent.", up)
+			if up > 0 {
+				paths = append(paths, account+"Name")
+			}
+			for managers := 0; up+1+managers <= depth; managers++ {
+				paths = append(paths, account+"Owner."+strings.Repeat("Manager.", managers)+"Name")
+			}
+		}
+		return paths
+	}
+	mine := climbs("", 5)
+	theirs := append([]string{"Account.Name", "Owner.Name", "Owner.Manager.Name"}, climbs("Account.", 4)...)
+	query := func(n int) string {
+		third := climbs("", 5)[:n-len(mine)-len(theirs)]
+		return "SELECT " + strings.Join(mine, ", ") + ", Owner.Email, (SELECT " + strings.Join(theirs, ", ") + ", Account.Owner.Email FROM Contacts), (SELECT Id, " +
+			strings.Join(third, ", ") + " FROM ChildAccounts) FROM Account WHERE Owner.Manager.Name != 'x'"
+	}
+	for n, want := range map[int]string{55: "", 56: "SOQL statements cannot query more than 55 relationships"} {
+		q, err := soql.ParseQuery(query(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings := soql.CheckQuery(q, schema)
+		if (want == "") != (len(findings) == 0) || want != "" && findings[0].Kind != soql.KindLimit {
+			t.Errorf("%d relationships: %+v", n, findings)
+		}
+		if _, err := org.Eval(query(n)); (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d relationships in the org: %v", n, err)
+		}
+	}
+}
+
 // filters generates conditions from a describe.
 type filters struct {
 	*rand.Rand
@@ -101,7 +141,7 @@ func (g *filters) condition(object string, depth int) string {
 	case 4:
 		return g.pick("CALENDAR_YEAR", "DAY_IN_WEEK", "FISCAL_QUARTER") + "(" + g.pick("CreatedDate", "Renewal_Date__c", path) + ") = 3"
 	case 5:
-		if depth < 2 { // subqueries stand at the top level
+		if depth < 2 && g.IntN(3) > 0 { // subqueries stand most often at the top level, and now and then where they may not
 			return g.condition(object, depth)
 		}
 		return "Id" + g.pick(" IN ", " NOT IN ") + "(SELECT " + g.pick("AccountId", "AccountId", "AccountId", "Id", "Email") + " FROM " + g.pick("Contact", "Opportunity") + ")"
@@ -111,7 +151,7 @@ func (g *filters) condition(object string, depth int) string {
 		}
 	case 8:
 		if depth > 0 {
-			return "(NOT " + g.condition(object, depth-1) + ")"
+			return "(NOT " + g.pick(g.condition(object, depth-1), "("+g.logical(object, depth-1)+")") + ")"
 		}
 	case 9:
 		return path + g.pick(" = ", " != ") + "NULL"
