@@ -74,7 +74,7 @@ func offerSetup(ctx context.Context, d *db.DB, address string, out io.Writer) er
 
 // org serves the simulated Salesforce org alone.
 func org(ctx context.Context, c config.Org, out io.Writer) error {
-	o, err := sim.New(sim.Options{Accounts: c.Accounts, Seed: c.Seed, DailyAPILimit: c.DailyAPILimit, RotateRefreshTokens: c.RotateRefreshTokens})
+	o, err := newOrg(c)
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,27 @@ func org(ctx context.Context, c config.Org, out io.Writer) error {
 	fmt.Fprintln(out, "Client secret:", cred.ClientSecret)
 	fmt.Fprintf(out, "Sign in: %s / %s\n", cred.Username, cred.Password)
 	return serveHTTP(ctx, newServer(o, newLog("info", os.Stderr)), l)
+}
+
+// newOrg makes the simulated org that the flags describe.
+func newOrg(c config.Org) (*sim.Org, error) {
+	opt := sim.Options{Accounts: c.Accounts, Seed: c.Seed, DailyAPILimit: c.DailyAPILimit, RotateRefreshTokens: c.RotateRefreshTokens, Sandbox: c.Sandbox,
+		FiscalYearStart: c.FiscalYearStart, JobDelay: c.JobDelay}
+	if c.JWTCertificate != "" {
+		text, err := os.ReadFile(c.JWTCertificate)
+		if err != nil {
+			return nil, fmt.Errorf("-jwt-certificate: %w", err)
+		}
+		opt.Certificate = string(text)
+	}
+	o, err := sim.New(opt)
+	if err != nil {
+		return nil, err
+	}
+	if c.MultiCurrency {
+		o.SetMultiCurrency(true)
+	}
+	return o, nil
 }
 
 func migrate(ctx context.Context, c config.Server, out io.Writer) error {

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -71,6 +73,32 @@ func TestSOQLCheck(t *testing.T) {
 	var out bytes.Buffer
 	if err := soqlCheck(config.SOQLCheck{Object: "Account"}, strings.NewReader("Type == 'x' LIMIT 1\n"), &out); err != nil || strings.Count(out.String(), `"col"`) < 2 {
 		t.Errorf("all errors of a condition: got %q, %v", out.String(), err)
+	}
+}
+
+// TestOrgFromFlags asks the org what its flags have told it.
+func TestOrgFromFlags(t *testing.T) {
+	t.Parallel()
+	o, err := newOrg(config.Org{Accounts: 1, Sandbox: true, FiscalYearStart: time.April, MultiCurrency: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := o.Eval("SELECT IsSandbox, FiscalYearStartMonth FROM Organization WHERE IsSandbox = TRUE AND FiscalYearStartMonth = 4")
+	if err != nil || len(rows) != 1 {
+		t.Errorf("sandbox, fiscal year: %v, %v", rows, err)
+	}
+	if _, err := o.Eval("SELECT CurrencyIsoCode FROM Account WHERE ARR__c > EUR5"); err != nil {
+		t.Errorf("several currencies: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "app.pem")
+	if _, err := newOrg(config.Org{Accounts: 1, JWTCertificate: file}); err == nil || !strings.Contains(err.Error(), "-jwt-certificate") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newOrg(config.Org{Accounts: 1, JWTCertificate: file}); err == nil || !strings.Contains(err.Error(), "not a certificate") {
+		t.Errorf("a file that is no certificate: %v", err)
 	}
 }
 

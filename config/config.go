@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -33,6 +34,11 @@ type Org struct {
 	Seed                int64
 	DailyAPILimit       int
 	RotateRefreshTokens bool
+	Sandbox             bool          // the org says that it is one
+	FiscalYearStart     time.Month    // in which the fiscal year begins
+	MultiCurrency       bool          // records have currencies of their own
+	JWTCertificate      string        // file with the certificate whose JWT assertions are believed; empty for none
+	JobDelay            time.Duration // how long bulk jobs and deployments take
 }
 
 // Server configures everything that serves the app or opens its database.
@@ -89,16 +95,27 @@ func (s Source) Demo(args []string) (Demo, error) {
 
 // Org parses the arguments of `millrace org`.
 func (s Source) Org(args []string) (Org, error) {
-	var c Org
+	c := Org{FiscalYearStart: time.January}
 	err := s.parse("org", args, func(fs *flag.FlagSet) {
 		fs.StringVar(&c.Addr, "addr", "127.0.0.1:8081", "address to listen on; port 0 picks a free one")
 		fs.IntVar(&c.Accounts, "accounts", 250, "accounts in the org")
 		fs.Int64Var(&c.Seed, "seed", 7, "seed of the data: the same seed gives the same records")
 		fs.IntVar(&c.DailyAPILimit, "daily-api-limit", 100000, "API calls allowed in 24 hours")
 		fs.BoolVar(&c.RotateRefreshTokens, "rotate-refresh-tokens", false, "give a new refresh token at each refresh and end the old one")
+		fs.BoolVar(&c.Sandbox, "sandbox", false, "the org says that it is a sandbox")
+		fs.Func("fiscal-year-start", "`month` in which the fiscal year begins, as a name or a number (default january)", func(text string) (err error) {
+			c.FiscalYearStart, err = parseMonth(text)
+			return err
+		})
+		fs.BoolVar(&c.MultiCurrency, "multi-currency", false, "records have currencies of their own")
+		fs.StringVar(&c.JWTCertificate, "jwt-certificate", "", "`file` with the PEM certificate or public key of the connected app, for the JWT bearer grant")
+		fs.DurationVar(&c.JobDelay, "job-delay", 0, "how long bulk query jobs and metadata deployments take")
 	})
 	if err == nil {
 		err = errors.Join(checkAddr("addr", c.Addr), checkPositive("accounts", c.Accounts), checkPositive("daily-api-limit", c.DailyAPILimit))
+		if c.JobDelay < 0 {
+			err = errors.Join(err, fmt.Errorf("-job-delay is %s; it must not be negative", c.JobDelay))
+		}
 	}
 	return c, s.usage(err)
 }
@@ -270,6 +287,16 @@ func checkAddr(name, addr string) error {
 		return fmt.Errorf("-%s is %q; it must be host:port, such as 127.0.0.1:8080", name, addr)
 	}
 	return nil
+}
+
+// parseMonth reads a month by its English name, the first three letters of it, or its number.
+func parseMonth(text string) (time.Month, error) {
+	for m := time.January; m <= time.December; m++ {
+		if strings.EqualFold(text, m.String()) || strings.EqualFold(text, m.String()[:3]) || text == strconv.Itoa(int(m)) {
+			return m, nil
+		}
+	}
+	return 0, errors.New("it must be the name of a month or a number from 1 to 12")
 }
 
 func checkPositive(name string, n int) error {

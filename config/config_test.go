@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 func source(env map[string]string, out io.Writer) Source {
@@ -40,6 +41,9 @@ func TestBadUsageIsSaidOnce(t *testing.T) {
 		{"unknown flag", nil, func(s Source) error { _, err := s.Org([]string{"-nope"}); return err }, "not defined: -nope"},
 		{"stray word", nil, func(s Source) error { _, err := s.Org([]string{"nope"}); return err }, `unexpected argument "nope"`},
 		{"bad environment", map[string]string{"MILLRACE_ACCOUNTS": "many"}, func(s Source) error { _, err := s.Org(nil); return err }, "MILLRACE_ACCOUNTS"},
+		{"no month", nil, func(s Source) error { _, err := s.Org([]string{"-fiscal-year-start", "13"}); return err }, "a number from 1 to 12"},
+		{"no month in the environment", map[string]string{"MILLRACE_FISCAL_YEAR_START": "Brumaire"}, func(s Source) error { _, err := s.Org(nil); return err }, "MILLRACE_FISCAL_YEAR_START"},
+		{"time runs backwards", nil, func(s Source) error { _, err := s.Org([]string{"-job-delay", "-1s"}); return err }, "must not be negative"},
 		{"half an app", map[string]string{"MILLRACE_SECRET_KEY": key, "MILLRACE_SALESFORCE_CLIENT_ID": "x"}, func(s Source) error { _, err := s.Serve(nil); return err }, "belong together"},
 		{"base url with a path", map[string]string{"MILLRACE_SECRET_KEY": key, "MILLRACE_BASE_URL": "https://x/y"}, func(s Source) error { _, err := s.Serve(nil); return err }, "-base-url"},
 		{"origin with a path", map[string]string{"MILLRACE_SECRET_KEY": key}, func(s Source) error {
@@ -62,6 +66,19 @@ func TestBadUsageIsSaidOnce(t *testing.T) {
 		if strings.Count(out.String(), c.want) != 1 {
 			t.Errorf("%s: said %q, want %q once", c.name, out.String(), c.want)
 		}
+	}
+}
+
+func TestOrgFlags(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	env := map[string]string{"MILLRACE_SANDBOX": "true", "MILLRACE_FISCAL_YEAR_START": "4", "MILLRACE_MULTI_CURRENCY": "true", "MILLRACE_JWT_CERTIFICATE": "a.pem", "MILLRACE_JOB_DELAY": "3s"}
+	c, err := source(env, &out).Org([]string{"-fiscal-year-start", "Feb"})
+	if err != nil || !c.Sandbox || c.FiscalYearStart != time.February || !c.MultiCurrency || c.JWTCertificate != "a.pem" || c.JobDelay != 3*time.Second {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := source(nil, &out).Org(nil); err != nil || c.FiscalYearStart != time.January {
+		t.Errorf("by default %+v, %v", c, err)
 	}
 }
 
