@@ -2,6 +2,7 @@ package db
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,15 +15,51 @@ import (
 const stage = "millrace_page"
 
 // merge builds the SQL that takes a staged page over. Its places are the same in all statements: $1 connection, $2 run, $3 entity of the audit
-// log, $4 account type, $5 least and $6 greatest id of the page, $7 object, $8 position of the step; bind fills them in.
+// log, $4 account type, $5 least and $6 greatest id of the page, $7 object, $8 position of the step, $9 name of the set of records; bind fills them in.
 type merge struct {
 	step  pipeline.Step
-	cols  []pipeline.Column // that the page has
-	table string            // the part of the step's table that holds the connection's records
+	cols  []mergeColumn
+	table string // the part of the step's table that holds the connection's records
 }
 
-func newMerge(step pipeline.Step, cols []pipeline.Column, connectionID int64) merge {
-	return merge{step: step, cols: cols, table: fmt.Sprintf("millrace.%s_%d", step.Table.Name, connectionID)}
+// mergeColumn is one column of the table that the page writes.
+type mergeColumn struct {
+	name  string
+	typ   string // of its column in the staging table; empty when it has none there
+	value string // what a record that is here already gets, of the staged record s and the record t
+}
+
+func newMerge(step pipeline.Step, p *pipeline.Page, connectionID int64) merge {
+	m := merge{step: step, table: fmt.Sprintf("millrace.%s_%d", step.Table.Name, connectionID)}
+	for _, c := range p.Columns {
+		m.cols = append(m.cols, mergeColumn{c.Name, pgType(c.Kind), "s." + c.Name})
+	}
+	for _, name := range step.Table.Cleared {
+		m.cols = append(m.cols, mergeColumn{name, "", "NULL"})
+	}
+	if step.Table.Open {
+		m.cols = append(m.cols, furtherFields(step.Table, p))
+	}
+	return m
+}
+
+// furtherFields is the column of the further fields. Those that are configured but not in the page, because they cannot be read at present, keep their
+// last value, as any column does.
+func furtherFields(t pipeline.Table, p *pipeline.Page) mergeColumn {
+	c := mergeColumn{name: "fields", value: "'{}'::jsonb"}
+	if len(p.Extra) > 0 {
+		c.typ, c.value = "jsonb", "s.fields"
+	}
+	var unread []string
+	for _, e := range t.Extra {
+		if !slices.Contains(p.Extra, e) {
+			unread = append(unread, pq.QuoteLiteral(e.Name))
+		}
+	}
+	if len(unread) > 0 {
+		c.value += " || (SELECT coalesce(jsonb_object_agg(k, t.fields -> k), '{}') FROM unnest(ARRAY[" + strings.Join(unread, ", ") + "]) AS k WHERE t.fields ? k)"
+	}
+	return c
 }
 
 // bind puts literals into the places of query. Literals let the planner choose by the values; all of them are numbers, our own words or checked ids.
@@ -31,7 +68,7 @@ func (m merge) bind(query string, connectionID, runID int64, r pipeline.Report) 
 	return strings.NewReplacer(
 		"$1", strconv.FormatInt(connectionID, 10), "$2", strconv.FormatInt(runID, 10), "$3", text(m.step.Table.Entity),
 		"$4", text(string(m.step.AccountType)), "$5", text(r.MinID), "$6", text(r.MaxID), "$7", text(m.step.Table.Object),
-		"$8", strconv.Itoa(m.step.Position)).Replace(query)
+		"$8", strconv.Itoa(m.step.Position), "$9", text(m.step.Table.Records())).Replace(query)
 }
 
 func pgType(k pipeline.Kind) string {
@@ -50,25 +87,34 @@ func pgType(k pipeline.Kind) string {
 	return "text"
 }
 
+// names lists the columns of the staging table besides the record id.
 func (m merge) names() []string {
-	out := make([]string, len(m.cols))
-	for i, c := range m.cols {
-		out[i] = c.Name
+	var out []string
+	for _, c := range m.cols {
+		if c.typ != "" {
+			out = append(out, c.name)
+		}
 	}
 	return out
 }
 
-// list joins the page's columns, each in the given form.
-func (m merge) list(form func(name string) string) string {
+// staged joins the columns of the staging table, each behind a prefix.
+func (m merge) staged(prefix string) string {
 	var b strings.Builder
 	for _, name := range m.names() {
-		b.WriteString(", " + form(name))
+		b.WriteString(", " + prefix + name)
 	}
 	return b.String()
 }
 
-func bare(name string) string   { return name }
-func staged(name string) string { return "s." + name }
+// sameSet is the condition that a record under the alias is of the step's set of records, besides its connection and id.
+func sameSet(t pipeline.Table, alias string) string {
+	var b strings.Builder
+	for _, k := range t.Keys {
+		b.WriteString(" AND " + alias + k.Name + " = " + pq.QuoteLiteral(k.Value))
+	}
+	return b.String()
+}
 
 // prepare makes the staging table and tunes the transaction: sorts and hashes of a page fit in memory, records are looked up by index even where a
 // scan looks cheaper at first sight, and no time goes into compiling statements that run once.
@@ -77,7 +123,9 @@ func (m merge) prepare() string {
 	b.WriteString("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1;\n")
 	b.WriteString("CREATE TEMP TABLE " + stage + ` (sf_id text COLLATE "C"`)
 	for _, c := range m.cols {
-		b.WriteString(", " + c.Name + " " + pgType(c.Kind))
+		if c.typ != "" {
+			b.WriteString(", " + c.name + " " + c.typ)
+		}
 	}
 	b.WriteString(") ON COMMIT DROP")
 	return b.String()
@@ -108,13 +156,13 @@ func (m merge) orphan() string {
 	case !m.has(p):
 		return "true"
 	default:
-		return "NOT EXISTS (SELECT FROM millrace.accounts a WHERE a.connection_id = $1 AND a.sf_id = s." + p + " AND a.left_filter_at IS NULL)"
+		return "NOT EXISTS (SELECT FROM millrace." + m.step.Table.ParentTable() + " a WHERE a.connection_id = $1 AND a.sf_id = s." + p + " AND a.left_filter_at IS NULL)"
 	}
 }
 
 func (m merge) has(name string) bool {
 	for _, c := range m.cols {
-		if c.Name == name {
+		if c.name == name && c.typ != "" {
 			return true
 		}
 	}
@@ -127,8 +175,11 @@ func (m merge) insertInto() string {
 	if m.step.Table.Typed {
 		typeCol, typeVal = ", account_type", ", $4"
 	}
+	for _, k := range m.step.Table.Keys {
+		typeCol, typeVal = typeCol+", "+k.Name, typeVal+", "+pq.QuoteLiteral(k.Value)
+	}
 	return fmt.Sprintf("INSERT INTO %s (connection_id, sf_id%s%s, first_seen_run, last_seen_run)\n    SELECT $1, s.sf_id%s%s, $2, $2",
-		m.table, typeCol, m.list(bare), typeVal, m.list(staged))
+		m.table, typeCol, m.staged(""), typeVal, m.staged("s."))
 }
 
 const auditInto = "INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)"
@@ -145,8 +196,12 @@ func (m merge) fresh() string {
 		verdicts += "\nUNION ALL SELECT 'skipped', count(*), 0 FROM lacking"
 		rest += " - (SELECT count(*) FROM lacking)"
 	}
-	return "WITH ins AS (" + m.insertInto() + "\n    FROM " + stage + " s WHERE NOT (" + m.lacking() + ") AND NOT (" + m.orphan() + ") RETURNING sf_id),\n" +
-		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'created', NULL::jsonb, NULL FROM ins)" + skip + "\n" + verdicts +
+	log := ",\nlog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'created', NULL::jsonb, NULL FROM ins)"
+	if m.step.Table.Quiet {
+		log = ""
+	}
+	return "WITH ins AS (" + m.insertInto() + "\n    FROM " + stage + " s WHERE NOT (" + m.lacking() + ") AND NOT (" + m.orphan() + ") RETURNING sf_id)" +
+		log + skip + "\n" + verdicts +
 		"\nUNION ALL SELECT 'elsewhere', " + rest + ", 0"
 }
 
@@ -154,7 +209,7 @@ func (m merge) fresh() string {
 // another reason, is told in the audit log.
 func (m merge) noteSkips(from string) string {
 	account := "NULL::text"
-	if p := m.step.Table.Parent; p != "" && m.has(p) {
+	if p := m.step.Table.Parent; p != "" && m.has(p) && m.step.Table.Under == "" {
 		account = "s." + p
 	}
 	return ",\nskip AS (INSERT INTO millrace.skipped_records AS k (connection_id, object, sf_id, account_id, reason, since_run)\n    SELECT $1, $7, s.sf_id, " +
@@ -176,15 +231,18 @@ func (m merge) general() string {
 	if m.step.Table.Require != "" {
 		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'") + m.endSkips()
 	}
+	log := "log AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, v.verdict, " + m.changes() + ", NULL\n" +
+		"    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n    LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id" +
+		sameSet(m.step.Table, "t.") + "\n    WHERE v.verdict IN ('created', 'updated', 'returned')),\n"
+	if m.step.Table.Quiet {
+		log = ""
+	}
 	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, " + m.verdict() + " AS verdict\n      FROM " + stage + " s\n" +
-		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + m.earlierJoin() + "),\n" +
+		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + m.earlierJoin() + "),\n" +
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
 		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
-		"    WHERE v.verdict IN ('updated', 'returned') AND t.connection_id = $1 AND t.sf_id = s.sf_id),\n" +
-		"log AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, v.verdict, " + m.changes() + ", NULL\n" +
-		"    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n    LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id\n" +
-		"    WHERE v.verdict IN ('created', 'updated', 'returned')),\n" +
-		"seen AS (INSERT INTO millrace.run_seen (run_id, object, sf_id, position)\n    SELECT $2, $7, s.sf_id, $8 FROM verdict v JOIN " + stage +
+		"    WHERE v.verdict IN ('updated', 'returned') AND t.connection_id = $1 AND t.sf_id = s.sf_id" + sameSet(m.step.Table, "t.") + "),\n" + log +
+		"seen AS (INSERT INTO millrace.run_seen (run_id, object, sf_id, position)\n    SELECT $2, $9, s.sf_id, $8 FROM verdict v JOIN " + stage +
 		" s ON s.ctid = v.tid\n    WHERE v.verdict <> 'elsewhere' ON CONFLICT DO NOTHING RETURNING 1)" + skips + "\n" +
 		"SELECT verdict, count(*) AS n, (SELECT count(*) FROM seen) AS seen FROM verdict GROUP BY verdict"
 }
@@ -199,10 +257,11 @@ func (m merge) verdict() string {
 	}
 	differs := "false"
 	if len(m.cols) > 0 {
-		row := func(alias string) string {
-			return "ROW(" + strings.TrimPrefix(m.list(func(n string) string { return alias + "." + n }), ", ") + ")"
+		var is, becomes []string
+		for _, c := range m.cols {
+			is, becomes = append(is, "t."+c.name), append(becomes, c.value)
 		}
-		differs = row("t") + " IS DISTINCT FROM " + row("s")
+		differs = "ROW(" + strings.Join(is, ", ") + ") IS DISTINCT FROM ROW(" + strings.Join(becomes, ", ") + ")"
 	}
 	return "CASE WHEN " + m.orphan() + " THEN 'elsewhere'" + earlier +
 		"\n           WHEN " + m.lacking() + " THEN 'skipped'" +
@@ -217,26 +276,53 @@ func (m merge) earlierJoin() string {
 	if !m.step.Table.Typed {
 		return ""
 	}
-	return "\n      LEFT JOIN millrace.run_seen e ON e.run_id = $2 AND e.object = $7 AND e.sf_id = s.sf_id AND e.position < $8"
+	return "\n      LEFT JOIN millrace.run_seen e ON e.run_id = $2 AND e.object = $9 AND e.sf_id = s.sf_id AND e.position < $8"
 }
 
 func (m merge) assignments() string {
-	set := m.list(func(n string) string { return n + " = s." + n })
+	set := ""
+	for _, c := range m.cols {
+		set += ", " + c.name + " = " + c.value
+	}
 	if m.step.Table.Typed {
 		set += ", account_type = $4"
 	}
 	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now(), left_filter_at = NULL, deleted_in_salesforce_at = NULL", ", ")
 }
 
-// changes is the before and after of each field that differs. The statement still sees t as it was before the update beside it.
+// changes is the before and after of each field that differs, one entry for each of the further fields too. The statement still sees t as it was before
+// the update beside it.
 func (m merge) changes() string {
-	pairs := m.list(func(n string) string { return fmt.Sprintf("('%s', to_jsonb(t.%s), to_jsonb(s.%s))", n, n, n) })
-	if m.step.Table.Typed {
-		pairs += ", ('account_type', to_jsonb(t.account_type), to_jsonb($4::text))"
+	var pairs, taken []string
+	further := ""
+	for _, c := range m.cols {
+		if c.name == "fields" {
+			further = c.value
+			continue
+		}
+		pairs = append(pairs, fmt.Sprintf("('%s', to_jsonb(t.%s), %s)", c.name, c.name, toJSON(c)))
+		taken = append(taken, pq.QuoteLiteral(c.name))
 	}
-	if pairs == "" {
+	if m.step.Table.Typed {
+		pairs = append(pairs, "('account_type', to_jsonb(t.account_type), to_jsonb($4::text))")
+	}
+	if further != "" && len(pairs) > 0 {
+		// A further field may have been given the name of a column.
+		key := "CASE WHEN key IN (" + strings.Join(taken, ", ") + ") THEN 'fields.' || key ELSE key END"
+		return "CASE WHEN v.verdict IN ('updated', 'returned') THEN (SELECT jsonb_object_agg(d.k, jsonb_build_array(d.o, d.n))\n        FROM (VALUES " +
+			strings.Join(pairs, ", ") + "\n        UNION ALL SELECT " + key + ", o.value, n.value FROM jsonb_each(t.fields) o FULL JOIN jsonb_each(" + further +
+			") n USING (key)) AS d (k, o, n) WHERE d.o IS DISTINCT FROM d.n) END"
+	}
+	if len(pairs) == 0 {
 		return "NULL::jsonb"
 	}
 	return "CASE WHEN v.verdict IN ('updated', 'returned') THEN (SELECT jsonb_object_agg(d.k, jsonb_build_array(d.o, d.n))\n        FROM (VALUES " +
-		strings.TrimPrefix(pairs, ", ") + ") AS d (k, o, n) WHERE d.o IS DISTINCT FROM d.n) END"
+		strings.Join(pairs, ", ") + ") AS d (k, o, n) WHERE d.o IS DISTINCT FROM d.n) END"
+}
+
+func toJSON(c mergeColumn) string {
+	if c.typ == "" {
+		return "NULL"
+	}
+	return "to_jsonb(" + c.value + ")"
 }

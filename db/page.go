@@ -14,7 +14,7 @@ import (
 
 // CommitPage implements pipeline.Store. The page is copied into a temporary table while it arrives, then merged; one transaction holds all of it.
 func (s *RunStore) CommitPage(ctx context.Context, step pipeline.Step, p *pipeline.Page) error {
-	w := pageWork{RunStore: s, step: step, page: p, merge: newMerge(step, p.Columns, s.connectionID)}
+	w := pageWork{RunStore: s, step: step, page: p, merge: newMerge(step, p, s.connectionID)}
 	cancelled := false
 	err := s.db.Pinned(ctx, func(c *Conn) error {
 		w.conn = c
@@ -129,7 +129,9 @@ func (w *pageWork) mergeRows(ctx context.Context) error {
 		return err
 	}
 	for _, r := range rows {
-		w.counts.add(r.Verdict, r.N)
+		if !w.step.Table.Quiet || r.Verdict == "elsewhere" {
+			w.counts.add(r.Verdict, r.N)
+		}
 		w.counts.seen = r.Seen
 	}
 	return nil
@@ -165,7 +167,7 @@ func (w *pageWork) noteErrors(ctx context.Context) error {
 	if len(w.report.BadIDs) > 0 && !w.step.Fresh {
 		n, err := w.conn.Exec(ctx, `
 			INSERT INTO millrace.run_seen (run_id, object, sf_id, position) SELECT $1, $2, unnest($3::text[]), $4 ON CONFLICT DO NOTHING`,
-			w.runID, w.step.Table.Object, pq.Array(w.report.BadIDs), w.step.Position)
+			w.runID, w.step.Table.Records(), pq.Array(w.report.BadIDs), w.step.Position)
 		if err != nil {
 			return err
 		}

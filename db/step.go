@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"millrace/pipeline"
@@ -14,7 +16,8 @@ type RunStep struct {
 	Position   int           `db:"position"`
 	Name       string        `db:"name"`
 	Label      string        `db:"label"`
-	Object     string        `db:"object"` // API name
+	Object     string        `db:"object"`  // API name
+	Records    string        `db:"records"` // the set of records that the step fills: the object, unless it is working data or a further object
 	Query      string        `db:"query"`
 	State      string        `db:"state"` // pending, running, done or failed
 	Mode       pipeline.Mode `db:"mode"`
@@ -33,6 +36,8 @@ type RunStep struct {
 	Deleted    int64         `db:"deleted"` // of those that left: deleted in Salesforce
 	StartedAt  *time.Time    `db:"started_at"`
 	FinishedAt *time.Time    `db:"finished_at"`
+
+	Body []byte `db:"body"` // what else was planned, as JSON
 }
 
 // Complete reports whether the step read its whole result.
@@ -40,8 +45,8 @@ func (s RunStep) Complete() bool {
 	return s.State == "done" && s.Expected != nil && *s.Expected == s.Read
 }
 
-const stepColumns = `run_id, position, name, label, object, query, state, mode, fresh, job_id, note, expected, read, created, updated, unchanged,
-       skipped, elsewhere, failed, left_filter, deleted, started_at, finished_at`
+const stepColumns = `run_id, position, name, label, object, records, query, state, mode, fresh, job_id, note, expected, read, created, updated, unchanged,
+       skipped, elsewhere, failed, left_filter, deleted, started_at, finished_at, body`
 
 // RunSteps returns the steps of a run in order; none before it is planned.
 func (d *DB) RunSteps(ctx context.Context, runID int64) ([]RunStep, error) {
@@ -50,15 +55,24 @@ func (d *DB) RunSteps(ctx context.Context, runID int64) ([]RunStep, error) {
 	return out, wrapIf(err, "db.RunSteps(%d)", runID)
 }
 
+// stepBody is what is kept of a planned step besides the columns of run_steps.
+type stepBody struct {
+	Table       pipeline.Table
+	AccountType settings.AccountType
+}
+
 // plan returns the step as the pipeline knows it.
-func (s RunStep) plan() pipeline.Step {
-	table, _ := pipeline.TableOf(s.Object)
-	p := pipeline.Step{
-		Position: s.Position, Name: s.Name, Label: s.Label, Table: table, Query: s.Query, Note: s.Note, Expected: s.Expected, Mode: s.Mode,
-		Fresh: s.Fresh, JobID: s.JobID, Done: s.State == "done",
+func (s RunStep) plan() (pipeline.Step, error) {
+	var body stepBody
+	if err := json.Unmarshal(s.Body, &body); err != nil {
+		return pipeline.Step{}, fmt.Errorf("read the plan of step %s: %w", s.Name, err)
 	}
-	if table.Typed {
-		p.AccountType = settings.AccountType(s.Name[len("accounts:"):])
-	}
-	return p
+	return pipeline.Step{
+		Position: s.Position, Name: s.Name, Label: s.Label, Table: body.Table, AccountType: body.AccountType, Query: s.Query, Note: s.Note,
+		Expected: s.Expected, Mode: s.Mode, Fresh: s.Fresh, JobID: s.JobID, Done: s.State == "done",
+	}, nil
+}
+
+func bodyOf(s pipeline.Step) ([]byte, error) {
+	return json.Marshal(stepBody{Table: s.Table, AccountType: s.AccountType})
 }

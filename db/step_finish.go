@@ -34,32 +34,40 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 // Salesforce said, and Postgres has not lost count of them. Where all steps were fresh it need not be asked: nobody can have left.
 func (s *RunStore) metAll(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (ok bool, err error) {
 	err = tx.GetContext(ctx, &ok, `
-		SELECT (SELECT bool_and(state = 'done' AND expected = read) AND bool_or(NOT fresh) FROM millrace.run_steps WHERE run_id = $1 AND object = $2)
+		SELECT (SELECT bool_and(state = 'done' AND expected = read) AND bool_or(NOT fresh) FROM millrace.run_steps WHERE run_id = $1 AND records = $2)
 		   AND EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND object = '')
 		   AND (SELECT count(*) FROM millrace.run_seen WHERE run_id = $1 AND object = $2)
 		     = (SELECT coalesce(sum(p.seen), 0) FROM millrace.run_pages p JOIN millrace.run_steps s USING (run_id, position)
-		         WHERE p.run_id = $1 AND s.object = $2)`, s.runID, step.Table.Object)
+		         WHERE p.run_id = $1 AND s.records = $2)`, s.runID, step.Table.Records())
 	return ok, err
 }
 
-// markLeft marks the records that the run has not met, and says so in the audit log. Records that the run itself created are not looked up: a step into an
+// markLeft marks the records that the run has not met, and says so in the audit log; working data it removes. Records that the run itself created are not looked up: a step into an
 // empty table does not note whom it met.
 func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
 	// The planner knows nothing of a table that has just been filled, and would compare each record with each.
 	if _, err := tx.ExecContext(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'`); err != nil {
 		return err
 	}
+	if step.Table.Quiet {
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+			DELETE FROM millrace.%s t
+			 WHERE t.connection_id = $1 AND t.first_seen_run <> $2%s
+			   AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = t.sf_id)`,
+			step.Table.Name, sameSet(step.Table, "t.")), s.connectionID, s.runID, step.Table.Records())
+		return err
+	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH gone AS (
 		    UPDATE millrace.%s t SET left_filter_at = now()
-		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2
+		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2%s
 		       AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = t.sf_id)
 		    RETURNING t.sf_id),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action)
 		    SELECT $1, $2, $4, sf_id, 'left' FROM gone)
-		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name),
-		s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position)
+		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t.")),
+		s.connectionID, s.runID, step.Table.Records(), step.Table.Entity, step.Position)
 	return err
 }
 
@@ -68,8 +76,8 @@ func (s *RunStore) endSkips(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	_, err := tx.ExecContext(ctx, `
 		UPDATE millrace.skipped_records k SET until_run = $2
 		 WHERE k.connection_id = $1 AND k.object = $3 AND k.until_run IS NULL
-		   AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = k.sf_id)`,
-		s.connectionID, s.runID, step.Table.Object)
+		   AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $4 AND e.sf_id = k.sf_id)`,
+		s.connectionID, s.runID, step.Table.Object, step.Table.Records())
 	return err
 }
 
@@ -78,8 +86,8 @@ func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) (
 	var ids []string
 	err := s.db.pool.SelectContext(ctx, &ids, fmt.Sprintf(`
 		SELECT t.sf_id FROM millrace.run_steps p
-		  JOIN millrace.%s t ON t.connection_id = $3 AND t.left_filter_at = p.finished_at AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL
-		 WHERE p.run_id = $1 AND p.position = $2 AND p.left_filter > 0 ORDER BY t.sf_id LIMIT $4`, step.Table.Name),
+		  JOIN millrace.%s t ON t.connection_id = $3 AND t.left_filter_at = p.finished_at AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL%s
+		 WHERE p.run_id = $1 AND p.position = $2 AND p.left_filter > 0 ORDER BY t.sf_id LIMIT $4`, step.Table.Name, sameSet(step.Table, "t.")),
 		s.runID, step.Position, s.connectionID, limit)
 	return ids, storeFault("list who left", err)
 }
@@ -90,13 +98,13 @@ func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, ids []st
 		_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 			WITH gone AS (
 			    UPDATE millrace.%s SET deleted_in_salesforce_at = now()
-			     WHERE connection_id = $1 AND sf_id = ANY ($6) AND left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NULL
+			     WHERE connection_id = $1 AND sf_id = ANY ($6) AND left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NULL%s
 			    RETURNING sf_id),
 			log AS (
 			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action)
 			    SELECT $1, $2, $4, sf_id, 'deleted' FROM gone)
 			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
-			step.Table.Name), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids))
+			step.Table.Name, sameSet(step.Table, "")), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids))
 		return err
 	})
 }

@@ -63,7 +63,9 @@ func (s *RunStore) Steps(ctx context.Context) ([]pipeline.Step, error) {
 	}
 	steps := make([]pipeline.Step, len(rows))
 	for i, r := range rows {
-		steps[i] = r.plan()
+		if steps[i], err = r.plan(); err != nil {
+			return nil, storeFault("read the steps", err)
+		}
 	}
 	return steps, nil
 }
@@ -72,9 +74,14 @@ func (s *RunStore) Steps(ctx context.Context) ([]pipeline.Step, error) {
 func (s *RunStore) SaveSteps(ctx context.Context, steps []pipeline.Step) error {
 	return s.transact(ctx, "save the plan", func(tx *sqlx.Tx) error {
 		for _, p := range steps {
-			_, err := tx.ExecContext(ctx, `
-				INSERT INTO millrace.run_steps (run_id, position, name, label, object, query, note, expected)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.runID, p.Position, p.Name, p.Label, p.Table.Object, p.Query, p.Note, p.Expected)
+			body, err := bodyOf(p)
+			if err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, `
+				INSERT INTO millrace.run_steps (run_id, position, name, label, object, records, query, note, expected, body)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+				s.runID, p.Position, p.Name, p.Label, p.Table.Object, p.Table.Records(), p.Query, p.Note, p.Expected, body)
 			if err != nil {
 				return err
 			}
@@ -105,10 +112,10 @@ func (s *RunStore) StartStep(ctx context.Context, step pipeline.Step, mode pipel
 		return tx.GetContext(ctx, &step.Fresh, fmt.Sprintf(`
 			UPDATE millrace.run_steps
 			   SET state = 'running', mode = $3, started_at = coalesce(started_at, now()),
-			       fresh = CASE WHEN started_at IS NULL THEN NOT EXISTS (SELECT FROM millrace.%s WHERE connection_id = $4)
+			       fresh = CASE WHEN started_at IS NULL THEN NOT EXISTS (SELECT FROM millrace.%s WHERE connection_id = $4%s)
 			                                       AND NOT EXISTS (SELECT FROM millrace.skipped_records WHERE connection_id = $4 AND object = $5 AND until_run IS NULL)
 			                ELSE fresh END
-			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name), s.runID, step.Position, mode, s.connectionID, step.Table.Object)
+			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name, sameSet(step.Table, "")), s.runID, step.Position, mode, s.connectionID, step.Table.Object)
 	})
 	step.Mode = mode
 	return step, err
@@ -126,7 +133,11 @@ func (s *RunStore) SetExpected(ctx context.Context, step pipeline.Step, expected
 
 // SetQuery implements pipeline.Store.
 func (s *RunStore) SetQuery(ctx context.Context, step pipeline.Step) error {
-	return s.update(ctx, "note the new query", step, `query = $3, note = $4`, step.Query, step.Note)
+	body, err := bodyOf(step)
+	if err != nil {
+		return err
+	}
+	return s.update(ctx, "note the new query", step, `query = $3, note = $4, body = $5`, step.Query, step.Note, body)
 }
 
 // restart makes the step being read from its beginning. Created and updated stay: their records are met again as written by this run, and are not
@@ -140,7 +151,7 @@ func (s *RunStore) RestartStep(ctx context.Context, step pipeline.Step) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1 AND object = $2 AND position = $3`,
-			s.runID, step.Table.Object, step.Position)
+			s.runID, step.Table.Records(), step.Position)
 		return err
 	})
 }
@@ -156,8 +167,8 @@ func (s *RunStore) forget(ctx context.Context, tx *sqlx.Tx, where string, arg an
 
 // RestartObject implements pipeline.Store.
 func (s *RunStore) RestartObject(ctx context.Context, step pipeline.Step) error {
-	return s.transact(ctx, "restart "+step.Table.Object, func(tx *sqlx.Tx) error {
-		if err := s.forget(ctx, tx, `object = $2`, step.Table.Object); err != nil {
+	return s.transact(ctx, "restart "+step.Table.Records(), func(tx *sqlx.Tx) error {
+		if err := s.forget(ctx, tx, `records = $2`, step.Table.Records()); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1`, s.runID); err != nil {

@@ -14,6 +14,7 @@ type tally struct {
 	read, created, updated, unchanged, skipped, failed, left, deleted int64
 	earlier, outside                                                  int64    // taken by an earlier filter; of an account that is not synced
 	accounts                                                          int64    // read
+	asked                                                             bool     // accounts were to be read
 	short                                                             []string // what did not arrive in full
 }
 
@@ -28,8 +29,9 @@ func sum(steps []db.RunStep) tally {
 		t.failed += s.Failed
 		t.left += s.LeftFilter
 		t.deleted += s.Deleted
-		if s.Object == "Account" {
+		if s.Records == "Account" {
 			t.accounts += s.Read
+			t.asked = true
 			t.earlier += s.Elsewhere
 		} else {
 			t.outside += s.Elsewhere
@@ -49,7 +51,10 @@ func ending(steps []db.RunStep) db.Ending {
 		e.Surprising = true
 		e.Outcome = "Completed, but " + lost + ". If that is a surprise, check the filter's last change. In all: " + t.did()
 	}
-	if t.accounts == 0 {
+	if len(steps) == 0 {
+		e.Outcome = "Nothing to do: the settings switch this off"
+	}
+	if t.asked && t.accounts == 0 {
 		e.Surprising = true
 		e.Outcome = "Nothing matched: no account in Salesforce matches the filter"
 		if t.left > 0 {
@@ -100,7 +105,7 @@ func exodus(steps []db.RunStep) string {
 	for _, object := range []string{"Account", "Contact", "Opportunity", "User"} {
 		var left, were int64
 		for _, s := range steps {
-			if s.Object == object {
+			if s.Records == object {
 				left += s.LeftFilter
 				were += s.LeftFilter + s.Updated + s.Unchanged
 			}

@@ -20,7 +20,7 @@ func (j Work) findDeleted(ctx context.Context) error {
 		return err
 	}
 	for _, s := range steps {
-		if s.Table.Object == users.Object { // users are never deleted
+		if s.Table.Object == users.Object || s.Table.Quiet { // users are never deleted
 			continue
 		}
 		ids, err := j.Store.Leavers(ctx, s, maxAsked)

@@ -8,7 +8,7 @@ type Entity string
 // The entities. EntityAll stands for all but Chatter, which has a schedule of its own.
 const (
 	EntityAll      Entity = "all"
-	EntityAccounts Entity = "accounts"
+	EntityAccounts Entity = "accounts" // with their users, values, opportunities and custom objects
 	EntityContacts Entity = "contacts"
 	EntityCases    Entity = "cases"
 	EntityChatter  Entity = "chatter"
@@ -62,4 +62,14 @@ func (e Entity) WhyOff(s settings.Settings) string {
 		return "Chatter is switched off in the settings."
 	}
 	return e.Label() + " are switched off in the settings."
+}
+
+// includes reports whether a run of e brings part over too.
+func (e Entity) includes(part Entity) bool {
+	return e == part || (e == EntityAll || e == "") && part != EntityChatter
+}
+
+// ObjectsOf returns the API names of the objects that a plan from these settings reads, and so must be described for it.
+func ObjectsOf(s settings.Settings) []string {
+	return Objects()
 }

@@ -15,10 +15,13 @@ type Page struct {
 	Next     string // locator of the next page; empty on the last
 	Declared int64  // how many records Salesforce said it holds
 	Columns  []Column
-	arrived  func() // called for each record
+	Extra    []Column // of these the record's column fields is made
+	arrived  func()   // called for each record
 	records  RecordReader
 	index    []int // for each column, its field's place in a record
+	extra    []int // for each further field, its place in a record
 	id       int   // place of the record id
+	json     []byte
 }
 
 // Report is what a page turned out to hold.
@@ -54,10 +57,16 @@ func newPage(header []string, table Table, records RecordReader) (*Page, error) 
 			p.index = append(p.index, at)
 		}
 	}
+	for _, c := range table.Extra {
+		if at, ok := place[strings.ToLower(c.Field)]; ok {
+			p.Extra = append(p.Extra, c)
+			p.extra = append(p.extra, at)
+		}
+	}
 	return p, nil
 }
 
-// Copy writes the page's records to w, the record id first, then Columns. Records with a bad value are left out and reported. It fails when the
+// Copy writes the page's records to w, the record id first, then Columns, then, when there are Extra fields, a JSON object of those that are not empty. Records with a bad value are left out and reported. It fails when the
 // page does not hold as many records as Salesforce said.
 func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
 	var r Report
@@ -120,9 +129,20 @@ func (p *Page) row(w RowWriter, fields [][]byte, id *[18]byte) (bad *RowError, e
 			return &RowError{ID: string(id[:]), Field: c.Field, Message: wrong}, nil
 		}
 	}
+	for i, c := range p.Extra {
+		if at := p.extra[i]; at >= len(fields) {
+			return &RowError{ID: string(id[:]), Message: "The record has too few fields."}, nil
+		} else if wrong := c.Kind.checkExtra(fields[at]); wrong != "" {
+			return &RowError{ID: string(id[:]), Field: c.Field, Message: wrong}, nil
+		}
+	}
 	w.Bytes(id[:])
 	for i, c := range p.Columns {
 		c.Kind.write(w, fields[p.index[i]])
+	}
+	if len(p.Extra) > 0 {
+		p.json = p.fields(p.json[:0], fields)
+		w.Bytes(p.json)
 	}
 	err = w.EndRow()
 	if errors.As(err, &bad) {

@@ -30,47 +30,60 @@ type Step struct {
 	Done     bool
 }
 
-// MakePlan lays out the steps that the settings ask for, in the order in which they run: users, so that owners have names, accounts by filter in match
-// order, then the accounts' contacts and opportunities. Fields that the connected user cannot read are left out, which the step's note says. It
-// returns a Fault when an object cannot be read at all or when a filter is not a condition.
-func MakePlan(s settings.Settings, schema soql.Schema) (Plan, error) {
-	var p planner
+// MakePlan lays out the steps that the settings ask of an entity, in the order in which they run: users, so that owners have names, accounts by filter in
+// match order, then what belongs to the accounts. An entity that the settings switch off has no steps. Fields that the connected user cannot read are left
+// out, which the step's note says. It returns a Fault when an object cannot be read at all or when a filter is not a condition.
+func MakePlan(s settings.Settings, schema soql.Schema, entity Entity) (Plan, error) {
+	s = s.Normalize()
+	p := planner{schema: schema}
 	filters := s.Accounts.Filters()
-	p.add(schema, users, Step{Name: "users", Label: users.Label}, nil)
+	withAccounts := entity.includes(EntityAccounts) && !s.Sync.Accounts.Off
+	if withAccounts {
+		p.accounts(s, filters)
+	}
+	under, err := childCondition(filters)
+	if err != nil && p.err == nil {
+		p.err = err
+	}
+	if entity.includes(EntityContacts) && !s.Sync.Contacts.Off {
+		p.add(contactTable(s), Step{Name: contacts.Name, Label: contacts.Label}, under)
+	}
+	if withAccounts {
+		p.add(opportunityTable(s), Step{Name: opportunities.Name, Label: opportunities.Label}, under)
+	}
+	return p.plan, p.err
+}
+
+// accounts plans the users and the accounts.
+func (p *planner) accounts(s settings.Settings, filters []settings.Filter) {
+	p.add(users, Step{Name: "users", Label: users.Label}, nil)
 	for _, f := range filters {
 		label := accounts.Label
 		if s.Accounts.Mode == settings.TypedFilters {
 			label += ": " + f.Type.Label()
 		}
-		p.addFilter(schema, label, f)
+		p.addFilter(accountTable(s), label, f)
 	}
-	where, err := childCondition(filters)
-	if err != nil && p.err == nil {
-		p.err = err
-	}
-	for _, child := range []Table{contacts, opportunities} {
-		p.add(schema, child, Step{Name: child.Name, Label: child.Label}, where)
-	}
-	return p.plan, p.err
 }
 
 // planner collects steps and keeps the first error.
 type planner struct {
-	plan Plan
-	err  error
+	schema soql.Schema
+	plan   Plan
+	err    error
 }
 
 // add plans a step whose condition is ours.
-func (p *planner) add(schema soql.Schema, t Table, s Step, where soql.Expr) {
-	p.complete(schema, t, s, func(fields []string) (string, string, error) { return queries(t.Object, fields, where) })
+func (p *planner) add(t Table, s Step, where soql.Expr) {
+	p.complete(t, s, func(fields []string) (string, string, error) { return queries(t.Object, fields, where) })
 }
 
 // addFilter plans the step of one account filter.
-func (p *planner) addFilter(schema soql.Schema, label string, f settings.Filter) (read, count *soql.Composed) {
+func (p *planner) addFilter(t Table, label string, f settings.Filter) (read, count *soql.Composed) {
 	s := Step{Name: "accounts:" + string(f.Type), Label: label, AccountType: f.Type}
-	p.complete(schema, accounts, s, func(fields []string) (string, string, error) {
+	p.complete(t, s, func(fields []string) (string, string, error) {
 		var err error
-		if read, count, err = filtered(accounts.Object, fields, f.SOQL); err != nil {
+		if read, count, err = filtered(t.Object, fields, f.SOQL); err != nil {
 			return "", "", &Fault{Kind: Fatal, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", lower(label), err), Err: err}
 		}
 		return read.Text, count.Text, nil
@@ -79,13 +92,13 @@ func (p *planner) addFilter(schema soql.Schema, label string, f settings.Filter)
 }
 
 // complete completes a step with the fields that can be read and the queries that make gives for them.
-func (p *planner) complete(schema soql.Schema, t Table, s Step, make func(fields []string) (read, count string, err error)) {
+func (p *planner) complete(t Table, s Step, make func(fields []string) (read, count string, err error)) {
 	if p.err != nil {
 		return
 	}
-	s.Position, s.Table = len(p.plan.Steps)+1, t
+	s.Position = len(p.plan.Steps) + 1
 	var fields []string
-	if fields, s.Note, p.err = selectable(schema, t); p.err != nil {
+	if s.Table, fields, s.Note, p.err = selectable(p.schema, t); p.err != nil {
 		return
 	}
 	if s.Query, s.CountQuery, p.err = make(fields); p.err == nil {
@@ -93,26 +106,56 @@ func (p *planner) complete(schema soql.Schema, t Table, s Step, make func(fields
 	}
 }
 
-// selectable returns the fields of the table that the connected user can read, and a note on those that are missing.
-func selectable(schema soql.Schema, t Table) (fields []string, note string, err error) {
+// selectable returns the table with its further fields as the org describes them, the fields of it that the connected user can read, and a note on those
+// that are left out.
+func selectable(schema soql.Schema, t Table) (known Table, fields []string, note string, err error) {
 	object := schema.Object(t.Object)
 	if object == nil {
-		return nil, "", &Fault{Kind: Fatal, Code: "object_missing", Message: fmt.Sprintf(
+		return t, nil, "", &Fault{Kind: Fatal, Code: "object_missing", Message: fmt.Sprintf(
 			"The connected Salesforce user cannot see %s. Give that user read access to the object, then run the sync again.", t.Label)}
 	}
 	fields = []string{"Id"}
-	var missing []string
-	for _, c := range t.Columns {
-		switch {
-		case slices.Contains(fields, c.Field) || slices.Contains(missing, c.Field):
-		case slices.ContainsFunc(object.Fields, func(f soql.Field) bool { return strings.EqualFold(f.Name, c.Field) }):
-			fields = append(fields, c.Field)
-		case !optional[c.Field]:
-			missing = append(missing, c.Field)
+	var missing, odd []string
+	add := func(list *[]string, name string) {
+		if !slices.ContainsFunc(*list, func(n string) bool { return strings.EqualFold(n, name) }) {
+			*list = append(*list, name)
 		}
 	}
-	if len(missing) > 0 {
-		note = "Left out, because the connected Salesforce user cannot read them: " + strings.Join(missing, ", ") + "."
+	read := func(name string) *soql.Field {
+		f := fieldOf(object, name)
+		if f != nil {
+			add(&fields, f.Name)
+		} else if !optional[name] {
+			add(&missing, name)
+		}
+		return f
 	}
-	return fields, note, nil
+	for _, c := range t.Columns {
+		read(c.Field)
+	}
+	extra := t.Extra
+	t.Extra = nil
+	for _, c := range extra {
+		if f := fieldOf(object, c.Field); f != nil {
+			kind, ok := kindOf(f.Type)
+			if !ok {
+				add(&odd, f.Name+" ("+f.Type+")")
+				continue
+			}
+			if strings.EqualFold(c.Name, f.Name) {
+				c.Name = f.Name
+			}
+			c.Field, c.Kind = f.Name, kind
+		}
+		read(c.Field)
+		t.Extra = append(t.Extra, c)
+	}
+	var notes []string
+	if len(missing) > 0 {
+		notes = append(notes, "Left out, because the connected Salesforce user cannot read them: "+strings.Join(missing, ", ")+".")
+	}
+	if len(odd) > 0 {
+		notes = append(notes, "Left out, because values of such a type cannot be synced: "+strings.Join(odd, ", ")+".")
+	}
+	return t, fields, strings.Join(notes, " "), nil
 }

@@ -40,7 +40,7 @@ func orgSource(t *testing.T) (*sim.Org, *remote.Source) {
 
 func schemaOf(t *testing.T, s *remote.Source) soql.Schema {
 	t.Helper()
-	schema, err := s.Schema(t.Context(), true)
+	schema, err := s.Schema(t.Context(), true, pipeline.Objects()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestPlan(t *testing.T) {
 	typed := settings.Settings{Accounts: settings.AccountFiltering{
 		Mode: settings.TypedFilters, Customer: "Type = 'Customer'", Partner: "Industry = 'Banking' OR Id = '001D000000IRFma'",
 	}}
-	plan, err := pipeline.MakePlan(typed, schema)
+	plan, err := pipeline.MakePlan(typed, schema, pipeline.EntityAll)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestPlanRefuses(t *testing.T) {
 	org.HideObject("Opportunity")
 	schema := schemaOf(t, source)
 	for filter, code := range map[string]string{"Name = 'x' LIMIT 1": "filter_invalid", "Name = 'x') OR (Id != null": "filter_invalid", "Name != null": "object_missing"} {
-		_, err := pipeline.MakePlan(settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: filter}}, schema)
+		_, err := pipeline.MakePlan(settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: filter}}, schema, pipeline.EntityAll)
 		if f := pipeline.FaultOf(err); err == nil || f.Code != code || f.Message == "" {
 			t.Errorf("%s: %v", filter, err)
 		}

@@ -44,8 +44,8 @@ func (e *QueryRefused) Error() string { return e.Code + ": " + e.Message }
 // filters before it in match order. It returns *QueryRefused when Salesforce does not accept the filter, and a Fault for other failures.
 func Preview(ctx context.Context, source Sampler, filter settings.Filter, schema soql.Schema, prior []settings.Filter) (PreviewResult, error) {
 	started := time.Now()
-	var p planner
-	read, count := p.addFilter(schema, accounts.Label, filter)
+	p := planner{schema: schema}
+	read, count := p.addFilter(accounts, accounts.Label, filter)
 	if p.err != nil {
 		return PreviewResult{}, p.err
 	}

@@ -20,7 +20,8 @@ func childCondition(filters []settings.Filter) (soql.Expr, error) {
 	for _, f := range filters {
 		own, findings := soql.ParseFilter(f.SOQL)
 		if soql.Refused(findings) {
-			return nil, fmt.Errorf("the filter of %s cannot be read", f.Type)
+			err := &soql.FilterError{Findings: findings}
+			return nil, &Fault{Kind: Fatal, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", lower(f.Type.Label()), err), Err: err}
 		}
 		through, err := soql.Prefix(own, "Account", "AccountId")
 		if err != nil || len(soql.JoinedObjects(own)) > 0 {

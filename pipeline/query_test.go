@@ -22,7 +22,7 @@ func TestChildrenOfNoAccountAreLeftOutOnce(t *testing.T) {
 		"Type = 'Customer'":                         "WHERE Account.Type = 'Customer' AND AccountId != NULL",
 		"Id != null AND (Type = 'a' OR Id != null)": "WHERE AccountId != NULL AND (Account.Type = 'a' OR AccountId != NULL)",
 	} {
-		plan, err := pipeline.MakePlan(settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: filter}}, schema)
+		plan, err := pipeline.MakePlan(settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: filter}}, schema, pipeline.EntityAll)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -79,7 +80,7 @@ func jsonPage(records []map[string]any, table Table) (*Page, error) {
 			}
 		}
 	} else {
-		for _, c := range table.Columns {
+		for _, c := range slices.Concat(table.Columns, table.Extra) {
 			header = append(header, c.Field)
 		}
 	}

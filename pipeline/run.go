@@ -46,6 +46,7 @@ func Run(ctx context.Context, j Work) error {
 // Work is everything that one run needs.
 type Work struct {
 	Settings settings.Settings
+	Entity   Entity // what the run brings over; empty for all
 	Source   Source
 	Store    Store
 	Options  Options
@@ -86,11 +87,11 @@ func (j Work) plan(ctx context.Context) error {
 func (j Work) describe(ctx context.Context, fresh bool) (Plan, error) {
 	var plan Plan
 	err := j.attempt(ctx, func() error {
-		schema, err := j.Source.Schema(ctx, fresh)
+		schema, err := j.Source.Schema(ctx, fresh, ObjectsOf(j.Settings)...)
 		if err != nil {
 			return err
 		}
-		plan, err = MakePlan(j.Settings, schema)
+		plan, err = MakePlan(j.Settings, schema, j.Entity)
 		return err
 	})
 	return plan, err
@@ -195,7 +196,7 @@ func (j Work) replan(ctx context.Context, s Step) (Step, error) {
 			continue
 		}
 		j.Log.Warn("salesforce refused the query; planned again", "step", s.Name, "note", again.Note)
-		s.Query, s.CountQuery, s.Note, s.JobID = again.Query, again.CountQuery, again.Note, ""
+		s.Query, s.CountQuery, s.Note, s.Table, s.JobID = again.Query, again.CountQuery, again.Note, again.Table, ""
 		if err := j.Store.SetQuery(ctx, s); err != nil {
 			return s, err
 		}

@@ -9,8 +9,8 @@ import (
 // Source reads one Salesforce org. Its errors are Faults.
 type Source interface {
 	Sampler
-	// Schema describes the objects that a plan needs; fresh forgets earlier answers first.
-	Schema(ctx context.Context, fresh bool) (soql.Schema, error)
+	// Schema describes the objects; fresh forgets earlier answers first. Others are described when they are asked for.
+	Schema(ctx context.Context, fresh bool, objects ...string) (soql.Schema, error)
 	// MoreRows returns the page of a REST query that starts at the locator next.
 	MoreRows(ctx context.Context, next string) (*Rows, error)
 	// StartJob creates a bulk query job and returns its id.

@@ -3,7 +3,7 @@ package pipeline
 // Kind is how a column's values are checked and stored.
 type Kind int
 
-// The kinds of columns.
+// The kinds of columns. They are stored with the steps of a run: new ones go to the end.
 const (
 	Text     Kind = iota
 	ID            // a record id, stored with 18 characters
@@ -21,17 +21,43 @@ type Column struct {
 	Kind  Kind
 }
 
-// Table says where the records of one Salesforce object are kept.
+// Table says where the records of one Salesforce object are kept, and what is kept of them. It is stored with the steps of a run.
 type Table struct {
-	Object  string   // API name of the object
-	Name    string   // of the table in schema millrace
-	Entity  string   // name of one record in the audit log
-	Label   string   // name of the records for people
-	Columns []Column // besides the record id
+	Object  string // API name of the object
+	Name    string // of the table in schema millrace
+	Set     string // names the table's records within a run; steps with the same set fill it together. Empty for Object
+	Entity  string // name of one record in the audit log
+	Label   string // name of the records for people
+	Keys    []Key  // columns of the primary key, between the connection and the record id, that are the same in all records of the set
+	Columns []Column
+	Cleared []string // names of columns that the settings leave out: empty in every record that is read
+	Open    bool     // the table has the column fields
+	Extra   []Column // kept in the column fields, by their Name
 	Require string   // a column without which a record is skipped; empty for none
 	Lacking string   // why such a record is skipped, for people
-	Parent  string   // the column with the account that must be here; empty for none
+	Parent  string   // the column with the record that must be here; empty for none
+	Under   string   // the table of that record; empty for accounts
 	Typed   bool     // records carry an account type
+	Quiet   bool     // records are working data: neither audited nor counted, and removed when they are not met any more
+}
+
+// Key is a column with the same value in all records of a set.
+type Key struct{ Name, Value string }
+
+// Records names the table's records within a run.
+func (t Table) Records() string {
+	if t.Set != "" {
+		return t.Set
+	}
+	return t.Object
+}
+
+// ParentTable returns the table of the record that must be here.
+func (t Table) ParentTable() string {
+	if t.Under != "" {
+		return t.Under
+	}
+	return accounts.Name
 }
 
 var (
@@ -43,7 +69,7 @@ var (
 		},
 	}
 	accounts = Table{
-		Object: "Account", Name: "accounts", Entity: "account", Label: "Accounts", Typed: true,
+		Object: "Account", Name: "accounts", Entity: "account", Label: "Accounts", Typed: true, Open: true,
 		Columns: []Column{
 			{"Name", "name", Text}, {"Website", "website", Text}, {"Website", "domain", Domain}, {"Type", "sf_type", Text},
 			{"Industry", "industry", Text}, {"Description", "description", Text}, {"OwnerId", "owner_id", ID},
@@ -51,7 +77,7 @@ var (
 		},
 	}
 	contacts = Table{
-		Object: "Contact", Name: "contacts", Entity: "contact", Label: "Contacts", Parent: "account_id",
+		Object: "Contact", Name: "contacts", Entity: "contact", Label: "Contacts", Parent: "account_id", Open: true,
 		Require: "email", Lacking: "The contact has no Email",
 		Columns: []Column{
 			{"AccountId", "account_id", ID}, {"FirstName", "first_name", Text}, {"LastName", "last_name", Text}, {"Email", "email", Text},
@@ -60,7 +86,7 @@ var (
 		},
 	}
 	opportunities = Table{
-		Object: "Opportunity", Name: "opportunities", Entity: "opportunity", Label: "Opportunities", Parent: "account_id",
+		Object: "Opportunity", Name: "opportunities", Entity: "opportunity", Label: "Opportunities", Parent: "account_id", Open: true,
 		Columns: []Column{
 			{"AccountId", "account_id", ID}, {"Name", "name", Text}, {"StageName", "stage", Text}, {"Amount", "amount", Number},
 			{"CurrencyIsoCode", "currency", Text}, {"CloseDate", "close_date", Date}, {"Probability", "probability", Number},
@@ -70,7 +96,7 @@ var (
 	}
 )
 
-// TableOf returns the table of a Salesforce object; ok is false for an object that is not synced.
+// TableOf returns the table of one of the core objects as it is with default settings; ok is false for any other object.
 func TableOf(object string) (t Table, ok bool) {
 	for _, t := range []Table{users, accounts, contacts, opportunities} {
 		if t.Object == object {
@@ -80,7 +106,7 @@ func TableOf(object string) (t Table, ok bool) {
 	return Table{}, false
 }
 
-// Objects returns the API names of the objects that are synced.
+// Objects returns the API names of the core objects, which are synced whatever the settings say.
 func Objects() []string {
 	return []string{users.Object, accounts.Object, contacts.Object, opportunities.Object}
 }

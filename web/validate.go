@@ -63,7 +63,7 @@ func (s *Server) openOrg(ctx context.Context, c db.Connection) (*org, error) {
 		return nil, err
 	}
 	source := remote.New(client)
-	schema, err := source.Schema(ctx, false)
+	schema, err := source.Schema(ctx, false, pipeline.Objects()...)
 	if err != nil {
 		o.why = s.unanswered(ctx, c, err)
 		return o, nil

@@ -19,11 +19,11 @@ var _ pipeline.Source = (*Source)(nil)
 func New(client *salesforce.Client) *Source { return &Source{client: client} }
 
 // Schema implements pipeline.Source.
-func (s *Source) Schema(ctx context.Context, fresh bool) (soql.Schema, error) {
+func (s *Source) Schema(ctx context.Context, fresh bool, objects ...string) (soql.Schema, error) {
 	if fresh {
 		s.client.RefreshSchema()
 	}
-	schema, err := s.client.Schema(ctx, pipeline.Objects()...)
+	schema, err := s.client.Schema(ctx, objects...)
 	return schema, fault(err)
 }
 
