@@ -1,7 +1,7 @@
 // Read by static/src/app.css through @config. Colours are CSS variables, so that light and dark share every class.
 /** @type {import('tailwindcss').Config} */
 module.exports = {
-  content: ["./views/**/*.templ"],
+  content: ["./views/**/*.templ", "./static/picker.js"],
   theme: {
     extend: {
       colors: {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"millrace/salesforce/soql"
@@ -24,8 +25,8 @@ type describeCache struct {
 // describeEntry is one object's describe. Whoever holds the turn may read and write it, so that calls at the same time fetch it once.
 type describeEntry struct {
 	turn     chan struct{}
-	describe *Describe
-	modified string // for If-Modified-Since
+	describe atomic.Pointer[Describe] // written by whoever holds the turn, read by anybody
+	modified string                   // for If-Modified-Since
 	checked  time.Time
 }
 
@@ -63,19 +64,30 @@ func (c *Client) Describe(ctx context.Context, object string) (*Describe, error)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("salesforce: waiting for the describe of %s: %w", object, ctx.Err())
 	}
-	if e.describe != nil && c.now().Sub(e.checked) < schemaTTL {
-		return e.describe, nil
+	if d := e.describe.Load(); d != nil && c.now().Sub(e.checked) < schemaTTL {
+		return d, nil
 	}
 	if err := c.fetchDescribe(ctx, object, e); err != nil {
 		return nil, err
 	}
-	return e.describe, nil
+	return e.describe.Load(), nil
+}
+
+// Known returns the last describe of the object that this client has seen, however old, without asking the org; nil when it has seen none.
+func (c *Client) Known(object string) *Describe {
+	c.schema.mu.Lock()
+	e := c.schema.entries[strings.ToLower(object)]
+	c.schema.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	return e.describe.Load()
 }
 
 // fetchDescribe brings e up to date. On an error it leaves e as it was.
 func (c *Client) fetchDescribe(ctx context.Context, object string, e *describeEntry) error {
 	q := request{method: http.MethodGet, path: c.data("/sobjects/" + object + "/describe")}
-	if e.describe != nil && e.modified != "" {
+	if e.describe.Load() != nil && e.modified != "" {
 		q.header = http.Header{"If-Modified-Since": {e.modified}}
 	}
 	return c.retry(ctx, true, func() error {
@@ -89,7 +101,8 @@ func (c *Client) fetchDescribe(ctx context.Context, object string, e *describeEn
 			if err := decodeJSON(q, resp, &w); err != nil {
 				return err
 			}
-			e.describe, e.modified = w.describe(), resp.Header.Get("Last-Modified")
+			e.describe.Store(w.describe())
+			e.modified = resp.Header.Get("Last-Modified")
 			if e.modified == "" {
 				e.modified = resp.Header.Get("Date")
 			}
@@ -156,8 +169,8 @@ func (w *describeWire) describe() *Describe {
 		d.Fields[i] = DescribeField{
 			Field: soql.Field{Name: f.Name, Label: f.Label, Type: f.Type, RelationshipName: f.RelationshipName, ReferenceTo: f.ReferenceTo,
 				Length: f.Length, Filterable: f.Filterable, Sortable: f.Sortable, Groupable: f.Groupable, Aggregatable: f.Aggregatable,
-				Nillable: f.Nillable, Calculated: f.Calculated, Custom: f.Custom, Picklist: f.PicklistValues},
-			Createable: f.Createable, Updateable: f.Updateable, ExternalID: f.ExternalID, Unique: f.Unique, NameField: f.NameField,
+				Nillable: f.Nillable, Calculated: f.Calculated, Custom: f.Custom, ExternalID: f.ExternalID, Picklist: f.PicklistValues},
+			Createable: f.Createable, Updateable: f.Updateable, Unique: f.Unique, NameField: f.NameField,
 			AutoNumber: f.AutoNumber, HTMLFormatted: f.HTMLFormatted, Encrypted: f.Encrypted, Precision: f.Precision, Scale: f.Scale,
 			CompoundFieldName: f.CompoundFieldName, ExtraTypeInfo: f.ExtraTypeInfo, InlineHelpText: f.InlineHelpText,
 		}

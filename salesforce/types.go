@@ -137,10 +137,10 @@ type Describe struct {
 // DescribeField is one field of a Describe.
 type DescribeField struct {
 	soql.Field
-	Createable, Updateable, ExternalID, Unique, NameField, AutoNumber bool
-	HTMLFormatted, Encrypted                                          bool
-	Precision, Scale                                                  int // of numbers
-	CompoundFieldName, ExtraTypeInfo, InlineHelpText                  string
+	Createable, Updateable, Unique, NameField, AutoNumber bool
+	HTMLFormatted, Encrypted                              bool
+	Precision, Scale                                      int // of numbers
+	CompoundFieldName, ExtraTypeInfo, InlineHelpText      string
 }
 
 // ObjectSummary is one entry of describeGlobal.

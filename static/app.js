@@ -40,15 +40,24 @@
     document.querySelector("[data-focus]")?.focus({ preventScroll: false });
     const keeps = document.querySelector("[data-keep-script]");
     if (keeps) load(keeps.dataset.keepScript);
+    loadPicker();
   };
   const load = (src) => {
     const script = document.createElement("script");
     script.src = src;
     document.head.append(script);
   };
+  // What makes the lists of fields searchable is fetched by pages that have one.
+  const loadPicker = () => {
+    const from = document.querySelector("[data-pick]");
+    if (!from || root.dataset.picker) return;
+    root.dataset.picker = "on";
+    load(from.dataset.pick);
+  };
   document.addEventListener("DOMContentLoaded", ready);
   document.addEventListener("htmx:after:swap", () => {
     localise(document);
+    loadPicker();
   });
 
   // Polling stops while the tab is hidden, and lost contact is said where it is seen.

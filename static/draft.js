@@ -32,7 +32,7 @@
   const entries = (loaded) => {
     const out = [];
     for (const el of form.elements) {
-      if (!el.name || el.name === "base" || /^(password|file|submit|button|reset|image)$/.test(el.type) || /pass|secret|token/i.test(el.name)) continue;
+      if (!el.name || el.name === "base" || /^(password|file|submit|button|reset|image)$/.test(el.type) || /pass|secret|token/i.test(el.name) || el.hasAttribute("data-pick-search")) continue;
       if (el.type === "radio" || el.type === "checkbox") {
         if (loaded ? el.defaultChecked : el.checked) out.push([el.name, el.value]);
       } else if (el.tagName === "SELECT") {

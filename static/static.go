@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-//go:embed app.css app.js draft.js editor.js keep.js htmx.js favicon.svg
+//go:embed app.css app.js draft.js editor.js keep.js htmx.js picker.js favicon.svg
 var files embed.FS
 
 // Asset is one file.
@@ -29,6 +29,7 @@ var assets = load(map[string]string{
 	"editor.js":   "text/javascript; charset=utf-8", // fetched when a filter box is first used
 	"keep.js":     "text/javascript; charset=utf-8", // fetched with a form of the settings
 	"htmx.js":     "text/javascript; charset=utf-8",
+	"picker.js":   "text/javascript; charset=utf-8", // fetched by pages that have a picker
 	"favicon.svg": "image/svg+xml",
 })
 

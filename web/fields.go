@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"millrace/pipeline"
 	"millrace/salesforce/soql"
 	"millrace/views"
 )
@@ -66,7 +67,7 @@ func fillFields(view *views.Fields, object *soql.Object) {
 		return strings.Compare(strings.ToLower(a.Label), strings.ToLower(b.Label))
 	})
 	for _, f := range fields {
-		row := views.FieldRow{Name: prefix + f.Name, Label: f.Label, Type: typeLabel(f), Why: whyNot(f), Find: strings.ToLower(f.Label + " " + prefix + f.Name)}
+		row := views.FieldRow{Name: prefix + f.Name, Label: f.Label, Type: typeLabel(f), Why: pipeline.Filterable(f), Find: strings.ToLower(f.Label + " " + prefix + f.Name)}
 		if slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(row.Find, w) }) {
 			continue
 		}

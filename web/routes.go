@@ -71,6 +71,7 @@ func (s *Server) routes() []route {
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/schema", s.learnSchema},
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/suggest", s.suggest},
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/fields", s.fields},
+		{adminOnly, "GET /connections/{id}/settings/pick", s.pick},
 		{adminOnly, "GET /connections/{id}/settings/merge", s.mergeForm},
 		{adminOnly, "POST /connections/{id}/settings/merge", s.merge},
 		{adminOnly, "GET /connections/{id}/settings/{section}", s.sectionForm},

@@ -30,23 +30,6 @@ func typeLabel(f soql.Field) string {
 	return label
 }
 
-// whyNot says why a field cannot be filtered by, or "".
-func whyNot(f soql.Field) string {
-	switch {
-	case f.Filterable:
-		return ""
-	case f.Type == "textarea":
-		return "Long text, which Salesforce cannot filter by"
-	case f.Type == "address":
-		return "Compound: filter by one of its parts, such as the city"
-	case f.Type == "location":
-		return "Compound: use DISTANCE, or one of its parts"
-	case f.Type == "encryptedstring":
-		return "Encrypted, which Salesforce cannot filter by"
-	}
-	return "Salesforce does not let this field be filtered by"
-}
-
 // operatorWords are SOQL's operators with what they mean.
 var operatorWords = []views.Option{
 	{Text: "=", Label: "equals"}, {Text: "!=", Label: "is not"}, {Text: "<", Label: "below"}, {Text: "<=", Label: "at most"}, {Text: ">", Label: "above"},

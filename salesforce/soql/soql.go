@@ -51,6 +51,7 @@ type Field struct {
 	ReferenceTo                                                                 []string // objects a reference field may point to
 	Length                                                                      int
 	Filterable, Sortable, Groupable, Aggregatable, Nillable, Calculated, Custom bool
+	ExternalID                                                                  bool
 	Picklist                                                                    []PicklistValue
 }
 

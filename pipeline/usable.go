@@ -1,0 +1,150 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+
+	"millrace/salesforce/soql"
+	"millrace/settings"
+)
+
+// Fit says why a field cannot stand at a place of the settings, or "" when it can. Pickers show the reason beside a field that cannot be chosen, and a
+// check of the settings says it of a field that is there all the same.
+type Fit func(soql.Field) string
+
+// Syncable accepts every field whose value can be read in a query of any size and kept as one value.
+func Syncable(f soql.Field) string {
+	switch f.Type {
+	case "address":
+		return "Compound addresses are not synced: choose their parts, such as the city"
+	case "location":
+		return "Compound geolocations are not synced: choose latitude and longitude"
+	case "base64":
+		return "Files are not synced"
+	case "complexvalue", "json":
+		return "Values with an inner structure are not synced"
+	case "anyType":
+		return "Has no type of its own, so its values cannot be kept"
+	}
+	return ""
+}
+
+// UserReference accepts fields that point to a user.
+func UserReference(f soql.Field) string {
+	switch {
+	case f.Type != "reference":
+		return "Does not point to a user"
+	case !pointsTo(f, "User"):
+		return "Points to " + list(f.ReferenceTo) + ", not to a user"
+	}
+	return ""
+}
+
+// Amount accepts fields that hold a number or an amount of money.
+func Amount(f soql.Field) string {
+	switch f.Type {
+	case "currency", "double", "int", "long":
+		return ""
+	case "percent":
+		return "A percentage, not an amount"
+	}
+	return "Not a number"
+}
+
+// Day accepts fields that hold a date, with or without a time.
+func Day(f soql.Field) string {
+	if f.Type == "date" || f.Type == "datetime" {
+		return ""
+	}
+	return "Not a date"
+}
+
+// Filterable accepts fields that a condition can be about.
+func Filterable(f soql.Field) string {
+	switch {
+	case f.Filterable:
+		return ""
+	case f.Type == "textarea":
+		return "Long text, which Salesforce cannot filter by"
+	case f.Type == "address":
+		return "Compound: filter by one of its parts, such as the city"
+	case f.Type == "location":
+		return "Compound: use DISTANCE, or one of its parts"
+	case f.Type == "encryptedstring":
+		return "Encrypted, which Salesforce cannot filter by"
+	}
+	return "Salesforce does not let this field be filtered by"
+}
+
+// LinksTo accepts fields that point to a record of the object.
+func LinksTo(object string) Fit {
+	return func(f soql.Field) string {
+		switch {
+		case f.Type != "reference":
+			return "Does not point to a record"
+		case !pointsTo(f, object):
+			return "Points to " + list(f.ReferenceTo) + ", not to " + object
+		}
+		return ""
+	}
+}
+
+// Matches accepts fields that tell which record of the object theirs belongs to: by pointing to it, or by holding its External ID as text.
+func Matches(object string) Fit {
+	return func(f soql.Field) string {
+		if f.Type == "reference" {
+			return LinksTo(object)(f)
+		}
+		if isText(f) {
+			return ""
+		}
+		return "Neither points to " + object + " nor is a text that can hold its External ID"
+	}
+}
+
+// ExternalID accepts fields by whose value another system's records are recognised.
+func ExternalID(f soql.Field) string {
+	switch {
+	case !f.ExternalID:
+		return "Not marked as External ID"
+	case !isText(f):
+		return "Not a text"
+	}
+	return ""
+}
+
+// Additional accepts what can be synced of an object besides the fields that are synced anyway.
+func Additional(object string) Fit {
+	always := []string{"Id"}
+	if t, ok := TableOf(object); ok {
+		for _, c := range t.Columns {
+			always = append(always, c.Field)
+		}
+	}
+	if strings.EqualFold(object, "Contact") {
+		always = append(always, settings.PredefinedContactFields...)
+	}
+	return func(f soql.Field) string {
+		if slices.ContainsFunc(always, func(name string) bool { return strings.EqualFold(name, f.Name) }) {
+			return "Synced anyway"
+		}
+		return Syncable(f)
+	}
+}
+
+func isText(f soql.Field) bool { return f.Type == "string" || f.Type == "email" }
+
+func pointsTo(f soql.Field, object string) bool {
+	return slices.ContainsFunc(f.ReferenceTo, func(name string) bool { return strings.EqualFold(name, object) })
+}
+
+// list names a few objects in a sentence.
+func list(names []string) string {
+	switch {
+	case len(names) == 0:
+		return "something else"
+	case len(names) > 3:
+		return "other objects"
+	}
+	return strings.Join(names, ", ")
+}
