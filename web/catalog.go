@@ -250,9 +250,8 @@ func searchChoices(groups []ui.ChoiceGroup, text string) (narrowed []ui.ChoiceGr
 	return narrowed, shown, found
 }
 
-// readMany reads the chosen names of a PickMany, with what its buttons do to them. With again the form asks for its page once more, be it for this
-// picker or another of the page, and not to be saved.
-func readMany(form url.Values, path string) (chosen []string, again bool) {
+// readMany reads the chosen names of a PickMany, with what its buttons do to them.
+func readMany(form url.Values, path string) (chosen []string) {
 	add := func(name string) {
 		name = strings.TrimSpace(name)
 		if name != "" && !slices.ContainsFunc(chosen, func(c string) bool { return strings.EqualFold(c, name) }) {
@@ -268,8 +267,13 @@ func readMany(form url.Values, path string) (chosen []string, again bool) {
 	} else if name, ok := strings.CutPrefix(do, "remove:"+path+":"); ok {
 		chosen = slices.DeleteFunc(chosen, func(c string) bool { return strings.EqualFold(c, name) })
 	}
+	return chosen
+}
+
+// picks reports whether a button belongs to a PickMany: what it does is done by readMany, and the page is shown again.
+func picks(do string) bool {
 	verb, _, _ := strings.Cut(do, ":")
-	return chosen, verb == "add" || verb == "remove" || verb == "search"
+	return verb == "add" || verb == "remove" || verb == "search"
 }
 
 // one fills a PickOne for a field of an object; the caller adds its label, hint, errors and what None means.

@@ -55,6 +55,8 @@ func TestReadMany(t *testing.T) {
 		again bool
 	}{
 		{"", []string{"A", "B__c"}, false},
+		{"save", []string{"A", "B__c"}, false},
+		{"validate:f", []string{"A", "B__c"}, false},
 		{"add:f:C__c", []string{"A", "B__c", "C__c"}, true},
 		{"add:f:b__C", []string{"A", "B__c"}, true},
 		{"remove:f:b__c", []string{"A"}, true},
@@ -62,7 +64,8 @@ func TestReadMany(t *testing.T) {
 		{"search:f", []string{"A", "B__c"}, true},
 		{"search", []string{"A", "B__c"}, true},
 	} {
-		got, again := readMany(url.Values{"f": {"A", " B__c", "a", ""}, "do": {c.do}}, "f")
+		form := url.Values{"f": {"A", " B__c", "a", ""}, "do": {c.do}}
+		got, again := readMany(form, "f"), picks(c.do)
 		if !slices.Equal(got, c.want) || again != c.again {
 			t.Errorf("%q: %q %v", c.do, got, again)
 		}

@@ -20,7 +20,8 @@ import (
 )
 
 // section is one page of the settings besides Account Filtering, which has handlers of its own. Its form posts to the section's own address; the
-// value of "do" says which button was pressed: nothing or "save" for Save, "keep" for keeping the draft, anything else is the section's own.
+// value of "do" says which button was pressed: nothing or "save" for Save, "keep" for keeping the draft, a button of a PickMany shows the page again with what
+// readMany made of it, anything else is the section's own.
 type section struct {
 	key settings.Section
 	// read takes what was typed into p.shown; what cannot be read as a setting at all is noted in p.errs.
@@ -220,6 +221,11 @@ func (s *Server) postSection(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		return s.see(w, r, p.path(x.key), "draft-kept", "")
+	case picks(do):
+		if err := s.keep(r, p); err != nil {
+			return err
+		}
+		return draw(http.StatusOK)
 	case x.act == nil:
 		return badForm(errors.New("no such button: " + strconv.Quote(do)))
 	default:
