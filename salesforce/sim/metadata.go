@@ -270,6 +270,8 @@ func (t *tx) addField(object, name string, m *element) error {
 	f.defaultValue = strings.Trim(m.get("defaultValue"), "'\"")
 	f.nillable = f.nillable && m.get("required") != "true"
 	f.needsGrant = f.nillable || f.typ == "boolean"
+	f.def = t.w.defs
+	t.w.defs++
 	c := o.clone()
 	c.add(f)
 	t.replace(o, c)

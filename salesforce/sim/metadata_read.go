@@ -106,9 +106,9 @@ func (w *world) members(typ string, each func(fullName, id string)) {
 		case typ == "CustomObject":
 			each(obj.name, idText(rowID(prefixObjectDef, obj.idx)))
 		case typ == "CustomField":
-			for i, f := range obj.fields {
+			for _, f := range obj.fields {
 				if f.custom {
-					each(obj.name+"."+f.name, idText(fieldID(obj, i)))
+					each(obj.name+"."+f.name, idText(rowID(prefixFieldDef, f.def)))
 				}
 			}
 		}
@@ -143,6 +143,3 @@ func filePropertiesXML(typ, fullName, id string) string {
 	return fmt.Sprintf("<createdById>%s</createdById><createdByName>Integration User</createdByName><createdDate>2020-01-01T00:00:00.000Z</createdDate><fileName>%s</fileName><fullName>%s</fullName><id>%s</id><lastModifiedById>%s</lastModifiedById><lastModifiedByName>Integration User</lastModifiedByName><lastModifiedDate>2020-01-01T00:00:00.000Z</lastModifiedDate><manageableState>unmanaged</manageableState><type>%s</type>",
 		by, xmlText(fileOf(typ, fullName)), xmlText(fullName), id, by, xmlText(typ))
 }
-
-// fieldID is the id of a custom field's definition.
-func fieldID(o *object, i int) int64 { return rowID(prefixFieldDef, o.idx*1000+i) }

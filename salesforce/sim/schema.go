@@ -51,6 +51,7 @@ type field struct {
 	parts                                       []string                                   // components of a compound address
 	childRel                                    string                                     // the name that the parent has for these children
 	numberFormat                                string                                     // of an auto-number, such as "REQ-{00000}"
+	def                                         int                                        // of a custom field: the number of its definition, never used again
 }
 
 // pick is one picklist value.

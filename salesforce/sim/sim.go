@@ -145,6 +145,12 @@ func (w *world) addObject(obj *object) {
 	if obj.prefix != "" {
 		w.byPrefix[obj.packed] = obj
 	}
+	for _, f := range obj.fields {
+		if f.custom && obj.view == nil {
+			f.def = w.defs
+			w.defs++
+		}
+	}
 }
 
 // Credentials returns the client and the user that may sign in.

@@ -121,6 +121,7 @@ type world struct {
 	sight        *sight          // of the user who looks at this copy of the world
 	multiCurrent bool            // multi-currency is on
 	fiscal       time.Month      // in which the fiscal year begins
+	defs         int             // how many custom fields there have been
 }
 
 func (w *world) clone() *world {

@@ -11,11 +11,7 @@ import (
 // then queried like any other.
 func (rq *request) toolingQuery() error {
 	text := rq.query.Get("q")
-	w := rq.world.clone()
-	t := &tx{w: w, now: timeValue(rq.org.now()), user: idValue(rowID(prefixUser, rq.session.user)), row: rq.session.user, system: true}
-	for _, o := range definitions(rq.world) {
-		t.addObject(o)
-	}
+	w, _ := rq.withDefinitions()
 	p, err := rq.org.prepare(w, text, rq.session.user, mode{})
 	if err != nil {
 		return err
@@ -37,8 +33,24 @@ func (rq *request) toolingQuery() error {
 	return rq.raw(http.StatusOK, append(dst, "]}"...))
 }
 
-// definitions are the tables that describe objects and fields.
-func definitions(w *world) []*object {
+// withDefinitions is the caller's world with the tables of definitions beside the others.
+func (rq *request) withDefinitions() (w *world, tables []*object) {
+	w = rq.world.clone()
+	t := &tx{w: w, now: timeValue(rq.org.now()), user: idValue(rowID(prefixUser, rq.session.user)), row: rq.session.user, system: true}
+	tables, gone := definitions(rq.world)
+	for _, o := range tables {
+		t.addObject(o)
+		for _, row := range gone[o] {
+			t.put(o, row, &record{purged: true})
+		}
+	}
+	return w, tables
+}
+
+// definitions are the tables that describe objects and fields, and for each the rows that stand for nothing: the ids of definitions last, so what is
+// deleted leaves a gap.
+func definitions(w *world) (tables []*object, gone map[*object][]int) {
+	gone = map[*object][]int{}
 	entity := newObject("0Eb", "EntityDefinition", "Entity Definition", "Entity Definitions", w.org.gen.systemFields("entitydef", 1, false)...)
 	custom := newObject("01I", "CustomObject", "Custom Object", "Custom Objects", w.org.gen.systemFields("customobject", 1, false)...)
 	customField := newObject("00N", "CustomField", "Custom Field", "Custom Fields", w.org.gen.systemFields("customfield", 1, false)...)
@@ -47,20 +59,22 @@ func definitions(w *world) []*object {
 		o *object
 		f *field
 	}
-	var objects, customs []*object
-	var fields, customFields []both
+	var objects []*object
+	var fields []both
+	customs := make([]*object, len(w.tables)) // by the number in their ids, with gaps, as the fields
+	customFields := make([]both, w.defs)
 	for _, o := range w.order {
 		if o.view != nil {
 			continue
 		}
 		objects = append(objects, o)
 		if o.custom {
-			customs = append(customs, o)
+			customs[o.idx] = o
 		}
 		for _, f := range o.fields {
 			fields = append(fields, both{o, f})
 			if f.custom {
-				customFields = append(customFields, both{o, f})
+				customFields[f.def] = both{o, f}
 			}
 		}
 	}
@@ -68,16 +82,32 @@ func definitions(w *world) []*object {
 	column := func(o *object, name string, of func(row int) string) {
 		o.add(textField(name, name, 255).from(func(row int) value { return textValue(of(row)) }))
 	}
+	ofObject := func(of func(*object) string) func(int) string {
+		return func(i int) string {
+			if customs[i] == nil {
+				return ""
+			}
+			return of(customs[i])
+		}
+	}
+	ofField := func(of func(both) string) func(int) string {
+		return func(i int) string {
+			if customFields[i].f == nil {
+				return ""
+			}
+			return of(customFields[i])
+		}
+	}
 	column(entity, "QualifiedApiName", func(i int) string { return objects[i].name })
 	column(entity, "DeveloperName", func(i int) string { return bare(objects[i].name) })
 	column(entity, "Label", func(i int) string { return objects[i].label })
 	column(entity, "PluralLabel", func(i int) string { return objects[i].labelPlural })
 	column(entity, "KeyPrefix", func(i int) string { return objects[i].prefix })
 	column(entity, "DurableId", func(i int) string { return objects[i].name })
-	column(custom, "DeveloperName", func(i int) string { return bare(customs[i].name) })
+	column(custom, "DeveloperName", ofObject(func(o *object) string { return bare(o.name) }))
 	column(custom, "NamespacePrefix", func(int) string { return "" })
-	column(customField, "DeveloperName", func(i int) string { return bare(customFields[i].f.name) })
-	column(customField, "TableEnumOrId", func(i int) string { return customFields[i].o.name })
+	column(customField, "DeveloperName", ofField(func(c both) string { return bare(c.f.name) }))
+	column(customField, "TableEnumOrId", ofField(func(c both) string { return c.o.name }))
 	column(customField, "NamespacePrefix", func(int) string { return "" })
 	column(fieldDef, "QualifiedApiName", func(i int) string { return fields[i].f.name })
 	column(fieldDef, "DeveloperName", func(i int) string { return bare(fields[i].f.name) })
@@ -85,39 +115,17 @@ func definitions(w *world) []*object {
 	column(fieldDef, "DataType", func(i int) string { return fields[i].f.metadataType() })
 	column(fieldDef, "EntityDefinitionId", func(i int) string { return fields[i].o.name })
 	entity.size, custom.size, customField.size, fieldDef.size = len(objects), len(customs), len(customFields), len(fields)
-	return []*object{entity, custom, customField, fieldDef}
-}
-
-// toolingCreateField serves POST /tooling/sobjects/CustomField.
-func (rq *request) toolingCreateField() error {
-	var in struct {
-		FullName string
-		Metadata map[string]any
-	}
-	if err := rq.decode(&in); err != nil {
-		return err
-	}
-	if !rq.world.sight.admin {
-		return fail(http.StatusForbidden, "INSUFFICIENT_ACCESS", "insufficient access rights on cross-reference id")
-	}
-	object, name, _ := strings.Cut(in.FullName, ".")
-	m := toElement("metadata", in.Metadata)
-	var id string
-	err := rq.change(true, func(t *tx) error {
-		if t.w.object(object) == nil {
-			return badRequest("INVALID_CROSS_REFERENCE_KEY", "no CustomObject named %s found", object)
+	for i, o := range customs {
+		if o == nil {
+			gone[custom] = append(gone[custom], i)
 		}
-		if err := t.addField(object, name, m); err != nil {
-			return err
-		}
-		o := t.w.object(object)
-		id = idText(fieldID(o, len(o.fields)-1))
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	return rq.json(http.StatusCreated, map[string]any{"id": id, "success": true, "errors": []any{}, "warnings": []any{}, "infos": []any{}})
+	for i, c := range customFields {
+		if c.f == nil {
+			gone[customField] = append(gone[customField], i)
+		}
+	}
+	return []*object{entity, custom, customField, fieldDef}, gone
 }
 
 // toElement gives decoded JSON the form of the XML that says the same.
@@ -135,6 +143,7 @@ func toElement(name string, v any) *element {
 			}
 			e.Children = append(e.Children, toElement(k, y))
 		}
+	case nil:
 	case string:
 		e.Text = x
 	case json.Number:

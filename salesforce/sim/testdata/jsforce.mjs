@@ -350,7 +350,35 @@ step("metadata: update, read several, delete", async () => {
   assert.equal((await conn.tooling.query("SELECT DeveloperName FROM CustomField WHERE DeveloperName = 'Nickname'")).totalSize, 0);
   const made = await conn.tooling.sobject("CustomField").create({ FullName: "Account.Nickname__c", Metadata: { label: "Nickname", type: "Text", length: 20 } });
   assert.ok(made.success);
-  assert.ok((await conn.tooling.describeGlobal()).sobjects.length > 0);
+  assert.ok((await conn.tooling.describeGlobal()).sobjects.some((o) => o.name === "CustomField"));
+  const fields = conn.tooling.sobject("CustomField");
+  assert.ok((await fields.describe()).fields.some((f) => f.name === "TableEnumOrId"));
+  const [found] = (await conn.tooling.query("SELECT Id FROM CustomField WHERE DeveloperName = 'Nickname'")).records;
+  assert.equal(found.Id, made.id);
+  const got = await fields.retrieve(made.id);
+  assert.equal(got.FullName, "Account.Nickname__c");
+  assert.equal(got.Metadata.length, 20);
+  await fields.update({ Id: made.id, Metadata: { ...got.Metadata, label: "By-name" } });
+  assert.equal((await conn.metadata.read("CustomField", "Account.Nickname__c")).label, "By-name");
+  await fields.destroy(made.id);
+  await assert.rejects(fields.retrieve(made.id), (e) => e.errorCode === "NOT_FOUND");
+  assert.equal((await conn.tooling.query("SELECT Id FROM CustomField WHERE DeveloperName = 'Nickname'")).totalSize, 0);
+  const next = await fields.create({ FullName: "Account.Nickname__c", Metadata: { label: "Nickname", type: "Text", length: 20 } });
+  assert.notEqual(next.id, made.id);
+});
+
+step("sobject helpers that write: update and delete what a query finds, upsert and create many", async () => {
+  const accounts = conn.sobject("Account");
+  const made = await accounts.create(Array.from({ length: 230 }, (_, i) => ({ Name: `Many ${i}`, ERP_Number__c: `many-${i}` })), { allowRecursive: true });
+  assert.equal(made.filter((r) => r.success).length, 230);
+  const up = await accounts.upsert([{ ERP_Number__c: "many-1", Site: "a" }, { ERP_Number__c: "many-x", Name: "Many X" }], "ERP_Number__c");
+  assert.deepEqual(up.map((r) => r.created), [false, true]);
+  const changed = await accounts.find({ Name: { $like: "Many %" } }).update({ Site: "${Name}!" }, { bulkApiVersion: 2 }); // version 1, the default, is another API
+  assert.equal(changed.length, 231);
+  assert.equal((await accounts.findOne({ ERP_Number__c: "many-7" })).Site, "Many 7!");
+  const gone = await accounts.find({ Name: { $like: "Many %" } }).destroy({ bulkApiVersion: 2 });
+  assert.equal(gone.filter((r) => r.success).length, 231);
+  assert.equal(await accounts.count({ Name: { $like: "Many %" } }), 0);
 });
 
 // zip stores files uncompressed: jsforce takes a package as it is and brings nothing to make one.
