@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"millrace/pipeline"
 )
 
 // RunState is where a run stands.
@@ -56,36 +58,38 @@ const CauseDisconnected = "disconnected"
 
 // Run is one execution of a sync.
 type Run struct {
-	ID                int64      `db:"id"`
-	ShortID           string     `db:"short_id"` // the name that people see, such as "R-7KQ2MX"
-	ConnectionID      int64      `db:"connection_id"`
-	ConnectionName    string     `db:"connection_name"`
-	Entity            string     `db:"entity"`
-	Trigger           string     `db:"trigger"`
-	RequestedBy       *int64     `db:"requested_by"`
-	RequestedByName   string     `db:"requested_by_name"`
-	SettingsVersion   int        `db:"settings_version"`
-	State             RunState   `db:"state"`
-	Outcome           string     `db:"outcome"` // what the run did, in a sentence; empty before its end
-	Phase             string     `db:"phase"`   // what it is doing, for people
-	Owner             string     `db:"owner"`   // the runner that holds it
-	Fence             int64      `db:"fence"`   // grows with each claim; writes under an older one are refused
-	Attempt           int        `db:"attempt"` // claims so far
-	Waits             int        `db:"waits"`   // waits for a fault to pass since the last committed page
-	LeaseUntil        *time.Time `db:"lease_until"`
-	WaitingUntil      *time.Time `db:"waiting_until"` // nil while it waits for a person
-	WaitingReason     string     `db:"waiting_reason"`
-	CancelRequestedAt *time.Time `db:"cancel_requested_at"`
-	CancelRequestedBy *int64     `db:"cancel_requested_by"`
-	CancelledByName   string     `db:"cancelled_by_name"`
-	CancelCause       string     `db:"cancel_cause"` // CauseDisconnected, or empty for a person's wish
-	ErrorCode         string     `db:"error_code"`
-	Error             string     `db:"error"` // a plain sentence with the remedy
-	APICalls          int64      `db:"api_calls"`
-	Surprising        bool       `db:"surprising"` // it completed, but what it did deserves a look
-	CreatedAt         time.Time  `db:"created_at"`
-	StartedAt         *time.Time `db:"started_at"`
-	FinishedAt        *time.Time `db:"finished_at"`
+	ID                int64           `db:"id"`
+	ShortID           string          `db:"short_id"` // the name that people see, such as "R-7KQ2MX"
+	ConnectionID      int64           `db:"connection_id"`
+	ConnectionName    string          `db:"connection_name"`
+	Entity            pipeline.Entity `db:"entity"`
+	Trigger           string          `db:"trigger"`
+	RequestedBy       *int64          `db:"requested_by"`
+	RequestedByName   string          `db:"requested_by_name"`
+	SettingsVersion   int             `db:"settings_version"`
+	State             RunState        `db:"state"`
+	Outcome           string          `db:"outcome"` // what the run did, in a sentence; empty before its end
+	Phase             string          `db:"phase"`   // what it is doing, for people
+	Owner             string          `db:"owner"`   // the runner that holds it
+	Fence             int64           `db:"fence"`   // grows with each claim; writes under an older one are refused
+	Attempt           int             `db:"attempt"` // claims so far
+	Waits             int             `db:"waits"`   // waits for a fault to pass since the last committed page
+	LeaseUntil        *time.Time      `db:"lease_until"`
+	WaitingUntil      *time.Time      `db:"waiting_until"` // nil while it waits for a person
+	WaitingReason     string          `db:"waiting_reason"`
+	CancelRequestedAt *time.Time      `db:"cancel_requested_at"`
+	CancelRequestedBy *int64          `db:"cancel_requested_by"`
+	CancelledByName   string          `db:"cancelled_by_name"`
+	CancelCause       string          `db:"cancel_cause"` // CauseDisconnected, or empty for a person's wish
+	ErrorCode         string          `db:"error_code"`
+	Error             string          `db:"error"` // a plain sentence with the remedy
+	APICalls          int64           `db:"api_calls"`
+	Surprising        bool            `db:"surprising"` // it completed, but what it did deserves a look
+	CreatedAt         time.Time       `db:"created_at"`
+	StartedAt         *time.Time      `db:"started_at"`
+	FinishedAt        *time.Time      `db:"finished_at"`
+	ScheduledFor      *time.Time      `db:"scheduled_for"` // the slot of the schedule that started it
+	Missed            int64           `db:"missed"`        // slots that passed while no runner was there, for which it makes up
 }
 
 // Duration returns how long the run took, or has taken up to now; 0 before it started.
@@ -104,7 +108,7 @@ SELECT r.id, r.short_id, r.connection_id, c.name AS connection_name, r.entity, r
        coalesce(nullif(u.name, ''), u.email, '') AS requested_by_name, r.settings_version, r.state, r.outcome, r.phase, r.owner, r.fence,
        r.attempt, r.waits, r.lease_until, r.waiting_until, r.waiting_reason, r.cancel_requested_at, r.cancel_requested_by,
        coalesce(nullif(cu.name, ''), cu.email, '') AS cancelled_by_name, r.cancel_cause, r.error_code, r.error, r.surprising,
-       r.api_calls, r.created_at, r.started_at, r.finished_at
+       r.api_calls, r.created_at, r.started_at, r.finished_at, r.scheduled_for, r.missed
   FROM millrace.runs r
   JOIN millrace.connections c ON c.id = r.connection_id
   LEFT JOIN millrace.users u ON u.id = r.requested_by
@@ -138,6 +142,21 @@ func (d *DB) LatestRun(ctx context.Context, connectionID int64) (*Run, error) {
 	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 ORDER BY r.id DESC LIMIT 1`, connectionID)
 	if err != nil || len(r) == 0 {
 		return nil, wrapIf(err, "db.LatestRun(%d)", connectionID)
+	}
+	return &r[0], nil
+}
+
+// RunInFocus returns the run of a connection that somebody who looks at it wants to see: the one in progress, or else the one that comes next, or else the
+// newest. It is nil when there is none.
+func (d *DB) RunInFocus(ctx context.Context, connectionID int64) (*Run, error) {
+	var r []Run
+	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 AND r.state IN ('queued', 'running', 'waiting')
+		ORDER BY r.started_at IS NULL, r.id LIMIT 1`, connectionID)
+	if err != nil {
+		return nil, wrapIf(err, "db.RunInFocus(%d)", connectionID)
+	}
+	if len(r) == 0 {
+		return d.LatestRun(ctx, connectionID)
 	}
 	return &r[0], nil
 }

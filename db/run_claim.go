@@ -18,16 +18,20 @@ var ErrFenced = pipeline.ErrFenced
 var ErrCancelled = pipeline.ErrCancelled
 
 // Claim takes over the next run that needs a runner, for as long as lease: a queued one, one whose waiting time is over, or one whose runner has let
-// its lease run out. It returns nil when there is none. Only Postgres' clock counts, so that replicas with wrong clocks do no harm.
+// its lease run out. It returns nil when there is none. The runs of one connection are claimed one after the other, the oldest first; one that has started and
+// waits keeps the others waiting: they would bring over what it must not miss. Only Postgres' clock counts, so that replicas with wrong clocks do no harm.
 func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run, error) {
 	var id int64
 	err := d.pool.GetContext(ctx, &id, `
 		UPDATE millrace.runs
 		   SET state = 'running', owner = $1, fence = fence + 1, attempt = attempt + 1, lease_until = now() + $2 * interval '1 second',
 		       started_at = coalesce(started_at, now()), waiting_until = NULL, waiting_reason = '', in_flight = 0, moved_at = now()
-		 WHERE id = (SELECT id FROM millrace.runs
-		              WHERE state = 'queued' OR state = 'waiting' AND waiting_until <= now() OR state = 'running' AND lease_until < now()
-		              ORDER BY id FOR UPDATE SKIP LOCKED LIMIT 1)
+		 WHERE id = (SELECT r.id FROM millrace.runs r
+		              WHERE (r.state = 'queued' OR r.state = 'waiting' AND r.waiting_until <= now() OR r.state = 'running' AND r.lease_until < now())
+		                AND NOT EXISTS (SELECT FROM millrace.runs o
+		                                 WHERE o.connection_id = r.connection_id AND o.state IN ('queued', 'running', 'waiting')
+		                                   AND (o.started_at IS NULL, o.id) < (r.started_at IS NULL, r.id))
+		              ORDER BY r.id FOR UPDATE OF r SKIP LOCKED LIMIT 1)
 		RETURNING id`, owner, lease.Seconds())
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

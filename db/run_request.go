@@ -6,62 +6,106 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"millrace/pipeline"
 )
 
 // ErrNoSettings is returned when a run is asked for of a connection that nobody has configured yet.
 var ErrNoSettings = errors.New("the connection has no settings yet")
 
-// RequestRun queues a run of a connection with its newest settings. When one is active already it returns that, with started false: a double click
-// and a second admin never start two. It returns ErrNoSettings before the first save and ErrNotFound for an unknown connection.
-func (d *DB) RequestRun(ctx context.Context, connectionID int64, trigger string, by *int64) (run Run, started bool, err error) {
+// EntityOffError says that a run was asked for of something that the settings do not sync.
+type EntityOffError struct{ Reason string } // a plain sentence
+
+// Error implements error.
+func (e *EntityOffError) Error() string { return e.Reason }
+
+// RequestRun queues a run of an entity of a connection with its newest settings. When a run is active that covers it already it returns that, with started
+// false: a double click and a second admin never start two. It returns ErrNoSettings before the first save, an *EntityOffError for what the settings do not
+// sync, and ErrNotFound for an unknown connection.
+func (d *DB) RequestRun(ctx context.Context, connectionID int64, entity pipeline.Entity, trigger string, by *int64) (run Run, started bool, err error) {
 	var id int64
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
-		var version sql.NullInt64
-		err := tx.GetContext(ctx, &version, `
-			SELECT (SELECT max(version) FROM millrace.settings_versions WHERE connection_id = c.id) FROM millrace.connections c WHERE id = $1`,
-			connectionID)
-		if err != nil {
+		var found int64
+		if err := tx.GetContext(ctx, &found, `SELECT id FROM millrace.connections WHERE id = $1 FOR KEY SHARE`, connectionID); err != nil {
 			return notFound(err)
 		}
-		if !version.Valid {
+		current, err := currentSettings(ctx, tx, connectionID)
+		if err != nil {
+			return err
+		}
+		if current == nil {
 			return ErrNoSettings
 		}
-		id, started, err = queueRun(ctx, tx, connectionID, int(version.Int64), trigger, by)
+		if why := entity.WhyOff(current.Settings); why != "" {
+			return &EntityOffError{why}
+		}
+		id, started, err = queueRun(ctx, tx, newRun{connection: connectionID, version: current.Version, entity: entity, trigger: trigger, by: by})
 		return err
 	})
 	if err != nil {
-		return run, false, fmt.Errorf("db.RequestRun(%d): %w", connectionID, err)
+		return run, false, fmt.Errorf("db.RequestRun(%d, %s): %w", connectionID, entity, err)
 	}
 	run, err = d.RunByID(ctx, id)
 	return run, started, err
 }
 
-// queueRun inserts a queued run with its audit row and returns its id, or the id of the active run that there is already.
-func queueRun(ctx context.Context, tx *sqlx.Tx, connectionID int64, version int, trigger string, by *int64) (id int64, started bool, err error) {
-	// The other run may end between the two statements; then there is room for this one.
-	for range 10 {
-		err = tx.GetContext(ctx, &id, `
-			WITH new AS (
-			    INSERT INTO millrace.runs (short_id, connection_id, trigger, requested_by, settings_version, state)
-			    VALUES ($1, $2, $3, $4, $5, 'queued')
-			    ON CONFLICT DO NOTHING
-			    RETURNING id, short_id),
-			audit AS (
-			    INSERT INTO millrace.audit_log (connection_id, run_id, actor_id, entity, action, detail)
-			    SELECT $2, id, $4::bigint, 'run', 'requested', $3 FROM new)
-			SELECT id FROM new`, shortID(), connectionID, trigger, by, version)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return id, err == nil, err
-		}
-		err = tx.GetContext(ctx, &id, `
-			SELECT id FROM millrace.runs WHERE connection_id = $1 AND entity = 'all' AND state IN ('queued', 'running', 'waiting')`, connectionID)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return id, false, err
-		}
+// newRun is a run to be queued.
+type newRun struct {
+	connection int64
+	version    int // of the settings
+	entity     pipeline.Entity
+	trigger    string
+	by         *int64     // the person who asked for it
+	slot       *time.Time // of the schedule that asked for it
+	missed     int64      // slots of it for which the run makes up
+}
+
+// covering selects the active runs of the connection $1 that bring the entity $2 over: its own, and those of everything, to which Chatter does not belong.
+const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 <> 'chatter')`
+
+// queueRun inserts a queued run with its audit row and returns its id, or the id of the active run that covers it already, or of the run that its slot has
+// had. Requests of one connection take
+// turns, so that a run that can be seen has no older one that cannot: Claim goes by their order.
+func queueRun(ctx context.Context, tx *sqlx.Tx, n newRun) (id int64, started bool, err error) {
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('millrace.runs', $1))`, n.connection); err != nil {
+		return 0, false, err
 	}
-	return 0, false, errors.New("runs come and go too fast to queue one")
+	err = tx.GetContext(ctx, &id, `SELECT id FROM millrace.runs WHERE `+covering+` ORDER BY id LIMIT 1`, n.connection, n.entity)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, false, err
+	}
+	err = tx.GetContext(ctx, &id, `
+		WITH new AS (
+		    INSERT INTO millrace.runs (short_id, connection_id, entity, trigger, requested_by, settings_version, state, scheduled_for, missed)
+		    VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $8)
+		    ON CONFLICT (connection_id, entity, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING
+		    RETURNING id),
+		audit AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, actor_id, entity, action, detail)
+		    SELECT $2, id, $5::bigint, 'run', 'requested', $3 || ', ' || $4 FROM new)
+		SELECT id FROM new`, shortID(), n.connection, n.entity, n.trigger, n.by, n.version, n.slot, n.missed)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = tx.GetContext(ctx, &id, `SELECT id FROM millrace.runs WHERE connection_id = $1 AND entity = $2 AND scheduled_for = $3`, n.connection, n.entity, n.slot)
+		return id, false, err
+	}
+	return id, err == nil, err
+}
+
+// ActiveRun returns the oldest active run that brings an entity of a connection over, nil when there is none.
+func (d *DB) ActiveRun(ctx context.Context, connectionID int64, entity pipeline.Entity) (*Run, error) {
+	var id int64
+	err := d.pool.GetContext(ctx, &id, `SELECT id FROM millrace.runs WHERE `+covering+` ORDER BY id LIMIT 1`, connectionID, entity)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("db.ActiveRun(%d, %s): %w", connectionID, entity, asCancelled(ctx, err))
+	}
+	r, err := d.RunByID(ctx, id)
+	return &r, err
 }
 
 // shortID returns a random name of a run that people can read to each other.

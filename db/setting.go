@@ -11,6 +11,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"millrace/pipeline"
 	"millrace/settings"
 )
 
@@ -120,7 +121,7 @@ func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, limit int
 
 // SaveSettings stores s as the version after base, which is the version that the author saw; 0 for none. It returns saved false, with the current
 // version, when s changes nothing, a *VersionConflictError when base is not the current version any more, a *SettingsTextError when a text cannot be stored, and ErrNotFound for no connection. The audit
-// row is part of the transaction, and so are the end of the author's draft and the first run, which version 1 queues.
+// row is part of the transaction, and so are the schedules that follow from s, the end of the author's draft and the first run, which version 1 queues.
 func (d *DB) SaveSettings(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64) (v SettingsVersion, saved bool, err error) {
 	if bad := s.CheckTexts(note); len(bad) > 0 {
 		return v, false, fmt.Errorf("db.SaveSettings(%d, base %d): %w", connectionID, base, &SettingsTextError{Fields: bad})
@@ -178,8 +179,12 @@ func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID 
 	if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, author); err != nil {
 		return SettingsVersion{}, false, err
 	}
+	if err := saveSchedules(ctx, tx, connectionID, s); err != nil {
+		return SettingsVersion{}, false, err
+	}
 	if version == 1 {
-		if _, _, err := queueRun(ctx, tx, connectionID, version, TriggerFirst, &author); err != nil {
+		first := newRun{connection: connectionID, version: version, entity: pipeline.EntityAll, trigger: TriggerFirst, by: &author}
+		if _, _, err := queueRun(ctx, tx, first); err != nil {
 			return SettingsVersion{}, false, fmt.Errorf("queue the first run: %w", err)
 		}
 	}

@@ -25,7 +25,7 @@ func TestRequestsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range ids {
 		all.Go(func() {
-			run, fresh, err := s.db.RequestRun(t.Context(), s.conn, db.TriggerManual, &s.admin)
+			run, fresh, err := s.db.RequestRun(t.Context(), s.conn, pipeline.EntityAll, db.TriggerManual, &s.admin)
 			if err != nil {
 				t.Error(err)
 			}
@@ -50,10 +50,10 @@ func TestRequestsAtOnce(t *testing.T) {
 func TestRequestWithoutSettings(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 5})
-	if _, _, err := s.db.RequestRun(t.Context(), s.conn, db.TriggerManual, nil); !errors.Is(err, db.ErrNoSettings) {
+	if _, _, err := s.db.RequestRun(t.Context(), s.conn, pipeline.EntityAll, db.TriggerManual, nil); !errors.Is(err, db.ErrNoSettings) {
 		t.Errorf("got %v", err)
 	}
-	if _, _, err := s.db.RequestRun(t.Context(), 999, db.TriggerManual, nil); !errors.Is(err, db.ErrNotFound) {
+	if _, _, err := s.db.RequestRun(t.Context(), 999, pipeline.EntityAll, db.TriggerManual, nil); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -252,7 +252,7 @@ func (s *scene) save(a settings.AccountFiltering) {
 // request asks for a run, or returns the active one.
 func (s *scene) request() db.Run {
 	s.t.Helper()
-	run, _, err := s.db.RequestRun(s.t.Context(), s.conn, db.TriggerManual, &s.admin)
+	run, _, err := s.db.RequestRun(s.t.Context(), s.conn, pipeline.EntityAll, db.TriggerManual, &s.admin)
 	if err != nil {
 		s.t.Fatal(err)
 	}

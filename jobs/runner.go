@@ -71,6 +71,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { r.wake(ctx) })
+	running.Go(func() { r.tick(ctx) })
 	slots := make(chan struct{}, maxRuns)
 	for {
 		select {

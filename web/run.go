@@ -98,7 +98,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	shell, err := s.shell(w, r, "Run "+run.ShortID, "runs")
+	shell, err := s.shell(w, r, run.Entity.SyncLabel()+" "+run.ShortID, "runs")
 	if err != nil {
 		return err
 	}
@@ -198,25 +198,40 @@ func (s *Server) addSkips(r *http.Request, c db.Connection, run db.Run, view *vi
 
 var modeLabels = map[string]string{"bulk": "Bulk API 2.0", "rest": "REST"}
 
-// requestRun queues a run. Pressed twice, or by two admins, it leads to the same run.
+// requestRun queues a run of everything, or of the entity that the form names. Pressed twice, or by two admins, it leads to the same run.
 func (s *Server) requestRun(w http.ResponseWriter, r *http.Request) error {
 	c, err := s.connection(r)
 	if err != nil {
 		return err
 	}
-	latest, err := s.DB.LatestRun(r.Context(), c.ID)
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	entity := pipeline.EntityAll
+	if wanted := r.PostForm.Get("entity"); wanted != "" {
+		if entity = pipeline.Entity(wanted); !slices.Contains(pipeline.Entities, entity) {
+			return &failure{status: http.StatusBadRequest, title: "No sync was started", sentence: "There is nothing of that name to sync. Go back and press the button again."}
+		}
+	}
+	active, err := s.DB.ActiveRun(r.Context(), c.ID, entity)
 	if err != nil {
 		return err
 	}
-	if c.Status != db.StatusConnected && (latest == nil || !latest.State.Active()) {
-		why, err := s.whyNoRun(r, c, latest)
+	if active == nil {
+		why, err := s.whyNoRun(r, c, entity)
 		if err != nil {
 			return err
 		}
-		return &failure{status: http.StatusConflict, title: "No sync was started", sentence: why}
+		if why != "" {
+			return &failure{status: http.StatusConflict, title: "No sync was started", sentence: why}
+		}
 	}
 	by := visitOf(r).user.ID
-	run, started, err := s.DB.RequestRun(r.Context(), c.ID, db.TriggerManual, &by)
+	run, started, err := s.DB.RequestRun(r.Context(), c.ID, entity, db.TriggerManual, &by)
+	var off *db.EntityOffError
+	if errors.As(err, &off) {
+		return &failure{status: http.StatusConflict, title: "No sync was started", sentence: off.Reason}
+	}
 	if errors.Is(err, db.ErrNoSettings) {
 		return &failure{status: http.StatusConflict, title: "No sync was started", sentence: "Save an account filter first: it decides which accounts are synced."}
 	}
