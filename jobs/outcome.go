@@ -74,6 +74,14 @@ func ending(steps []db.RunStep) db.Ending {
 	return e
 }
 
+// late adds to the outcome of a run that it makes up for slots of its schedule.
+func late(outcome string, missed int64) string {
+	if missed == 0 {
+		return outcome
+	}
+	return outcome + " (late, " + count(missed) + " missed)"
+}
+
 // did lists the changes.
 func (t tally) did() string {
 	var parts []string

@@ -173,7 +173,7 @@ func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, 
 	}
 	before := client.Calls()
 	err = pipeline.Run(ctx, pipeline.Work{
-		Settings: version.Settings, Entity: pipeline.Entity(run.Entity), Source: remote.New(client), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
+		Settings: version.Settings, Entity: run.Entity, Source: remote.New(client), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
 		InFlight: inFlight,
 	})
 	return client.Calls() - before, err

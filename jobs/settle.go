@@ -52,6 +52,7 @@ func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) e
 		return err
 	}
 	e := ending(steps)
+	e.Outcome = late(e.Outcome, run.Missed)
 	log.Info("run ended", "state", e.State, "outcome", e.Outcome)
 	return r.DB.Finish(ctx, run.ID, run.Fence, e)
 }

@@ -25,7 +25,7 @@ func (s *Server) disconnectForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	latest, err := s.DB.LatestRun(r.Context(), c.ID)
+	latest, err := s.DB.RunInFocus(r.Context(), c.ID)
 	if err != nil {
 		return err
 	}
