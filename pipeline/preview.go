@@ -117,7 +117,12 @@ func RefusedMessage(reason string) string { return refusedPrefix + reason }
 // CheckFilter checks the text of an account filter box against the org and returns all findings, in the order of the text; it is empty when there are
 // none. A nil schema checks the syntax only.
 func CheckFilter(text string, schema soql.Schema) []soql.Finding {
-	return soql.CheckFilter(text, accounts.Object, schema)
+	return CheckFilterOf(accounts.Object, text, schema)
+}
+
+// CheckFilterOf is CheckFilter for a condition on any object.
+func CheckFilterOf(object, text string, schema soql.Schema) []soql.Finding {
+	return soql.CheckFilter(text, object, schema)
 }
 
 // limited returns query for its first n records.

@@ -54,14 +54,14 @@ func (a Advanced) validate(errs FieldErrors) {
 		switch {
 		case field == "":
 			errs.Add(path+PartField, "Choose a field, or remove the row.")
-		case !isName(m.Field):
+		case !IsName(m.Field):
 			errs.Add(path+PartField, "“"+m.Field+"” is not the API name of a field. Choose one from the list.")
 		case fields[field]:
 			errs.Add(path+PartField, m.Field+" is listed twice.")
 		case slices.ContainsFunc(PredefinedContactFields, func(p string) bool { return strings.EqualFold(p, m.Field) }):
 			errs.Add(path+PartField, m.Field+" is synced anyway.")
 		}
-		if m.Name != "" && !isName(m.Name) {
+		if m.Name != "" && !IsName(m.Name) {
 			errs.Add(path+PartName, "Use letters, digits and underscores, beginning with a letter.")
 		} else if field != "" && names[name] {
 			errs.Add(path+PartName, "Another field is kept as "+m.As()+" too.")

@@ -53,7 +53,7 @@ func validateCustomObjects(errs FieldErrors, all []CustomObject) {
 		path := PathCustomObject(i)
 		if object := strings.ToLower(c.Object); object == "" {
 			errs.Add(path+PartObject, "Choose the object.")
-		} else if !isName(c.Object) {
+		} else if !IsName(c.Object) {
 			errs.Add(path+PartObject, "“"+c.Object+"” is not the API name of an object. Choose one from the list.")
 		} else if objects[object] {
 			errs.Add(path+PartObject, c.Object+" is configured twice. Keep one of the two.")

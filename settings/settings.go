@@ -127,14 +127,14 @@ func validateNames(errs FieldErrors, path string, names []string) {
 		errs.Add(path, "More than 800 fields cannot be listed: no object has so many of its own.")
 	}
 	for _, n := range names {
-		if !isName(n) {
+		if !IsName(n) {
 			errs.Add(path, "“"+n+"” is not the API name of a field. Choose fields from the list.")
 		}
 	}
 }
 
-// isName reports whether s has the form of an API name of an object or field.
-func isName(s string) bool {
+// IsName reports whether s has the form of an API name of an object or field.
+func IsName(s string) bool {
 	if s == "" || len(s) > 255 {
 		return false
 	}
@@ -149,7 +149,7 @@ func isName(s string) bool {
 
 // validateName checks one optional API name.
 func validateName(errs FieldErrors, path, name string) {
-	if name != "" && !isName(name) {
+	if name != "" && !IsName(name) {
 		errs.Add(path, "“"+name+"” is not the API name of a field. Choose one from the list.")
 	}
 }

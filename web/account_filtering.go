@@ -146,7 +146,7 @@ func (s *Server) validateFilter(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer o.close()
 	if at >= 0 {
-		*text = repair(*text, at, o.schema)
+		*text = repair("Account", *text, at, o.schema)
 	}
 	p.results[path] = o.try(r.Context(), filterOf(p.shown, path), *text, priorTo(p.shown, path))
 	return s.renderFiltering(w, r, http.StatusOK, p)

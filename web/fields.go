@@ -9,6 +9,7 @@ import (
 
 	"millrace/pipeline"
 	"millrace/salesforce/soql"
+	"millrace/settings"
 	"millrace/views"
 )
 
@@ -19,25 +20,36 @@ func (s *Server) fields(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := r.URL.Query()
+	root, err := objectOf(r)
+	if err != nil {
+		return err
+	}
 	section := orgPath(c.ID, "/settings/account-filtering")
-	view := views.Fields{Back: section, Action: section + "/fields", Search: strings.TrimSpace(in.Get("q")), Box: in.Get("box"), Via: in.Get("via")}
-	if !slices.Contains(filterPaths, view.Box) {
+	view := views.Fields{
+		Back: section, Section: settings.SectionFiltering.Label(), Action: section + "/fields", Search: strings.TrimSpace(in.Get("q")), Box: in.Get("box"), Via: in.Get("via"), Root: root,
+	}
+	if !isFilter(view.Box) {
 		view.Box = ""
 	} else {
-		view.Back += "#" + views.BoxID(view.Box)
+		key := settings.SectionOf(view.Box)
+		view.Section, view.Back = key.Label(), orgPath(c.ID, "/settings/"+string(key))+"#"+views.BoxID(view.Box)
 	}
 	if view.Shell, err = s.shell(w, r, "Fields", "settings"); err != nil {
 		return err
 	}
 	if view.Unanswered = offline(c); view.Unanswered == "" {
-		if err := s.learn(r.Context(), c, "Account"); err != nil {
+		if err := s.learn(r.Context(), c, root); err != nil {
 			if r.Context().Err() != nil {
 				return r.Context().Err()
 			}
 			view.Unanswered = s.unanswered(r.Context(), c, err)
 		}
 	}
-	if local := s.known.local(c.ID); local != nil && view.Unanswered == "" {
+	switch local := s.known.local(c.ID, root); {
+	case view.Unanswered != "":
+	case local == nil:
+		return notFound()
+	default:
 		object, via, err := s.objectVia(r, local, view.Via)
 		if err != nil {
 			return err
@@ -73,7 +85,7 @@ func fillFields(view *views.Fields, object *soql.Object) {
 		}
 		if f.RelationshipName != "" && len(f.ReferenceTo) == 1 && strings.Count(prefix, ".") < 5 {
 			row.Related = f.ReferenceTo[0]
-			row.RelatedHref = withQuery(view.Action, url.Values{"via": {prefix + f.RelationshipName}, "box": {view.Box}})
+			row.RelatedHref = withQuery(view.Action, url.Values{"via": {prefix + f.RelationshipName}, "box": {view.Box}, "object": {view.Root}})
 		}
 		group := &groups[1]
 		switch {

@@ -32,12 +32,12 @@ func (o *org) elaborate(ctx context.Context, f settings.Filter, found pipeline.P
 	var g errgroup.Group
 	g.Go(func() error {
 		if plan, err := o.client.Explain(ctx, found.Query); err == nil {
-			out.Speed = speed(plan)
+			out.Speed = speed(plan, "account")
 		}
 		return nil
 	})
 	if len(out.Samples) > 0 {
-		out.Columns = filteredColumns(f.SOQL, o.schema)
+		out.Columns = filteredColumns("Account", f.SOQL, o.schema)
 		if err := o.fillSamples(ctx, out); err != nil {
 			out.Columns = nil
 		}
@@ -46,7 +46,7 @@ func (o *org) elaborate(ctx context.Context, f settings.Filter, found pipeline.P
 }
 
 // filteredColumns are the fields that a filter compares, without those that every sample shows anyway.
-func filteredColumns(filter string, schema soql.Schema) []views.SampleColumn {
+func filteredColumns(object, filter string, schema soql.Schema) []views.SampleColumn {
 	var out []views.SampleColumn
 	e, _ := soql.ParseFilter(filter)
 	paths := soql.Paths(e)
@@ -54,11 +54,11 @@ func filteredColumns(filter string, schema soql.Schema) []views.SampleColumn {
 	for _, p := range paths {
 		names = append(names, p.String())
 	}
-	if !slices.ContainsFunc(names, isExtra) {
+	if object == "Account" && !slices.ContainsFunc(names, isExtra) {
 		names = append(names, "Type", "Industry")
 	}
 	for _, name := range names {
-		if path, f, problem := soql.FieldAt(name, "Account", schema); problem == "" && isExtra(path) && len(out) < sampleColumns {
+		if path, f, problem := soql.FieldAt(name, object, schema); problem == "" && isExtra(path) && len(out) < sampleColumns {
 			out = append(out, views.SampleColumn{Name: path, Label: columnLabel(path, f), Num: soql.InputOf(f, soql.OpEquals).Kind == soql.InputNumber})
 		}
 	}
@@ -142,12 +142,12 @@ func valueText(value any) string {
 }
 
 // speed says in words what Salesforce's plan for a query means.
-func speed(p salesforce.Plan) *views.Speed {
-	rows, all := ui.Plural(p.Cardinality, "account", "accounts"), ui.Count(p.ObjectRows)
+func speed(p salesforce.Plan, noun string) *views.Speed {
+	rows, all := ui.Plural(p.Cardinality, noun, noun+"s"), ui.Count(p.ObjectRows)
 	out := &views.Speed{Cost: fmt.Sprintf("%s, relative cost %.2f", p.LeadingOperation, p.RelativeCost), Notes: p.Notes}
 	switch {
 	case strings.EqualFold(p.LeadingOperation, "TableScan"):
-		out.Text = "Not selective: Salesforce looks at all " + all + " accounts to find these. That is fine for a sync; in an org with very many accounts it takes longer."
+		out.Text = "Not selective: Salesforce looks at all " + all + " " + noun + "s to find these. That is fine for a sync; in an org with very many " + noun + "s it takes longer."
 	case p.RelativeCost < 1:
 		out.Selective = true
 		out.Text = "Selective: an index leads Salesforce to about " + rows + " of " + all + "."

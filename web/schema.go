@@ -59,18 +59,19 @@ func (s *shelf) find(connection int64, name string) (o *soql.Object, known bool)
 	return kept.object, true
 }
 
-// local returns the schema of what is known of a connection, or nil while its accounts are not.
-func (s *shelf) local(connection int64) *localSchema {
-	if o, _ := s.find(connection, "Account"); o == nil {
+// local returns the schema of what is known of a connection, for conditions on the object, or nil while that is not known.
+func (s *shelf) local(connection int64, object string) *localSchema {
+	if o, _ := s.find(connection, object); o == nil {
 		return nil
 	}
-	return &localSchema{shelf: s, connection: connection}
+	return &localSchema{shelf: s, connection: connection, root: object}
 }
 
 // localSchema is a soql.Schema that never asks Salesforce. It serves one check and notes what it could not answer.
 type localSchema struct {
 	shelf      *shelf
 	connection int64
+	root       string // the object that conditions are about
 	missed     []string
 }
 
@@ -96,7 +97,7 @@ func (l *localSchema) unread() string {
 
 // check checks the text of a filter box by what is known of the org.
 func (l *localSchema) check(text string) []soql.Finding {
-	findings := pipeline.CheckFilter(text, l)
+	findings := pipeline.CheckFilterOf(l.root, text, l)
 	return slices.DeleteFunc(findings, func(f soql.Finding) bool {
 		return f.Kind == soql.KindUnknownObject && slices.Contains(l.missed, f.Subject)
 	})
@@ -139,7 +140,11 @@ func (s *Server) learnSchema(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	objects := pipeline.Objects()
-	if name := r.URL.Query().Get("object"); name != "" {
+	if r.URL.Query().Get("object") != "" {
+		name, err := objectOf(r)
+		if err != nil {
+			return err
+		}
 		objects = []string{name}
 	}
 	if err := s.learn(r.Context(), c, objects...); err != nil {

@@ -29,7 +29,16 @@ func (s *Server) suggest(w http.ResponseWriter, r *http.Request) error {
 	if r.PostForm.Get("field") != "" { // an input for a field alone
 		at = spot{want: wantField, partial: strings.TrimSpace(before)}
 	}
-	local := s.known.local(c.ID)
+	object, err := objectOf(r)
+	if err != nil {
+		return err
+	}
+	if o, known := s.known.find(c.ID, object); o == nil && !known && object != "Account" {
+		if err := s.learn(r.Context(), c, object); err != nil {
+			s.unanswered(r.Context(), c, err)
+		}
+	}
+	local := s.known.local(c.ID, object)
 	// Right behind a value nothing follows without a blank.
 	if local == nil || at.want == wantJoiner && at.partial == "" && strings.TrimRight(before, " \n\t") == before {
 		return noContent(w)
@@ -57,7 +66,7 @@ func (s *Server) suggest(w http.ResponseWriter, r *http.Request) error {
 }
 
 func isField(local *localSchema, path string) bool {
-	_, _, problem := soql.FieldAt(path, "Account", local)
+	_, _, problem := soql.FieldAt(path, local.root, local)
 	return problem == ""
 }
 
@@ -73,7 +82,7 @@ func (s *Server) options(r *http.Request, local *localSchema, at spot) ([]views.
 	case wantField:
 		return s.fieldOptions(r, local, at.partial)
 	case wantOperator:
-		_, f, problem := soql.FieldAt(at.field, "Account", local)
+		_, f, problem := soql.FieldAt(at.field, local.root, local)
 		if problem != "" {
 			return nil, nil
 		}
@@ -81,7 +90,7 @@ func (s *Server) options(r *http.Request, local *localSchema, at spot) ([]views.
 	case wantList:
 		return startingWith([]views.Option{{Text: "(", Insert: "(", Label: "opens the list of values", More: true}}, at.partial), nil
 	case wantValue, wantListed:
-		_, f, problem := soql.FieldAt(at.field, "Account", local)
+		_, f, problem := soql.FieldAt(at.field, local.root, local)
 		if problem != "" {
 			return nil, nil
 		}
@@ -140,10 +149,10 @@ func (s *Server) fieldOptions(r *http.Request, local *localSchema, partial strin
 	return out, nil
 }
 
-// objectVia follows relationships from Account, reads what is not known on the way, and returns the object with the path in the describe's own case;
+// objectVia follows relationships from the object that is filtered, reads what is not known on the way, and returns the object with the path in the describe's own case;
 // no object when there is none.
 func (s *Server) objectVia(r *http.Request, local *localSchema, via string) (*soql.Object, string, error) {
-	object := local.Object("Account")
+	object := local.Object(local.root)
 	if via == "" || object == nil {
 		return object, "", nil
 	}

@@ -100,14 +100,7 @@ func (o *org) try(ctx context.Context, f settings.Filter, text string, prior []s
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	out := &views.FilterResult{}
-	for _, finding := range pipeline.CheckFilter(text, o.schema) {
-		problem := problemAt(text, finding)
-		if finding.Warning {
-			out.Warnings = append(out.Warnings, problem)
-		} else {
-			out.Problems = append(out.Problems, problem)
-		}
-	}
+	o.checkText("Account", text, out)
 	if o.schema != nil {
 		// What the checker could not look up it took for unknown: its findings would be wrong.
 		if err := salesforce.SchemaErr(o.schema); err != nil {
