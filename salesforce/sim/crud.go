@@ -10,6 +10,9 @@ import (
 // writeResources are the resources for single records and for what changed.
 var writeResources = []resource{
 	{"GET,POST", "sobjects/*", (*request).objectRoot},
+	{"GET", "sobjects/*/describe/*", (*request).describeLooks},
+	{"GET", "sobjects/*/listviews", (*request).listViews},
+	{"GET", "sobjects/*/quickactions", (*request).emptyList},
 	{"GET", "sobjects/*/updated", (*request).updated},
 	{"GET", "sobjects/*/deleted", (*request).deleted},
 	{"GET,PATCH,DELETE", "sobjects/*/*", (*request).recordByID},

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"mime/multipart"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -245,5 +246,31 @@ func TestDeployedAgain(t *testing.T) {
 	}
 	if s := c.status("/metadata/deployRequest/0Af000000000000AAA"); s != 404 {
 		t.Errorf("a deployment that there is none of: %d", s)
+	}
+}
+
+// TestPackageLimits refuses a package that is not sound as a whole, without running it.
+func TestPackageLimits(t *testing.T) {
+	t.Parallel()
+	org := newOrg(t, sim.Options{Accounts: 3})
+	c := serve(t, org)
+	path := "/services/data/v60.0/metadata/deployRequest"
+	if a := c.do("POST", path, "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n", "Content-Type", "multipart/form-data; boundary=b"); a.status != 400 {
+		t.Errorf("without options: %d %s", a.status, a.body)
+	}
+	if a := c.do("POST", path, "--b\r\ntorn", "Content-Type", "multipart/form-data; boundary=b"); a.status != 400 {
+		t.Errorf("torn: %d %s", a.status, a.body)
+	}
+	body := "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nno zip\r\n--b\r\nContent-Disposition: form-data; name=\"entity_content\"\r\n\r\n{\"deployOptions\":{}}\r\n--b--\r\n"
+	d := c.do("POST", path, body, "Content-Type", "multipart/form-data; boundary=b").deployed(t)
+	if got := c.check(d.ID).DeployResult; got.Status != "Failed" || !strings.Contains(got.ErrorMessage, "could not be read") {
+		t.Errorf("no zip: %+v", got)
+	}
+	// The user who sees less may not deploy.
+	cred := org.Credentials()
+	restricted := c.askToken(url.Values{"grant_type": {"password"}, "client_id": {cred.ClientID}, "client_secret": {cred.ClientSecret}, "username": {cred.RestrictedUsername}, "password": {cred.Password}})
+	c.token = restricted.json()["access_token"].(string)
+	if a := c.deploy(invoicePackage(), `{}`); a.status != 403 {
+		t.Errorf("without permission: %d %s", a.status, a.body)
 	}
 }

@@ -210,3 +210,29 @@ func (f *field) aggregatable() bool {
 	}
 	return true
 }
+
+// describeLooks serves the resources about how an object looks to people: this org has no layouts, and says so in the shapes that clients expect.
+func (rq *request) describeLooks() error {
+	if rq.world.visibleObject(rq.seg[1]) == nil {
+		return notFound()
+	}
+	none := []any{}
+	switch lower(rq.seg[3]) {
+	case "layouts":
+		return rq.json(http.StatusOK, map[string]any{"layouts": none, "recordTypeMappings": none, "recordTypeSelectorRequired": []bool{false}})
+	case "compactlayouts":
+		return rq.json(http.StatusOK, map[string]any{"compactLayouts": none, "defaultCompactLayoutId": nil, "recordTypeCompactLayoutMappings": none, "urls": map[string]any{}})
+	case "approvallayouts":
+		return rq.json(http.StatusOK, map[string]any{"approvalLayouts": none})
+	}
+	return notFound()
+}
+
+// listViews serves the list views of an object, of which there are none.
+func (rq *request) listViews() error {
+	o := rq.world.visibleObject(rq.seg[1])
+	if o == nil {
+		return notFound()
+	}
+	return rq.json(http.StatusOK, map[string]any{"done": true, "listviews": []any{}, "nextRecordsUrl": nil, "size": 0, "sobjectType": o.name})
+}

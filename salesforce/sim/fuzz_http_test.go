@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -117,6 +119,38 @@ func FuzzRouting(f *testing.F) {
 			if err := json.Unmarshal(w.Body.Bytes(), &errs); err != nil || len(errs) == 0 || errs[0].ErrorCode == "" {
 				t.Errorf("%s %s: %d %s", method, path, w.Code, fmt.Sprint(w.Body))
 			}
+		}
+	})
+}
+
+// FuzzPackage deploys any text as the files of a package: each part is told of once, and what fails leaves the org as it was.
+func FuzzPackage(f *testing.F) {
+	for _, seed := range [...][2]string{
+		{"<Package><types><members>A__c</members><name>CustomObject</name></types></Package>", "<CustomObject><label>A</label><pluralLabel>As</pluralLabel><nameField><label>N</label></nameField></CustomObject>"},
+		{"<Package><types><members>*</members><name>CustomObject</name></types></Package>", "<CustomObject><fields><fullName>X__c</fullName><type>Picklist</type></fields></CustomObject>"},
+		{"<Package><types><members>A__c.X__c</members><name>CustomField</name></types></Package>", "<CustomObject><fields><fullName>X__c</fullName><type>MasterDetail</type><referenceTo>Account</referenceTo></fields></CustomObject>"},
+		{"<Package/>", "<"}, {"", ""},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	o, _ := fuzzOrg(f)
+	f.Fuzz(func(t *testing.T, manifest, object string) {
+		d := &deployment{user: userIntegration, status: deployPending, options: deployOptions{RollbackOnError: true, CheckOnly: true}}
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for name, text := range map[string]string{"package.xml": manifest, "objects/A__c.object": object, "destructiveChanges.xml": manifest} {
+			w, _ := z.Create(name)       // a Buffer never fails
+			_, _ = w.Write([]byte(text)) // nor here
+		}
+		_ = z.Close() // nor here
+		before := o.world.Load()
+		d.readPackage(b.Bytes())
+		o.run(d)
+		if o.world.Load() != before {
+			t.Error("a validation changed the org")
+		}
+		if len(d.messages) != len(d.parts)+len(d.problems) {
+			t.Errorf("%d messages about %d parts and %d problems", len(d.messages), len(d.parts), len(d.problems))
 		}
 	})
 }

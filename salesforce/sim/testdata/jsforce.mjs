@@ -77,6 +77,11 @@ step("describe", async () => {
   assert.ok(account.childRelationships.some((r) => r.relationshipName === "Contacts" && r.childSObject === "Contact"));
   assert.equal(account.recordTypeInfos.at(-1).recordTypeId, "012000000000000AAA");
   assert.equal((await conn.sobject("Account").describe()).keyPrefix, "001");
+  assert.deepEqual((await conn.sobject("Account").layouts()).layouts, []);
+  assert.deepEqual((await conn.sobject("Account").compactLayouts()).compactLayouts, []);
+  assert.deepEqual((await conn.sobject("Account").approvalLayouts()).approvalLayouts, []);
+  assert.equal((await conn.sobject("Account").listviews()).size, 0);
+  assert.deepEqual(await conn.sobject("Account").quickActions(), []);
 });
 
 step("session refresh when the access token expires", async () => {
