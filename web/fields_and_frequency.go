@@ -22,7 +22,7 @@ func fieldsSection() section {
 }
 
 func readFields(p *settingsPage, form url.Values) {
-	p.shown.AccountFields, _ = readMany(form, settings.PathAccountFields)
+	p.shown.AccountFields = readMany(form, settings.PathAccountFields)
 	hours := func(path string) int {
 		n, err := strconv.Atoi(form.Get(path))
 		if err != nil {
