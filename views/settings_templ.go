@@ -447,12 +447,12 @@ func sectionList(f SettingsFrame) templ.Component {
 			templ_7745c5c3_Var16 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<nav aria-label=\"Settings sections\" class=\"card lg:sticky lg:top-5\" id=\"settings-sections\"><ol class=\"flex flex-col p-2\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<nav aria-label=\"Settings sections\" class=\"card lg:sticky lg:top-5\" id=\"settings-sections\"><ol class=\"flex flex-col p-2 max-lg:grid max-lg:grid-cols-2 sm:max-lg:grid-cols-4\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		for _, item := range f.Sections {
-			var templ_7745c5c3_Var17 = []any{templ.KV("ps-7", item.Key == settings.SectionFields)}
+			var templ_7745c5c3_Var17 = []any{templ.KV("lg:ps-7", item.Key == settings.SectionFields)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var17...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -470,7 +470,7 @@ func sectionList(f SettingsFrame) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "\"><a class=\"hover:bg-muted aria-[current]:bg-accent flex items-start gap-3 rounded-md px-3 py-2\" href=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "\"><a class=\"hover:bg-muted aria-[current]:bg-accent flex h-full items-start gap-3 rounded-md px-3 py-2 max-lg:gap-2 max-lg:px-2\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
