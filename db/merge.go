@@ -79,7 +79,7 @@ func pgType(k pipeline.Kind) string {
 		return "numeric"
 	case pipeline.Date:
 		return "date"
-	case pipeline.DateTime:
+	case pipeline.DateTime, pipeline.Moment:
 		return "timestamptz"
 	case pipeline.Bool:
 		return "boolean"
@@ -263,10 +263,14 @@ func (m merge) verdict() string {
 		}
 		differs = "ROW(" + strings.Join(is, ", ") + ") IS DISTINCT FROM ROW(" + strings.Join(becomes, ", ") + ")"
 	}
+	returned := "\n           WHEN t.left_filter_at IS NOT NULL THEN 'returned'"
+	if m.step.Table.Quiet {
+		returned = ""
+	}
 	return "CASE WHEN " + m.orphan() + " THEN 'elsewhere'" + earlier +
 		"\n           WHEN " + m.lacking() + " THEN 'skipped'" +
 		"\n           WHEN t.sf_id IS NULL THEN 'created'" +
-		"\n           WHEN t.left_filter_at IS NOT NULL THEN 'returned'" +
+		returned +
 		"\n           WHEN " + typeDiffers + differs + " THEN 'updated'" +
 		"\n           WHEN t.last_seen_run = $2 THEN 'written'" + // by this run, before the step was restarted: counted already
 		"\n           ELSE 'unchanged' END"
@@ -287,7 +291,10 @@ func (m merge) assignments() string {
 	if m.step.Table.Typed {
 		set += ", account_type = $4"
 	}
-	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now(), left_filter_at = NULL, deleted_in_salesforce_at = NULL", ", ")
+	if !m.step.Table.Quiet {
+		set += ", left_filter_at = NULL, deleted_in_salesforce_at = NULL"
+	}
+	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now()", ", ")
 }
 
 // changes is the before and after of each field that differs, one entry for each of the further fields too. The statement still sees t as it was before

@@ -20,14 +20,27 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 			return err
 		}
 		ok, err := s.metAll(ctx, tx, step)
-		if err != nil || !ok {
+		if err != nil {
 			return err
 		}
-		if err := s.markLeft(ctx, tx, step); err != nil || step.Table.Require == "" {
-			return err
+		if ok {
+			if err := s.parted(ctx, tx, step); err != nil {
+				return err
+			}
 		}
-		return s.endSkips(ctx, tx, step)
+		if step.Calculation == nil {
+			return nil
+		}
+		return s.workOut(ctx, tx, step)
 	})
+}
+
+// parted marks who is not there any more, when the run has met everybody who is.
+func (s *RunStore) parted(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	if err := s.markLeft(ctx, tx, step); err != nil || step.Table.Require == "" {
+		return err
+	}
+	return s.endSkips(ctx, tx, step)
 }
 
 // metAll reports whether the run has met every record of the step's object that Salesforce has: all its steps are done, each read as many records as

@@ -1,6 +1,11 @@
 package pipeline
 
-import "millrace/settings"
+import (
+	"slices"
+	"strings"
+
+	"millrace/settings"
+)
 
 // Entity is what a run brings over.
 type Entity string
@@ -71,5 +76,21 @@ func (e Entity) includes(part Entity) bool {
 
 // ObjectsOf returns the API names of the objects that a plan from these settings reads, and so must be described for it.
 func ObjectsOf(s settings.Settings) []string {
-	return Objects()
+	out := Objects()
+	add := func(names ...string) {
+		for _, name := range names {
+			if name != "" && !slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, name) }) {
+				out = append(out, name)
+			}
+		}
+	}
+	for _, k := range ValueKinds {
+		if rule := k.Rule(s); rule.Mode == settings.CalculatedValue {
+			add(rule.Object)
+			if k == ARR {
+				add(currencies.Object)
+			}
+		}
+	}
+	return out
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ type Page struct {
 	arrived  func()   // called for each record
 	records  RecordReader
 	index    []int // for each column, its field's place in a record
+	beside   []int // for each column, the place of the field without which it is empty, or -1; nil when there is no such column
 	extra    []int // for each further field, its place in a record
 	id       int   // place of the record id
 	json     []byte
@@ -55,6 +57,15 @@ func newPage(header []string, table Table, records RecordReader) (*Page, error) 
 		if at, ok := place[strings.ToLower(c.Field)]; ok {
 			p.Columns = append(p.Columns, c)
 			p.index = append(p.index, at)
+		}
+	}
+	for _, b := range table.Beside {
+		i := slices.IndexFunc(p.Columns, func(c Column) bool { return c.Name == b.Column })
+		if at, ok := place[strings.ToLower(b.Field)]; ok && i >= 0 {
+			if p.beside == nil {
+				p.beside = slices.Repeat([]int{-1}, len(p.Columns))
+			}
+			p.beside[i] = at
 		}
 	}
 	for _, c := range table.Extra {
@@ -138,7 +149,11 @@ func (p *Page) row(w RowWriter, fields [][]byte, id *[18]byte) (bad *RowError, e
 	}
 	w.Bytes(id[:])
 	for i, c := range p.Columns {
-		c.Kind.write(w, fields[p.index[i]])
+		if p.beside != nil && p.beside[i] >= 0 && len(fields[p.beside[i]]) == 0 {
+			w.Null()
+		} else {
+			c.Kind.write(w, fields[p.index[i]])
+		}
 	}
 	if len(p.Extra) > 0 {
 		p.json = p.fields(p.json[:0], fields)

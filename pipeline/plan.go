@@ -23,6 +23,8 @@ type Step struct {
 	CountQuery  string // known only while planning
 	Note        string // what is left out and why; empty for nothing
 
+	Calculation *Calculation // of a step that reads what a value is made of; nil for others
+
 	Expected *int64 // records of the result; nil while unknown
 	Mode     Mode   // empty before the step starts
 	Fresh    bool   // the table held nothing of the connection when the step began
@@ -54,7 +56,22 @@ func MakePlan(s settings.Settings, schema soql.Schema, entity Entity) (Plan, err
 	return p.plan, p.err
 }
 
-// accounts plans the users and the accounts.
+// checkOwners refuses an owner whose field points to no user.
+func (p *planner) checkOwners(s settings.Settings) {
+	object := p.schema.Object(accounts.Object)
+	for _, t := range settings.OwnerTypes {
+		if object == nil || p.err != nil {
+			return
+		}
+		f := fieldOf(object, *s.Owners.Field(t))
+		if f != nil && !slices.ContainsFunc(f.ReferenceTo, func(o string) bool { return strings.EqualFold(o, users.Object) }) {
+			p.err = &Fault{Kind: Fatal, Code: "owner_invalid", Message: fmt.Sprintf(
+				"%s, chosen as %s, does not point to a user. Choose another field under Owner Mapping.", f.Name, t.Label())}
+		}
+	}
+}
+
+// accounts plans the users, the accounts and their values.
 func (p *planner) accounts(s settings.Settings, filters []settings.Filter) {
 	p.add(users, Step{Name: "users", Label: users.Label}, nil)
 	for _, f := range filters {
@@ -64,6 +81,9 @@ func (p *planner) accounts(s settings.Settings, filters []settings.Filter) {
 		}
 		p.addFilter(accountTable(s), label, f)
 	}
+	p.checkOwners(s)
+	p.checkDirect(s)
+	p.values(s)
 }
 
 // planner collects steps and keeps the first error.
@@ -83,7 +103,7 @@ func (p *planner) addFilter(t Table, label string, f settings.Filter) (read, cou
 	s := Step{Name: "accounts:" + string(f.Type), Label: label, AccountType: f.Type}
 	p.complete(t, s, func(fields []string) (string, string, error) {
 		var err error
-		if read, count, err = filtered(t.Object, fields, f.SOQL); err != nil {
+		if read, count, err = filtered(t.Object, fields, f.SOQL, nil); err != nil {
 			return "", "", &Fault{Kind: Fatal, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", lower(label), err), Err: err}
 		}
 		return read.Text, count.Text, nil

@@ -65,13 +65,13 @@ func queries(object string, fields []string, where soql.Expr) (read, count strin
 	return r.String(), c.String(), nil
 }
 
-// filtered is queries for a filter as the admin typed it, which stays recognisable in them.
-func filtered(object string, fields []string, filter string) (read, count *soql.Composed, err error) {
-	r, err := soql.Select(object, fields, nil)
+// filtered is queries for a filter as the admin typed it, which stays recognisable in them, and a condition of ours, which may be nil.
+func filtered(object string, fields []string, filter string, where soql.Expr) (read, count *soql.Composed, err error) {
+	r, err := soql.Select(object, fields, where)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := soql.Count(object, nil)
+	c, err := soql.Count(object, where)
 	if err != nil {
 		return nil, nil, err
 	}

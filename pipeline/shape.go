@@ -10,18 +10,17 @@ import (
 // always names the fields that no allowlist leaves out: the sync itself needs them.
 var always = []string{"Id", "Name", "SystemModstamp", "AccountId", "CurrencyIsoCode"}
 
-// allow leaves of the table only the listed fields and those that are always kept; an empty list leaves all. A listed field that is no column of the table
-// becomes a further one.
-func (t Table) allow(list []string, kept ...string) Table {
+// allow leaves of the table only the listed fields, those that other settings use and those that are always kept; an empty list leaves all. A listed field
+// that is no column of the table becomes a further one.
+func (t Table) allow(list []string, used ...string) Table {
 	if len(list) == 0 {
 		return t
 	}
-	in := func(c Column) bool {
-		same := func(name string) bool { return strings.EqualFold(name, c.Field) }
-		return slices.ContainsFunc(list, same) || slices.ContainsFunc(kept, same) || slices.ContainsFunc(always, same)
+	among := func(c Column, names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, c.Field) })
 	}
-	t = t.without(func(c Column) bool { return !in(c) })
-	t.Extra = slices.DeleteFunc(slices.Clone(t.Extra), func(c Column) bool { return !in(c) })
+	t = t.without(func(c Column) bool { return !among(c, slices.Concat(list, used, always)...) })
+	t.Extra = slices.DeleteFunc(slices.Clone(t.Extra), func(c Column) bool { return !among(c, list...) })
 	return t.with(named(t.missing(list))...)
 }
 
@@ -30,17 +29,27 @@ func (t Table) missing(fields []string) []string {
 	return slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return t.has(f) || strings.EqualFold(f, "Id") })
 }
 
+// ownerColumns are the columns of accounts with the ids of the people who look after them. Where a field can hold a queue too, its id stays an id.
+var ownerColumns = map[settings.OwnerType]string{
+	settings.AccountOwner: "owner_id", settings.CSM: "csm_id", settings.SalesRep: "sales_rep_id", settings.SupportOwner: "support_owner_id",
+	settings.TAM: "tam_id", settings.SuccessManager: "success_manager_id",
+}
+
 // accountTable returns the accounts as the settings want them.
 func accountTable(s settings.Settings) Table {
-	t := accounts
-	t.Columns = slices.Clone(t.Columns)
-	for i := range t.Columns {
-		if t.Columns[i].Name == "owner_id" {
-			t.Columns[i].Field = s.Owners.AccountOwner
+	t := accounts.without(func(c Column) bool { return c.Name == "owner_id" })
+	t.Cleared = nil
+	var used []string
+	for _, o := range settings.OwnerTypes {
+		if field := *s.Owners.Field(o); field != "" {
+			t.Columns = append(t.Columns, Column{field, ownerColumns[o], ID})
+			used = append(used, field)
+		} else {
+			t.Cleared = append(t.Cleared, ownerColumns[o])
 		}
 	}
-	t = t.with(named(accounts.missing(s.AccountFields))...)
-	return t.allow(s.Advanced.AccountAllowlist, s.Owners.AccountOwner)
+	t = accountValues(t, s).with(named(accounts.missing(s.AccountFields))...)
+	return t.allow(s.Advanced.AccountAllowlist, append(used, s.ARR.Field, s.Renewal.Field)...)
 }
 
 // contactTable returns the contacts as the settings want them.

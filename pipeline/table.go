@@ -12,6 +12,7 @@ const (
 	DateTime      // an instant
 	Bool          // true or false
 	Domain        // the host name of a web address, without www
+	Moment        // a date and time, or a calendar day, which stands for its beginning in UTC
 )
 
 // Column is one typed column of a table and the Salesforce field that it comes from.
@@ -31,6 +32,7 @@ type Table struct {
 	Keys    []Key  // columns of the primary key, between the connection and the record id, that are the same in all records of the set
 	Columns []Column
 	Cleared []string // names of columns that the settings leave out: empty in every record that is read
+	Beside  []Beside
 	Open    bool     // the table has the column fields
 	Extra   []Column // kept in the column fields, by their Name
 	Require string   // a column without which a record is skipped; empty for none
@@ -43,6 +45,9 @@ type Table struct {
 
 // Key is a column with the same value in all records of a set.
 type Key struct{ Name, Value string }
+
+// Beside is a column that says something about a field, and is empty where the field is.
+type Beside struct{ Column, Field string }
 
 // Records names the table's records within a run.
 func (t Table) Records() string {

@@ -43,6 +43,8 @@ func (k Kind) check(v []byte) (wrong string) {
 		ok = len(v) == 10 && isDate(v)
 	case DateTime:
 		ok = isDateTime(v)
+	case Moment:
+		ok = len(v) == 10 && isDate(v) || isDateTime(v)
 	case Bool:
 		ok = string(v) == "true" || string(v) == "false"
 	}
@@ -67,13 +69,15 @@ func (k Kind) write(w RowWriter, v []byte) {
 		} else {
 			w.Null()
 		}
+	case k == Moment && len(v) == 10:
+		w.String(string(v) + "T00:00:00Z")
 	default:
 		w.Bytes(v)
 	}
 }
 
 func (k Kind) noun() string {
-	return [...]string{"a text", "a Salesforce id", "a number", "a date", "a date and time", "true or false", "a web address"}[k]
+	return [...]string{"a text", "a Salesforce id", "a number", "a date", "a date and time", "true or false", "a web address", "a date or a date and time"}[k]
 }
 
 // excerpt shortens a value for a message and keeps it printable.
