@@ -150,3 +150,16 @@ func instant(wall time.Time, zone *time.Location) time.Time {
 		t = end
 	}
 }
+
+// String says a spec in words, for the middle of a sentence: "every 4 hours from 02:00, Europe/Berlin".
+func (s Spec) String() string {
+	switch s.Hours {
+	case Hourly:
+		return "every hour"
+	case Daily:
+		return fmt.Sprintf("daily at %s, %s", s.Start, s.TimeZone)
+	case Weekly:
+		return fmt.Sprintf("every %s at %s, %s", s.Weekday, s.Start, s.TimeZone)
+	}
+	return fmt.Sprintf("every %d hours from %s, %s", s.Hours, s.Start, s.TimeZone)
+}

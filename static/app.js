@@ -15,6 +15,7 @@
   };
   const absolute = format({ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
   const clock = format({ hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  const slot = format({ weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
   const relative = (at) => {
     const seconds = Math.round((Date.now() - at) / 1000);
     if (seconds < 5) return "just now";
@@ -29,6 +30,7 @@
       const age = Date.now() - at;
       let text;
       if (el.dataset.time === "clock") text = clock.format(at);
+      else if (el.dataset.time === "slot") text = slot.format(at);
       else if (el.dataset.time === "relative" && age >= 0 && age < 86400000) text = relative(at);
       else text = absolute.format(at);
       if (el.textContent !== text) el.textContent = text;

@@ -66,6 +66,9 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
 	if len(list) == 0 {
 		view.Empty = s.noRuns(r, c, filter)
 	}
+	if view.Schedules, err = s.scheduleRows(r, c); err != nil {
+		return err
+	}
 	return s.render(w, r, http.StatusOK, views.RunsPage(view))
 }
 
