@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/html"
 
 	"millrace/db"
+	"millrace/pipeline"
 )
 
 // readyFilter is the account filter that `demo --ready` saves.
@@ -56,10 +57,10 @@ func makeReady(ctx context.Context, d *db.DB, w readyWalk, out io.Writer) error 
 	return reportFirstRun(ctx, d, id, out)
 }
 
-// reportFirstRun waits for the newest run to end and prints its counts.
+// reportFirstRun waits for the newest run of everything to end and prints its counts.
 func reportFirstRun(ctx context.Context, d *db.DB, connectionID int64, out io.Writer) error {
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
-		run, err := d.LatestRun(ctx, connectionID)
+		run, err := d.LatestRunOf(ctx, connectionID, pipeline.EntityAll)
 		if err != nil {
 			return err
 		}

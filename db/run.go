@@ -146,6 +146,16 @@ func (d *DB) LatestRun(ctx context.Context, connectionID int64) (*Run, error) {
 	return &r[0], nil
 }
 
+// LatestRunOf returns the newest run of an entity of a connection, or nil when it has none.
+func (d *DB) LatestRunOf(ctx context.Context, connectionID int64, entity pipeline.Entity) (*Run, error) {
+	var r []Run
+	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 AND r.entity = $2 ORDER BY r.id DESC LIMIT 1`, connectionID, entity)
+	if err != nil || len(r) == 0 {
+		return nil, wrapIf(err, "db.LatestRunOf(%d, %s)", connectionID, entity)
+	}
+	return &r[0], nil
+}
+
 // RunInFocus returns the run of a connection that somebody who looks at it wants to see: the one in progress, or else the one that comes next, or else the
 // newest. It is nil when there is none.
 func (d *DB) RunInFocus(ctx context.Context, connectionID int64) (*Run, error) {
