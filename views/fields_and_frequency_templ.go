@@ -345,7 +345,7 @@ func entitySync(e EntitySync, v FieldsAndFrequency) templ.Component {
 			}
 		}
 		if len(e.Next) > 0 {
-			templ_7745c5c3_Err = ui.NextRuns(e.Next).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.NextRuns(e.Next, v.Frame.Shell.Viewer.TimeZone).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
