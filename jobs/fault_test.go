@@ -172,7 +172,7 @@ func TestGivesUpInTheEnd(t *testing.T) {
 	s.filter(allAccounts)
 	s.org.Fail(sim.Fault{Match: anyResults, Nth: 2, Count: -1, TruncateAfter: 1500})
 	run := s.sync()
-	if run.State != db.RunFailed || run.Error == "" || run.Waits != 2 {
+	if run.State != db.RunFailed || !strings.Contains(run.Error, "run the sync again") || run.Waits != 2 {
 		t.Errorf("the run is %s after %d waits: %s %q", run.State, run.Waits, run.ErrorCode, run.Error)
 	}
 	s.org.ClearFaults(0)
@@ -205,7 +205,7 @@ func TestFilterFieldVanishes(t *testing.T) {
 	s.completed(s.sync())
 	s.org.HideField("Account", "Industry")
 	run := s.sync()
-	if run.State != db.RunFailed || run.ErrorCode != "INVALID_FIELD" || !strings.Contains(run.Error, "Industry") {
+	if run.State != db.RunFailed || run.ErrorCode != "INVALID_FIELD" || !strings.Contains(run.Error, "The account filter no longer fits the org: Industry is not on Account.") {
 		t.Errorf("the run is %s: %s %q", run.State, run.ErrorCode, run.Error)
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL`); n != 0 {

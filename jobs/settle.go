@@ -106,7 +106,11 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 		return err
 	}
 	log.Error("run failed", "code", f.Code, "err", f)
-	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunFailed, Outcome: cutShort("Failed", steps), Code: f.Code, Error: sentence(f)})
+	said := sentence(f)
+	if f.Kind == pipeline.Transient {
+		said += " It was tried again and again for a while; run the sync again once that has passed."
+	}
+	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunFailed, Outcome: cutShort("Failed", steps), Code: f.Code, Error: said})
 }
 
 // sentence is what people are told about a fault. A fault without words of its own is a bug: its details are for the log only.

@@ -182,5 +182,5 @@ func badBody(err error) error {
 	if KindOf(err) != Fatal {
 		return err
 	}
-	return &Fault{Kind: Transient, Code: "bad_page", Message: "Salesforce's answer could not be read to its end.", Err: err}
+	return &Fault{Kind: Transient, Code: "bad_page", Message: "A page of records from Salesforce broke off or could not be read.", Err: err}
 }

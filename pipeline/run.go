@@ -21,7 +21,7 @@ func Run(ctx context.Context, j Work) error {
 		j.InFlight = new(atomic.Int64)
 	}
 	if err := j.plan(ctx); err != nil {
-		return err
+		return j.explained(ctx, err)
 	}
 	for {
 		step, ok, err := j.next(ctx)
@@ -38,7 +38,7 @@ func Run(ctx context.Context, j Work) error {
 				return err
 			}
 		case err != nil:
-			return fmt.Errorf("step %s: %w", step.Name, err)
+			return fmt.Errorf("step %s: %w", step.Name, j.explained(ctx, err))
 		}
 	}
 }

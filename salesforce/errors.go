@@ -112,8 +112,10 @@ func IsDailyLimit(err error) bool {
 	return errors.As(err, &e) && e.Code == "REQUEST_LIMIT_EXCEEDED" && !e.concurrent()
 }
 
-// concurrent tells the limit on long requests at the same time, which frees itself in seconds, from the daily limit of the same code.
-func (e *APIError) concurrent() bool { return strings.Contains(e.Message, "Concurrent") }
+// concurrent tells the limits on requests at the same time, which free themselves in seconds, from the daily limit of the same code.
+func (e *APIError) concurrent() bool {
+	return strings.Contains(e.Message, "Concurrent") || e.Status == http.StatusTooManyRequests
+}
 
 // isNotFound reports whether the org has no such object, record or job, or does not show it.
 func isNotFound(err error) bool {

@@ -31,6 +31,7 @@ func TestRetryPolicy(t *testing.T) {
 		{"overloaded, as a page", func(w http.ResponseWriter) { w.WriteHeader(503); io.WriteString(w, "<html>maintenance</html>") }, true, true},
 		{"gateway timeout", func(w http.ResponseWriter) { w.WriteHeader(504) }, true, true},
 		{"too many requests", refuse(429, "TOO_MANY", "slow down"), true, true},
+		{"too many requests, under the code of the other limit", refuse(429, "REQUEST_LIMIT_EXCEEDED", "Limit exceeded."), true, true},
 		{"lock", refuse(400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"), true, true},
 		{"concurrent limit", refuse(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."), true, true},
 		{"page with status 200", func(w http.ResponseWriter) { io.WriteString(w, "<html>maintenance</html>") }, true, true},

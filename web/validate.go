@@ -89,6 +89,8 @@ func faultSentence(err error) string {
 		return "Salesforce no longer accepts this connection. Reconnect it on the Integrations page."
 	case f.Kind == pipeline.DailyLimit:
 		return "The org's daily API requests are used up, so Salesforce answers no more for now. They come back over the next 24 hours."
+	case f.Kind == pipeline.Transient && f.Message != "":
+		return f.Message + " Try again in a moment."
 	case f.Message != "":
 		return f.Message
 	}

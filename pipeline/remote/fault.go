@@ -30,11 +30,11 @@ func fault(err error) error {
 	case salesforce.IsDailyLimit(err):
 		f.Kind, f.Message = pipeline.DailyLimit, "The org's daily limit of API requests is used up."
 	case salesforce.IsTransient(err):
-		f.Kind, f.Message = pipeline.Transient, "Salesforce is not answering as it should."
+		f.Kind, f.Message = pipeline.Transient, trouble(err)
 	case api != nil:
 		refuse(f, api)
 	case fromSalesforce(err):
-		f.Message = "Salesforce's answer was not understood."
+		f.Message = "Salesforce sent a page of records that cannot be read."
 	default:
 		f.Kind, f.Code, f.Message = pipeline.Transient, "sign_in_unreadable", "The stored sign-in of the connection cannot be read from Postgres."
 	}

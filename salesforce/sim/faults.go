@@ -247,6 +247,9 @@ func usualError(status int) *apiError {
 	if code == "" {
 		code = "UNKNOWN_EXCEPTION"
 	}
+	if status == http.StatusTooManyRequests {
+		return fail(status, code, "ConcurrentPerOrgLongTxn Limit exceeded.")
+	}
 	return fail(status, code, "%s", usualMessage[code])
 }
 

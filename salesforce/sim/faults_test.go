@@ -2,6 +2,8 @@ package sim_test
 
 import (
 	"context"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -46,6 +48,33 @@ func TestFaults(t *testing.T) {
 				t.Errorf("afterwards: %v", a)
 			}
 		})
+	}
+}
+
+// TestCutInCompressedAnswer cuts an answer before its compression has written its head: the caller sees that much and no more.
+func TestCutInCompressedAnswer(t *testing.T) {
+	t.Parallel()
+	org := newOrg(t, sim.Options{Accounts: 1})
+	var complaints strings.Builder
+	server := httptest.NewUnstartedServer(org)
+	server.Config.ErrorLog = log.New(&complaints, "", 0)
+	server.Start()
+	c := serve(t, org)
+	org.Fail(sim.Fault{Match: "/services/data", TruncateAfter: 4})
+	r, err := http.NewRequest(http.MethodGet, server.URL+"/services/data/v66.0/limits", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Authorization": {"Bearer " + c.token}, "Accept-Encoding": {"gzip"}}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	server.Close()
+	if len(body) != 4 || err == nil || complaints.Len() > 0 {
+		t.Errorf("%d bytes, %v; the server says %q", len(body), err, complaints.String())
 	}
 }
 

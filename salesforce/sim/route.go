@@ -102,8 +102,8 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		o.versions(w, r)
 	case strings.HasPrefix(low, "/services/data/"):
 		zw := compressed(w, r)
-		defer zw.close()
 		o.serveData(zw, r, path)
+		zw.close() // not after a panic, which cuts the connection: nothing may follow the cut
 	case strings.HasPrefix(low, "/services/oauth2/"):
 		o.serveOAuth(w, r, strings.TrimPrefix(low, "/services/oauth2/"))
 	case strings.HasPrefix(low, "/services/soap/"):
