@@ -12,9 +12,10 @@ import (
 
 // kindOf returns the kind in which a value of a describe's type is kept, and whether it can be kept at all.
 func kindOf(describeType string) (k Kind, ok bool) {
-	switch describeType {
-	case "base64", "address", "location", "anyType", "encryptedstring", "complexvalue":
+	if _, refused := unsyncable[describeType]; refused {
 		return Text, false
+	}
+	switch describeType {
 	case "int", "long", "double", "currency", "percent":
 		return Number, true
 	case "boolean":

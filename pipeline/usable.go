@@ -12,22 +12,18 @@ import (
 // check of the settings says it of a field that is there all the same.
 type Fit func(soql.Field) string
 
-// Syncable accepts every field whose value can be read in a query of any size and kept as one value.
-func Syncable(f soql.Field) string {
-	switch f.Type {
-	case "address":
-		return "Compound addresses are not synced: choose their parts, such as the city"
-	case "location":
-		return "Compound geolocations are not synced: choose latitude and longitude"
-	case "base64":
-		return "Files are not synced"
-	case "complexvalue", "json":
-		return "Values with an inner structure are not synced"
-	case "anyType":
-		return "Has no type of its own, so its values cannot be kept"
-	}
-	return ""
+// unsyncable are the describe types of which no value is kept, with the reason.
+var unsyncable = map[string]string{
+	"address":         "Compound addresses are not synced: choose their parts, such as the city",
+	"location":        "Compound geolocations are not synced: choose latitude and longitude",
+	"base64":          "Files are not synced",
+	"complexvalue":    "Values with an inner structure are not synced",
+	"anyType":         "Has no type of its own, so its values cannot be kept",
+	"encryptedstring": "Encrypted: Salesforce hides its values",
 }
+
+// Syncable accepts every field whose value can be read in a query of any size and kept as one value.
+func Syncable(f soql.Field) string { return unsyncable[f.Type] }
 
 // UserReference accepts fields that point to a user.
 func UserReference(f soql.Field) string {
@@ -147,4 +143,27 @@ func list(names []string) string {
 		return "other objects"
 	}
 	return strings.Join(names, ", ")
+}
+
+// typeLabels are the field types as Salesforce's Object Manager names them.
+var typeLabels = map[string]string{
+	"string": "Text", "textarea": "Text Area", "url": "URL", "email": "Email", "phone": "Phone", "combobox": "Combobox", "encryptedstring": "Text (Encrypted)",
+	"int": "Number", "long": "Number", "double": "Number", "percent": "Percent", "currency": "Currency", "date": "Date", "datetime": "Date/Time", "time": "Time",
+	"picklist": "Picklist", "multipicklist": "Picklist (Multi-Select)", "boolean": "Checkbox", "id": "Record Id", "reference": "Lookup", "address": "Address",
+	"location": "Geolocation", "base64": "File", "anyType": "Any", "complexvalue": "Compound",
+}
+
+// TypeLabel names the type of a field for people; a formula is named as such.
+func TypeLabel(f soql.Field) string {
+	label := typeLabels[f.Type]
+	switch {
+	case label == "":
+		label = f.Type
+	case f.Type == "reference" && len(f.ReferenceTo) > 0:
+		label = "Lookup(" + strings.Join(f.ReferenceTo, ", ") + ")"
+	}
+	if f.Calculated {
+		label = "Formula (" + label + ")"
+	}
+	return label
 }

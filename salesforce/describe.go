@@ -16,36 +16,46 @@ import (
 // schemaTTL is how long a describe is trusted before the org is asked whether it changed.
 const schemaTTL = 5 * time.Minute
 
-// describeCache holds the describes of one connection by lower-case object name.
+// describeCache holds what one connection's describes said: of each object, by lower-case name, and of all.
 type describeCache struct {
 	mu      sync.Mutex
-	entries map[string]*describeEntry
+	objects map[string]*kept[Describe]
+	all     *kept[[]ObjectSummary]
 }
 
-// describeEntry is one object's describe. Whoever holds the turn may read and write it, so that calls at the same time fetch it once.
-type describeEntry struct {
+// kept is one answer. Whoever holds the turn may fetch it, so that calls at the same time fetch it once; anybody may look at it.
+type kept[T any] struct {
 	turn     chan struct{}
-	describe atomic.Pointer[Describe] // written by whoever holds the turn, read by anybody
-	modified string                   // for If-Modified-Since
+	answer   atomic.Pointer[T]
+	gone     atomic.Bool // the org said that there is no such thing
+	modified string      // for If-Modified-Since
 	checked  time.Time
 }
 
-func (d *describeCache) entry(object string) *describeEntry {
+func newKept[T any]() *kept[T] { return &kept[T]{turn: make(chan struct{}, 1)} }
+
+func (d *describeCache) object(name string) *kept[Describe] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := strings.ToLower(object)
-	e := d.entries[key]
+	key := strings.ToLower(name)
+	e := d.objects[key]
 	if e == nil {
-		e = &describeEntry{turn: make(chan struct{}, 1)}
-		d.entries[key] = e
+		e = newKept[Describe]()
+		d.objects[key] = e
 	}
 	return e
+}
+
+func (d *describeCache) global() *kept[[]ObjectSummary] {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.all
 }
 
 func (d *describeCache) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.entries = map[string]*describeEntry{}
+	d.objects, d.all = map[string]*kept[Describe]{}, newKept[[]ObjectSummary]()
 }
 
 // objectName is what an API name of an object may look like; nothing else is put into a path.
@@ -57,71 +67,86 @@ func (c *Client) Describe(ctx context.Context, object string) (*Describe, error)
 	if !objectName.MatchString(object) {
 		return nil, &APIError{Status: http.StatusNotFound, Code: "NOT_FOUND", Message: fmt.Sprintf("%q is not the API name of an object.", object)}
 	}
-	e := c.schema.entry(object)
+	e := c.schema.object(object)
+	d, err := fresh(ctx, c, e, "/sobjects/"+object+"/describe", func(w describeWire) *Describe { return w.describe() })
+	if isNotFound(err) {
+		e.gone.Store(true)
+	}
+	return d, err
+}
+
+// DescribeGlobal lists the objects that the connected user can see, cached and revalidated like Describe. The list is shared: do not change it.
+func (c *Client) DescribeGlobal(ctx context.Context) ([]ObjectSummary, error) {
+	type answer struct {
+		SObjects []ObjectSummary `json:"sobjects"`
+	}
+	list, err := fresh(ctx, c, c.schema.global(), "/sobjects", func(a answer) *[]ObjectSummary { return &a.SObjects })
+	if err != nil {
+		return nil, err
+	}
+	return *list, nil
+}
+
+// Known returns the last describe of the object that this client has seen, however old, without asking the org; nil where the org said that there is no
+// such object. It is not known when the org was never asked since the client was made or RefreshSchema was called.
+func (c *Client) Known(object string) (d *Describe, known bool) {
+	c.schema.mu.Lock()
+	e := c.schema.objects[strings.ToLower(object)]
+	c.schema.mu.Unlock()
+	switch {
+	case e == nil:
+		return nil, false
+	case e.gone.Load():
+		return nil, true
+	}
+	d = e.answer.Load()
+	return d, d != nil
+}
+
+// RefreshSchema forgets all cached describes.
+func (c *Client) RefreshSchema() { c.schema.forget() }
+
+// fresh returns the answer of a resource: the kept one if the org was asked lately, else the org's. An error leaves what is kept as it was.
+func fresh[W, T any](ctx context.Context, c *Client, e *kept[T], resource string, read func(W) *T) (*T, error) {
 	select {
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("salesforce: waiting for the describe of %s: %w", object, ctx.Err())
+		return nil, fmt.Errorf("salesforce: waiting for %s: %w", resource, ctx.Err())
 	}
-	if d := e.describe.Load(); d != nil && c.now().Sub(e.checked) < schemaTTL {
-		return d, nil
+	held := e.answer.Load()
+	if held != nil && c.now().Sub(e.checked) < schemaTTL {
+		return held, nil
 	}
-	if err := c.fetchDescribe(ctx, object, e); err != nil {
-		return nil, err
-	}
-	return e.describe.Load(), nil
-}
-
-// Known returns the last describe of the object that this client has seen, however old, without asking the org; nil when it has seen none.
-func (c *Client) Known(object string) *Describe {
-	c.schema.mu.Lock()
-	e := c.schema.entries[strings.ToLower(object)]
-	c.schema.mu.Unlock()
-	if e == nil {
-		return nil
-	}
-	return e.describe.Load()
-}
-
-// fetchDescribe brings e up to date. On an error it leaves e as it was.
-func (c *Client) fetchDescribe(ctx context.Context, object string, e *describeEntry) error {
-	q := request{method: http.MethodGet, path: c.data("/sobjects/" + object + "/describe")}
-	if e.describe.Load() != nil && e.modified != "" {
+	q := request{method: http.MethodGet, path: c.data(resource)}
+	if held != nil && e.modified != "" {
 		q.header = http.Header{"If-Modified-Since": {e.modified}}
 	}
-	return c.retry(ctx, true, func() error {
+	err := c.retry(ctx, true, func() error {
 		resp, err := c.once(ctx, q)
 		if err != nil {
 			return err
 		}
 		defer resp.Body.Close()
 		if resp.StatusCode != http.StatusNotModified {
-			var w describeWire
+			var w W
 			if err := decodeJSON(q, resp, &w); err != nil {
 				return err
 			}
-			e.describe.Store(w.describe())
+			e.answer.Store(read(w))
 			e.modified = resp.Header.Get("Last-Modified")
 			if e.modified == "" {
 				e.modified = resp.Header.Get("Date")
 			}
 		}
 		e.checked = c.now()
+		e.gone.Store(false)
 		return nil
 	})
-}
-
-// RefreshSchema forgets all cached describes.
-func (c *Client) RefreshSchema() { c.schema.forget() }
-
-// DescribeGlobal lists the objects that the connected user can see.
-func (c *Client) DescribeGlobal(ctx context.Context) ([]ObjectSummary, error) {
-	var answer struct {
-		SObjects []ObjectSummary `json:"sobjects"`
+	if err != nil {
+		return nil, err
 	}
-	err := c.json(ctx, request{method: http.MethodGet, path: c.data("/sobjects")}, &answer)
-	return answer.SObjects, err
+	return e.answer.Load(), nil
 }
 
 // Object is the soql view of the describe. It is shared: do not change it.
@@ -162,7 +187,7 @@ type fieldWire struct {
 	PicklistValues                                                              []soql.PicklistValue
 }
 
-func (w *describeWire) describe() *Describe {
+func (w describeWire) describe() *Describe {
 	d := &Describe{Name: w.Name, Label: w.Label, LabelPlural: w.LabelPlural, KeyPrefix: w.KeyPrefix, Custom: w.Custom, Queryable: w.Queryable,
 		Fields: make([]DescribeField, len(w.Fields))}
 	for i, f := range w.Fields {

@@ -87,6 +87,62 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+func TestDescribeGlobalIsKept(t *testing.T) {
+	t.Parallel()
+	var full, unchanged atomic.Int64
+	var clock atomic.Int64
+	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("If-Modified-Since") == "Tue, 10 Nov 2026 10:00:00 GMT" {
+			unchanged.Add(1)
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		full.Add(1)
+		w.Header().Set("Last-Modified", "Tue, 10 Nov 2026 10:00:00 GMT")
+		writeJSON(w, 200, `{"sobjects":[{"name":"Account","label":"Account","queryable":true}]}`)
+	}, func(c *Config) { c.Now = func() time.Time { return time.Unix(clock.Load(), 0) } })
+	list := func(wantFull, wantUnchanged int64) {
+		t.Helper()
+		all, err := s.DescribeGlobal(t.Context())
+		if err != nil || len(all) != 1 || !all[0].Queryable {
+			t.Errorf("%v %v", all, err)
+		}
+		if full.Load() != wantFull || unchanged.Load() != wantUnchanged {
+			t.Errorf("%d full and %d unchanged answers, want %d and %d", full.Load(), unchanged.Load(), wantFull, wantUnchanged)
+		}
+	}
+	list(1, 0)
+	list(1, 0)
+	clock.Add(int64(schemaTTL / time.Second))
+	list(1, 1)
+	list(1, 1)
+	s.RefreshSchema()
+	list(2, 1)
+}
+
+func TestKnownNeverAsks(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newDescribing(t)
+	if d, known := s.Known("Account"); d != nil || known {
+		t.Errorf("before any describe: %v %v", d, known)
+	}
+	for _, name := range []string{"account", "Nope__c"} {
+		if _, err := s.Describe(t.Context(), name); err != nil && !isNotFound(err) {
+			t.Fatal(err)
+		}
+	}
+	before := s.Calls()
+	if d, known := s.Known("ACCOUNT"); d == nil || !known {
+		t.Errorf("a described object: %v %v", d, known)
+	}
+	if d, known := s.Known("nope__C"); d != nil || !known {
+		t.Errorf("an object that the org does not have: %v %v", d, known)
+	}
+	if s.Calls() != before {
+		t.Error("the org was asked")
+	}
+}
+
 func TestDescribeCache(t *testing.T) {
 	t.Parallel()
 	s, d, clock := newDescribing(t)

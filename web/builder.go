@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/salesforce/soql"
 	"millrace/settings"
 	"millrace/views"
@@ -280,7 +281,7 @@ func (p *filteringPage) builderView(path string) *views.Builder {
 	for i, t := range b.rows {
 		row := views.BuilderRow{Field: t.field, Value: t.value}
 		if path, f, problem := soql.FieldAt(t.field, "Account", p.schema); t.field != "" && problem == "" {
-			row.Field, row.Note = path, f.Label+" · "+typeLabel(f)
+			row.Field, row.Note = path, f.Label+" · "+pipeline.TypeLabel(f)
 			fillRow(&row, t, f)
 		}
 		for _, problem := range b.problems {

@@ -63,7 +63,7 @@ func fieldChoices(object *salesforce.Describe, fit pipeline.Fit) []ui.ChoiceGrou
 	var sorted grouped
 	for i := range object.Fields {
 		f := object.Fields[i].Field
-		sorted.add(f.Custom, ui.Item{Name: f.Name, Label: f.Label, Type: typeLabel(f), Why: fit(f)})
+		sorted.add(f.Custom, ui.Item{Name: f.Name, Label: f.Label, Type: pipeline.TypeLabel(f), Why: fit(f)})
 	}
 	return sorted.groups("fields")
 }
@@ -182,7 +182,7 @@ func (k *catalog) object(name string) (d *salesforce.Describe, unanswered string
 	defer cancel()
 	client, err := k.s.Client(ctx, k.c.ID)
 	if err == nil {
-		if d = client.Known(name); k.unanswered == "" {
+		if d, _ = client.Known(name); k.unanswered == "" {
 			var now *salesforce.Describe
 			if now, err = client.Describe(ctx, name); err == nil || isNotFound(err) {
 				d, err = now, nil
@@ -270,8 +270,17 @@ func readMany(form url.Values, path string) (chosen []string) {
 	return chosen
 }
 
-// picks reports whether a button belongs to a PickMany: what it does is done by readMany, and the page is shown again.
-func picks(do string) bool {
+// picks reports whether a form was sent by a button of a PickMany, or by Enter in its search: what it asks for is done by readMany, and the page is shown
+// again.
+func picks(form url.Values) bool {
+	do := form.Get("do")
+	if do == "" {
+		for name, values := range form {
+			if strings.HasSuffix(name, ".search") && strings.TrimSpace(strings.Join(values, "")) != "" {
+				return true
+			}
+		}
+	}
 	verb, _, _ := strings.Cut(do, ":")
 	return verb == "add" || verb == "remove" || verb == "search"
 }

@@ -79,7 +79,7 @@ func fillFields(view *views.Fields, object *soql.Object) {
 		return strings.Compare(strings.ToLower(a.Label), strings.ToLower(b.Label))
 	})
 	for _, f := range fields {
-		row := views.FieldRow{Name: prefix + f.Name, Label: f.Label, Type: typeLabel(f), Why: pipeline.Filterable(f), Find: strings.ToLower(f.Label + " " + prefix + f.Name)}
+		row := views.FieldRow{Name: prefix + f.Name, Label: f.Label, Type: pipeline.TypeLabel(f), Why: pipeline.Filterable(f), Find: strings.ToLower(f.Label + " " + prefix + f.Name)}
 		if slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(row.Find, w) }) {
 			continue
 		}

@@ -57,7 +57,6 @@ func drawFields(s *Server, r *http.Request, p *settingsPage, frame views.Setting
 	if err != nil {
 		return nil, err
 	}
-	frame.Searches = true
 	set := p.shown.Sync
 	view := views.FieldsAndFrequency{
 		Frame: frame, Fields: s.catalog(r.Context(), p.connection).many(settings.PathAccountFields, "Account", forAdditional, p.shown.AccountFields, r.PostForm),

@@ -72,6 +72,8 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/suggest", s.suggest},
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/fields", s.fields},
 		{adminOnly, "GET /connections/{id}/settings/pick", s.pick},
+		{adminOnly, "POST /connections/{id}/settings/refresh-schema", s.refreshSchema},
+		{adminOnly, "POST /connections/{id}/settings/accept-schema", s.acceptSchema},
 		{adminOnly, "GET /connections/{id}/settings/merge", s.mergeForm},
 		{adminOnly, "POST /connections/{id}/settings/merge", s.merge},
 		{adminOnly, "GET /connections/{id}/settings/{section}", s.sectionForm},

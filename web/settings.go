@@ -216,6 +216,11 @@ func (s *Server) postSection(w http.ResponseWriter, r *http.Request) error {
 	}
 	draw := func(status int) error { return s.drawSection(w, r, status, x, p) }
 	switch do := r.PostForm.Get("do"); {
+	case picks(r.PostForm):
+		if err := s.keep(r, p); err != nil {
+			return err
+		}
+		return draw(http.StatusOK)
 	case do == "" || do == "save":
 		return s.saveAll(w, r, p, nil, draw)
 	case do == "keep":
@@ -223,11 +228,6 @@ func (s *Server) postSection(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		return s.see(w, r, p.path(x.key), "draft-kept", "")
-	case picks(do):
-		if err := s.keep(r, p); err != nil {
-			return err
-		}
-		return draw(http.StatusOK)
 	case x.act == nil:
 		return badForm(errors.New("no such button: " + strconv.Quote(do)))
 	default:
@@ -341,6 +341,9 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) 
 		return err
 	case !changed:
 		return s.see(w, r, p.path(p.section), "nothing-changed", "")
+	}
+	s.noteSchema(r.Context(), p.connection, saved.Settings)
+	switch {
 	case saved.Version == 1:
 		return s.see(w, r, p.path(p.section), "saved-first", "")
 	}
@@ -520,7 +523,8 @@ func (s *Server) settingsFrame(w http.ResponseWriter, r *http.Request, p *settin
 		frame.Version = &label
 		frame.Outdated = p.base < p.current.Version
 	}
-	return frame, nil
+	frame.Drift, err = s.drift(r.Context(), p.connection, p.current)
+	return frame, err
 }
 
 // sectionItems says of each section how far it is.

@@ -125,7 +125,7 @@ func (s *Server) fieldOptions(r *http.Request, local *localSchema, partial strin
 	for _, f := range object.Fields {
 		rank := max(fit(f.Name, name), fit(f.Label, name))
 		if rank > 0 {
-			found = append(found, ranked{views.Option{Text: via + f.Name, Insert: via + f.Name + " ", Label: f.Label, Kind: typeLabel(f), Why: pipeline.Filterable(f), More: true}, rank})
+			found = append(found, ranked{views.Option{Text: via + f.Name, Insert: via + f.Name + " ", Label: f.Label, Kind: pipeline.TypeLabel(f), Why: pipeline.Filterable(f), More: true}, rank})
 		}
 		if f.RelationshipName != "" && len(f.ReferenceTo) == 1 && strings.Count(via, ".") < 5 {
 			if rank := max(fit(f.RelationshipName, name), fit(f.Label, name)); rank > 0 {

@@ -7,29 +7,6 @@ import (
 	"millrace/views"
 )
 
-// typeLabels are the field types as Salesforce's Object Manager names them.
-var typeLabels = map[string]string{
-	"string": "Text", "textarea": "Text Area", "url": "URL", "email": "Email", "phone": "Phone", "combobox": "Combobox", "encryptedstring": "Text (Encrypted)",
-	"int": "Number", "long": "Number", "double": "Number", "percent": "Percent", "currency": "Currency", "date": "Date", "datetime": "Date/Time", "time": "Time",
-	"picklist": "Picklist", "multipicklist": "Picklist (Multi-Select)", "boolean": "Checkbox", "id": "Record Id", "reference": "Lookup", "address": "Address",
-	"location": "Geolocation", "base64": "File", "anyType": "Any", "complexvalue": "Compound",
-}
-
-// typeLabel names the type of a field; a formula is named as such.
-func typeLabel(f soql.Field) string {
-	label := typeLabels[f.Type]
-	switch {
-	case label == "":
-		label = f.Type
-	case f.Type == "reference" && len(f.ReferenceTo) > 0:
-		label = "Lookup(" + strings.Join(f.ReferenceTo, ", ") + ")"
-	}
-	if f.Calculated {
-		label = "Formula (" + label + ")"
-	}
-	return label
-}
-
 // operatorWords are SOQL's operators with what they mean.
 var operatorWords = []views.Option{
 	{Text: "=", Label: "equals"}, {Text: "!=", Label: "is not"}, {Text: "<", Label: "below"}, {Text: "<=", Label: "at most"}, {Text: ">", Label: "above"},

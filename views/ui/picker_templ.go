@@ -349,7 +349,7 @@ func (r PickResults) chosen(name string) bool {
 
 // PickMany is a list of chosen fields and a search that adds to it. The chosen names travel as inputs of the name Path, the text of the search as
 // Path.search. Without scripts each button sends the surrounding form with do=add:Path:Name, do=remove:Path:Name or do=search:Path, which asks for the
-// same page again, so the form begins with an AgainButton. With scripts results come as somebody types, and adding and removing asks nobody. In package
+// same page again. With scripts results come as somebody types, and adding and removing asks nobody. In package
 // web, readMany reads it, a catalog's many fills it, and postSection shows the page again for its buttons:
 //
 //	p.shown.AccountFields = readMany(form, settings.PathAccountFields)
@@ -1194,37 +1194,6 @@ func doctorLink(address string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		}
-		return nil
-	})
-}
-
-// AgainButton begins a form with a PickMany: Enter in any of its inputs then asks for the page again, with what was searched, instead of pressing the
-// first Remove button. It cannot be seen or reached. Scripts keep Enter in the search from sending anything.
-func AgainButton() templ.Component {
-	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
-		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
-		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
-			return templ_7745c5c3_CtxErr
-		}
-		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
-		if !templ_7745c5c3_IsBuffer {
-			defer func() {
-				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err == nil {
-					templ_7745c5c3_Err = templ_7745c5c3_BufErr
-				}
-			}()
-		}
-		ctx = templ.InitializeContext(ctx)
-		templ_7745c5c3_Var52 := templ.GetChildren(ctx)
-		if templ_7745c5c3_Var52 == nil {
-			templ_7745c5c3_Var52 = templ.NopComponent
-		}
-		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 95, "<button class=\"sr-only no-script\" type=\"submit\" name=\"do\" value=\"search\" tabindex=\"-1\" aria-hidden=\"true\">Search</button>")
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
 		}
 		return nil
 	})
