@@ -62,7 +62,12 @@ func (p *parser) foreignComparison(where place, start Pos, left Operand) (Expr, 
 		return p.compare(where, start, left, Like, opSpan), true
 	case "BETWEEN":
 		return p.between(where, start, left, opSpan)
-	case "CONTAINS", "STARTSWITH", "ENDSWITH", "STARTS", "ENDS", "MATCHES", "REGEXP", "RLIKE":
+	case "CONTAINS", "STARTSWITH", "ENDSWITH", "STARTS", "ENDS":
+		if e := p.partOfText(start, left); e != nil {
+			return e, true
+		}
+		fallthrough
+	case "MATCHES", "REGEXP", "RLIKE":
 		p.note(Finding{Pos: tok.start, End: tok.end(), Message: "SOQL has no " + tok.word + ". Use LIKE with % for any text: LIKE 'Acme%' starts with, LIKE '%Acme' ends with, LIKE '%Acme%' contains."})
 		return nil, true
 	case "EQUALS", "EQ":
@@ -89,6 +94,10 @@ func (p *parser) isNull(start Pos, left Operand) (Expr, bool) {
 		op, word = NotEqual, "!="
 	}
 	value := p.peek()
+	if word := p.bareText(first); word != nil {
+		word.text(p, Span{Start: first.start, End: word.span.End}, string(op)+" ", "SOQL has no IS. Write "+string(op)+" and the text in single quotes: "+string(op)+" "+Quote(word.value)+".")
+		return &Comparison{Span: p.span(start), Left: left, Op: op, OpSpan: Span{Start: first.start, End: first.end()}, Right: word.literal()}, true
+	}
 	if !keyword(value, "NULL") && !keyword(value, "TRUE") && !keyword(value, "FALSE") && !keyword(value, "EMPTY") && !keyword(value, "BLANK") {
 		p.note(Finding{Pos: first.start, End: first.end(), Message: "SOQL has no IS. Write = NULL for empty and != NULL for not empty."})
 		return nil, true
@@ -174,6 +183,10 @@ func (p *parser) foreignValue(tok *token) (lit *Literal, done bool) {
 		p.note(Finding{Pos: span.Start, End: span.End, Message: "SOQL does not know " + tok.text + ". Write " + replaced + ", or '" + tok.text + "' if it is text."})
 		return nil, true
 	case startsName(tok) && !p.ahead(1).is("("):
+		if word := p.bareText(nil); word != nil {
+			word.text(p, word.span, "", "Text stands in single quotes: "+Quote(word.value)+". One field cannot be compared with another, only with a value.")
+			return word.literal(), true
+		}
 		p.note(Finding{Pos: span.Start, End: span.End, Message: "Text stands in single quotes: '" + tok.text + "'. One field cannot be compared with another, only with a value."})
 		return nil, true
 	}
