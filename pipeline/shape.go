@@ -35,6 +35,9 @@ var ownerColumns = map[settings.OwnerType]string{
 	settings.TAM: "tam_id", settings.SuccessManager: "success_manager_id",
 }
 
+// OwnerColumn returns the column of accounts with the id of an owner.
+func OwnerColumn(t settings.OwnerType) string { return ownerColumns[t] }
+
 // accountTable returns the accounts as the settings want them.
 func accountTable(s settings.Settings) Table {
 	t := accounts.without(func(c Column) bool { return c.Name == "owner_id" })

@@ -1,5 +1,7 @@
 package settings
 
+import "strings"
+
 // ValueMode says where a value of an account comes from.
 type ValueMode string
 
@@ -63,6 +65,27 @@ const (
 	PartLatestBy = ".latest_by"
 	PartFilter   = ".filter"
 )
+
+// Origin says where the value comes from, for the middle of a line; it is empty when it is not synced.
+func (v ValueRule) Origin() string {
+	text := ""
+	switch {
+	case v.Mode == DirectValue:
+		return "from " + v.Field
+	case v.Mode != CalculatedValue:
+		return ""
+	case v.Combine == Latest:
+		text = "latest " + v.Value + " of " + v.Object + " by " + v.LatestBy
+	case v.Combine == Max:
+		text = "largest " + v.Value + " of " + v.Object
+	default:
+		text = "sum of " + v.Value + " over " + v.Object
+	}
+	if v.Filter != "" {
+		text += " where " + strings.Join(strings.Fields(v.Filter), " ")
+	}
+	return text
+}
 
 func (v ValueRule) validate(errs FieldErrors, path string) {
 	switch v.Mode {

@@ -194,11 +194,14 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 	}
 	view := views.Account{
 		Shell: shell, Name: a.Name, ID: a.SFID, OrgHref: recordURL(c, a.SFID), ListHref: orgPath(c.ID, "/accounts"), Type: settings.AccountType(a.Type).Label(),
-		SFType: a.SFType, Industry: a.Industry, Website: a.Website, Domain: a.Domain, Owner: a.OwnerName, Description: a.Description,
+		SFType: a.SFType, Industry: a.Industry, Website: a.Website, Domain: a.Domain, Description: a.Description,
 		Synced: a.LastSynced, LeftAt: a.LeftFilterAt, DeletedAt: a.DeletedAt,
 	}
 	if view.Shell.Title == "" {
 		view.Shell.Title = "Account"
+	}
+	if err := s.addDetail(r, c, &view); err != nil {
+		return err
 	}
 	offsets := map[string]int{"contacts": readOffset(r, "contacts"), "opportunities": readOffset(r, "opportunities")}
 	people, n, err := s.DB.AccountContacts(r.Context(), c.ID, a.SFID, relatedRows, offsets["contacts"])

@@ -1,0 +1,89 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/lib/pq"
+
+	"millrace/pipeline"
+	"millrace/settings"
+)
+
+// AccountDetail is what an account's own page shows beyond Account.
+type AccountDetail struct {
+	People  map[settings.OwnerType]Person // without the types that nobody is of
+	ARR     *string                       // exact decimal
+	ARRIn   string                        // its currency; empty for the org's own
+	Renewal string                        // as 2006-01-02; empty for none
+	Fields  []byte                        // the further fields, a JSON object
+}
+
+// Person is somebody who looks after an account.
+type Person struct {
+	ID     string `db:"sf_id"`
+	Name   string `db:"name"` // empty for an Id of no user here, such as that of a queue
+	Active bool   `db:"active"`
+}
+
+// AccountDetail returns more about an account by its 18-character Id. It returns ErrNotFound when the account is not here.
+func (d *DB) AccountDetail(ctx context.Context, connectionID int64, sfID string) (AccountDetail, error) {
+	out := AccountDetail{People: map[settings.OwnerType]Person{}}
+	ids := make([]sql.NullString, len(settings.OwnerTypes))
+	var renewal sql.NullString
+	into := []any{&out.ARR, &out.ARRIn, &renewal, &out.Fields}
+	columns := `arr::text, coalesce(arr_currency, ''), renewal_date::text, fields`
+	for i, t := range settings.OwnerTypes {
+		columns += ", " + pipeline.OwnerColumn(t)
+		into = append(into, &ids[i])
+	}
+	err := d.pool.QueryRowContext(ctx, `SELECT `+columns+` FROM millrace.accounts WHERE connection_id = $1 AND sf_id = $2`, connectionID, sfID).Scan(into...)
+	if err != nil {
+		return out, fmt.Errorf("db.AccountDetail(%d, %q): %w", connectionID, sfID, asCancelled(ctx, notFound(err)))
+	}
+	out.Renewal = renewal.String
+	var known []Person
+	if err := d.pool.SelectContext(ctx, &known, `
+		SELECT sf_id, coalesce(name, '') AS name, coalesce(is_active, true) AS active FROM millrace.sf_users WHERE connection_id = $1 AND sf_id = ANY ($2)`,
+		connectionID, pq.Array(ids)); err != nil {
+		return out, fmt.Errorf("db.AccountDetail(%d, %q): %w", connectionID, sfID, asCancelled(ctx, err))
+	}
+	for i, t := range settings.OwnerTypes {
+		if !ids[i].Valid {
+			continue
+		}
+		p := Person{ID: ids[i].String, Active: true}
+		for _, k := range known {
+			if k.ID == p.ID {
+				p = k
+			}
+		}
+		out.People[t] = p
+	}
+	return out, nil
+}
+
+// AppliedSettings returns the settings by which the accounts of a connection were last brought over, and the names of that run's steps that are done.
+// It returns nil when that has not happened yet.
+func (d *DB) AppliedSettings(ctx context.Context, connectionID int64) (*settings.Settings, []string, error) {
+	var row struct {
+		Version int            `db:"settings_version"`
+		Steps   pq.StringArray `db:"steps"`
+	}
+	err := d.pool.GetContext(ctx, &row, `
+		SELECT r.settings_version, (SELECT array_agg(s.name) FROM millrace.run_steps s WHERE s.run_id = r.id AND s.state = 'done') AS steps
+		  FROM millrace.runs r
+		 WHERE r.connection_id = $1
+		   AND EXISTS (SELECT FROM millrace.run_steps s WHERE s.run_id = r.id AND s.state = 'done' AND s.records = 'Account')
+		 ORDER BY r.id DESC LIMIT 1`, connectionID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, wrapIf(asCancelled(ctx, err), "db.AppliedSettings(%d)", connectionID)
+	}
+	v, err := d.SettingsVersionAt(ctx, connectionID, row.Version)
+	return &v.Settings, row.Steps, err
+}
