@@ -77,10 +77,10 @@ func (r scheduleRow) spec() schedule.Spec {
 	return schedule.Spec{Hours: r.Hours, Start: r.Start, Weekday: r.Weekday, TimeZone: r.TimeZone}
 }
 
-// Schedules lists a connection's schedules, those that are off included. Chatter has one only once somebody has saved it.
+// Schedules lists a connection's schedules in the order in which people think of them, those that are off included. Chatter has one only once somebody has saved it.
 func (d *DB) Schedules(ctx context.Context, connectionID int64) ([]Schedule, error) {
 	var rows []scheduleRow
-	if err := d.pool.SelectContext(ctx, &rows, scheduleSelect+` ORDER BY s.entity`, connectionID); err != nil {
+	if err := d.pool.SelectContext(ctx, &rows, scheduleSelect+` ORDER BY array_position(ARRAY['accounts', 'contacts', 'cases', 'chatter'], s.entity)`, connectionID); err != nil {
 		return nil, fmt.Errorf("db.Schedules(%d): %w", connectionID, asCancelled(ctx, err))
 	}
 	out := make([]Schedule, len(rows))

@@ -216,6 +216,22 @@ func TestTick(t *testing.T) {
 	}
 }
 
+func TestAccountsComeFirst(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	save(t, d, c, u, scheduled())
+	exec(t, d, `UPDATE millrace.schedules SET next_run_at = now() - interval '1 second'`)
+	for _, want := range []pipeline.Entity{pipeline.EntityAccounts, pipeline.EntityCases, pipeline.EntityContacts} {
+		if k := tick(t, d); k == nil || k.Entity != want {
+			t.Errorf("got %+v, want %s", k, want)
+		}
+	}
+	all, err := d.Schedules(t.Context(), c.ID)
+	if err != nil || len(all) != 3 || all[0].Entity != pipeline.EntityAccounts || all[1].Entity != pipeline.EntityContacts {
+		t.Errorf("got %+v, %v", all, err)
+	}
+}
+
 // TestMissedSlotsMakeOneRun has nobody look for five slots.
 func TestMissedSlotsMakeOneRun(t *testing.T) {
 	t.Parallel()

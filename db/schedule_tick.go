@@ -38,7 +38,7 @@ type dueRow struct {
 
 // Tick takes one schedule that is due, queues its run and moves it on to its next slot, all in one transaction: of any number of callers one gets
 // it, and a caller that dies leaves it for the others. It returns nil when none is due. All slots that have come since the last look make one run. Where
-// no run can start, the slots are skipped and the schedule says why. Only Postgres' clock counts.
+// no run can start, the slots are skipped and the schedule says why. Of slots at the same time that of the accounts comes first: the rest hangs on them. Only Postgres' clock counts.
 func (d *DB) Tick(ctx context.Context) (*Tick, error) {
 	var t *Tick
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
@@ -47,7 +47,7 @@ func (d *DB) Tick(ctx context.Context) (*Tick, error) {
 		err := tx.GetContext(ctx, &due, `
 			SELECT s.connection_id, s.entity, s.hours, s.start_time, s.weekday, s.time_zone, s.enabled, s.next_run_at, now() AS now, c.status
 			  FROM millrace.schedules s JOIN millrace.connections c ON c.id = s.connection_id
-			 WHERE s.enabled AND s.next_run_at <= now() ORDER BY s.next_run_at
+			 WHERE s.enabled AND s.next_run_at <= now() ORDER BY s.next_run_at, s.entity
 			   FOR UPDATE OF s SKIP LOCKED FOR SHARE OF c SKIP LOCKED LIMIT 1`)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
