@@ -290,6 +290,7 @@ func (k *catalog) one(path, object, use, value string) ui.Picker {
 	described, unanswered := k.object(object)
 	return ui.Picker{
 		Field: ui.Field{ID: ui.PathID(path), Name: path, Value: value}, Groups: fieldChoices(described, fitOf(use, object)), Unanswered: unanswered,
+		Doctor: doctorPath(k.c, object),
 	}
 }
 
@@ -314,7 +315,7 @@ func (k *catalog) many(path, object, use string, chosen []string, form url.Value
 		}
 		m.Chosen = append(m.Chosen, item)
 	}
-	m.Results.Path, m.Results.Of, m.Results.Chosen, m.Results.Unanswered = path, object, chosen, unanswered
+	m.Results.Path, m.Results.Of, m.Results.Chosen, m.Results.Unanswered, m.Results.Doctor = path, object, chosen, unanswered, doctorPath(k.c, object)
 	return m
 }
 
@@ -342,6 +343,6 @@ func (s *Server) pick(w http.ResponseWriter, r *http.Request) error {
 	}
 	text := cmp.Or(in.Get("q"), in.Get(path+".search"))
 	results := findFields(fieldChoices(described, fit), text)
-	results.Path, results.Of, results.Chosen, results.Unanswered = path, object, in[path], unanswered
+	results.Path, results.Of, results.Chosen, results.Unanswered, results.Doctor = path, object, in[path], unanswered, doctorPath(c, object)
 	return s.render(w, r, http.StatusOK, ui.Results(results))
 }
