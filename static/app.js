@@ -52,8 +52,8 @@
   // What makes the lists of fields searchable is fetched by pages that have one.
   const loadPicker = () => {
     const from = document.querySelector("[data-pick]");
-    if (!from || root.dataset.picker) return;
-    root.dataset.picker = "on";
+    if (!from || root.dataset.picks) return;
+    root.dataset.picks = "on";
     load(from.dataset.pick);
   };
   document.addEventListener("DOMContentLoaded", ready);
