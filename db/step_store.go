@@ -178,6 +178,11 @@ func (s *RunStore) RestartObject(ctx context.Context, step pipeline.Step) error 
 	})
 }
 
+// GiveUp implements pipeline.Store.
+func (s *RunStore) GiveUp(ctx context.Context, step pipeline.Step) error {
+	return s.update(ctx, "give up "+step.Name, step, `state = 'done', finished_at = now(), expected = read, note = $3`, step.Note)
+}
+
 // Pages implements pipeline.Store.
 func (s *RunStore) Pages(ctx context.Context, step pipeline.Step) (map[string]pipeline.PageMark, error) {
 	var rows []struct {

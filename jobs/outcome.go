@@ -33,7 +33,7 @@ func sum(steps []db.RunStep) tally {
 			t.accounts += s.Read
 			t.asked = true
 			t.earlier += s.Elsewhere
-		} else {
+		} else if s.Records != string(pipeline.ARR) && s.Records != string(pipeline.Renewal) { // working data
 			t.outside += s.Elsewhere
 		}
 		if s.State == "done" && !s.Complete() && s.Expected != nil {

@@ -267,23 +267,39 @@ func TestMixedCurrencies(t *testing.T) {
 	}
 }
 
-// TestValueOfWhatIsGone goes on without the related object, and leaves the values as they were.
+// TestValueOfWhatIsGone goes on without a field of the related object, whether it was gone before the run or goes in the middle of it, and leaves the values
+// as they were.
 func TestValueOfWhatIsGone(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 60})
-	all := everything()
-	all.ARR = subscriptions(settings.Sum)
-	s.saveAll(all)
-	s.completed(s.sync())
-	before := s.count(`SELECT count(*) FROM millrace.accounts WHERE arr IS NOT NULL`)
-	s.must(s.org.DropField("Subscription__c", "ARR__c"))
-	s.client = nil
-	run := s.completed(s.sync())
-	if note := s.step(run, "accounts:customer").Note; !strings.Contains(note, "ARR was not worked out") || !strings.Contains(note, "Subscription__c.ARR__c") {
-		t.Errorf("the note says %q", note)
-	}
-	if after := s.count(`SELECT count(*) FROM millrace.accounts WHERE arr IS NOT NULL`); after != before || before == 0 {
-		t.Errorf("%d accounts have an ARR, %d had one", after, before)
+	for name, field := range map[string]string{"value": "ARR__c", "filter": "Status__c"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 600})
+			all := everything()
+			all.ARR = subscriptions(settings.Sum)
+			s.saveAll(all)
+			s.completed(s.sync())
+			before := s.count(`SELECT count(*) FROM millrace.accounts WHERE arr IS NOT NULL`)
+			check := func(run db.Run, step, part string) {
+				t.Helper()
+				s.completed(run)
+				if note := s.step(run, step).Note; !strings.Contains(note, part) {
+					t.Errorf("the note says %q, not %q", note, part)
+				}
+				if after := s.count(`SELECT count(*) FROM millrace.accounts WHERE arr IS NOT NULL`); after != before || before == 0 {
+					t.Errorf("%d accounts have an ARR, %d had one", after, before)
+				}
+			}
+			s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 100_000})
+			run := s.request()
+			stop := s.start(s.quick())
+			s.until(run.ID, func(r db.Run) bool { return r.Phase == "Loading accounts" })
+			s.must(s.org.DropField("Subscription__c", field))
+			s.org.ClearFaults(0)
+			check(s.until(run.ID, ended), "arr", "Left as it was")
+			stop()
+			check(s.sync(), "accounts:customer", "Subscription__c."+field)
+		})
 	}
 }
 

@@ -141,7 +141,8 @@ func (j Work) execute(ctx context.Context, s Step) error {
 				return err
 			}
 			replanned = true
-			if s, err = j.replan(ctx, s); err != nil {
+			var there bool
+			if s, there, err = j.replan(ctx, s); err != nil || !there {
 				return err
 			}
 		case Gone:
@@ -185,24 +186,27 @@ func (j Work) mode(s Step) Mode {
 	return Bulk
 }
 
-// replan plans s again from a fresh describe and says which fields it now leaves out.
-func (j Work) replan(ctx context.Context, s Step) (Step, error) {
+// replan plans s again from a fresh describe and says which fields it now leaves out. Where the org no longer has what the step is about, the step is
+// given up, and there is false.
+func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err error) {
 	plan, err := j.describe(ctx, true)
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	for _, again := range plan.Steps {
 		if again.Name != s.Name {
 			continue
 		}
 		j.Log.Warn("salesforce refused the query; planned again", "step", s.Name, "note", again.Note)
-		s.Query, s.CountQuery, s.Note, s.Table, s.JobID = again.Query, again.CountQuery, again.Note, again.Table, ""
+		s.Query, s.CountQuery, s.Note, s.Table, s.Calculation, s.JobID = again.Query, again.CountQuery, again.Note, again.Table, again.Calculation, ""
 		if err := j.Store.SetQuery(ctx, s); err != nil {
-			return s, err
+			return s, false, err
 		}
-		return s, j.Store.RestartStep(ctx, s)
+		return s, true, j.Store.RestartStep(ctx, s)
 	}
-	return s, &Fault{Kind: Fatal, Code: "plan_changed", Message: "The settings no longer lead to this step.", Err: fmt.Errorf("no step %s in the new plan", s.Name)}
+	s.Note = "Left as it was: the connected Salesforce user cannot see the object any more, or one of the fields that this needs."
+	j.Log.Warn("salesforce has no longer what the step reads; it is given up", "step", s.Name)
+	return s, false, j.Store.GiveUp(ctx, s)
 }
 
 // commit hands a page to the store. Its records count as in flight until the store is done with them, whatever became of them.

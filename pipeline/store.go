@@ -31,6 +31,8 @@ type Store interface {
 	// CommitPage takes a page over: records, audit rows, counts and checkpoint together or not at all. It returns ErrSeenLost when the records
 	// met earlier in the run are no longer known.
 	CommitPage(ctx context.Context, s Step, p *Page) error
+	// GiveUp marks a step as done whose object is not there any more, with its note. What is here of the object stays as it is.
+	GiveUp(ctx context.Context, s Step) error
 	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step and that are not known to be deleted.
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
 	// MarkDeleted notes that records which have left are deleted in Salesforce.

@@ -173,6 +173,7 @@ func (p *planner) valueObject(k ValueKind, rule settings.ValueRule) (object *soq
 			missing = append(missing, rule.Object+"."+name)
 		}
 	}
+	missing = append(missing, unknownFields(rule.Filter, rule.Object, p.schema)...)
 	if len(missing) > 0 {
 		return object, missing
 	}
@@ -184,6 +185,19 @@ func (p *planner) valueObject(k ValueKind, rule settings.ValueRule) (object *soq
 		p.refuse(k, "%s of %s, by which the latest record is found, is neither a date nor a date and time.", f.Name, object.Label)
 	}
 	return object, nil
+}
+
+// unknownFields names the fields of a filter that the org does not have, or not for the connected user.
+func unknownFields(filter, object string, schema soql.Schema) (names []string) {
+	if filter == "" {
+		return nil
+	}
+	for _, f := range soql.CheckFilter(filter, object, schema) {
+		if f.Kind == soql.KindUnknownField {
+			names = append(names, f.Object+"."+f.Subject)
+		}
+	}
+	return names
 }
 
 // currencies plans the reading of the rates and reports whether the connected user can see them. Without them, values in several currencies are not added up.

@@ -1,0 +1,45 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"math/big"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestNumbersInJSON writes every number that is accepted as JSON of the same value, digit by digit.
+func TestNumbersInJSON(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"+1": "1", ".5": "0.5", "-.5": "-0.5", "5.": "5", "007": "7", "-0.50": "-0.50", "0": "0", "00.10": "0.10", "1.e5": "1e5", "12E+3": "12E+3"} {
+		if got := string(appendNumber(nil, []byte(in))); got != want {
+			t.Errorf("%s becomes %s, want %s", in, got, want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.StringMatching(`[+-]?[0-9]{0,20}(\.[0-9]{0,8})?([eE][+-]?[0-9]{1,2})?`).Draw(t, "number")
+		if in == "" || !isNumber([]byte(in)) {
+			t.Skip()
+		}
+		out := appendNumber(nil, []byte(in))
+		a, okA := new(big.Rat).SetString(in)
+		b, okB := new(big.Rat).SetString(string(out))
+		if !json.Valid(out) || !okA || !okB || a.Cmp(b) != 0 {
+			t.Fatalf("%s becomes %s", in, out)
+		}
+	})
+}
+
+func TestTextsInJSON(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.String().Draw(t, "text")
+		var back string
+		if err := json.Unmarshal(appendText(nil, []byte(in)), &back); err != nil || back != in {
+			t.Fatalf("%q comes back as %q: %v", in, back, err)
+		}
+	})
+	if (Text.checkExtra([]byte("a\x00b")) == "") || (Text.checkExtra([]byte("a\xff")) == "") || Number.checkExtra([]byte("x")) == "" || Text.checkExtra(nil) != "" {
+		t.Error("a text that Postgres cannot hold passes, or one that it can does not")
+	}
+}
