@@ -54,6 +54,7 @@ func TestFilterEditor(t *testing.T) {
 		b.waitText("[role=listbox] [aria-selected=true]", "AnnualRevenue")
 		b.axe()
 		b.shot("completion")
+		besideCaret(b)
 		if on := value[string](b, `document.getElementById(document.activeElement.getAttribute("aria-activedescendant")).innerText`); !strings.Contains(on, "AnnualRevenue") {
 			t.Errorf("the active option is %q", on)
 		}
@@ -214,12 +215,38 @@ func TestFilterEditor(t *testing.T) {
 		b.open(d.app + filterPage + "/fields")
 		b.look("fields")
 		b.open(d.app + filterPage)
+		b.click("#accounts-mode") // the draft of the other browser chose typed filters
+		b.do("focusing the box", chromedp.Focus(chromedp.CSS("#accounts-single"), chromedp.NodeVisible))
+		b.waitFor("the editor's script", `document.querySelector("body > [role=status].sr-only") !== null`)
+		b.press("a", chromedp.KeyModifiers(2))
+		b.press(kb.Delete)
+		b.press("Type = 'Customer' AND Industry = 'Energy' AND annual rev")
+		b.waitText("[role=listbox] [aria-selected=true]", "AnnualRevenue")
+		besideCaret(b)
+		b.look("completion")
+		b.press(kb.Escape)
+		b.press("a", chromedp.KeyModifiers(2))
+		b.press("Type = 'Customer'" + kb.Escape)
 		b.click("#builder-accounts-single")
 		b.waitFor("rows", `document.querySelector(".builder-row") !== null`)
 		b.look("builder")
 		b.click("#accounts-mode-typed")
 		b.click("#compare")
-		b.waitText("#overlap", "All three filters are empty")
+		b.waitText("#overlap", "Customer and Prospect → Customer")
 		b.noComplaints()
 	})
+}
+
+// besideCaret waits until the list of suggestions touches the line of the caret, within the text area's width and the window.
+func besideCaret(b *browser) {
+	b.t.Helper()
+	b.waitFor("the list at the caret", `(() => {
+		const list = document.querySelector("[role=listbox]").getBoundingClientRect();
+		const area = document.activeElement.getBoundingClientRect();
+		if (list.left < area.left - 1 || list.right > area.right + 1) return "the list is wider than the box";
+		if (list.left < 0 || list.right > innerWidth) return "the list leaves the window sideways";
+		if (list.top > area.bottom + 8 || list.bottom < area.top - 8) return "the list is away from the box";
+		if (area.height > 60 && document.activeElement.value.length < 20 && list.top > area.top + 45) return "the list is not at the first line";
+		return "";
+	})() === ""`)
 }

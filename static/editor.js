@@ -32,7 +32,7 @@
     true,
   );
 
-  // Completion: a list box under the field in use; the field keeps the focus.
+  // Completion: a list box at the caret, or under a single line; the field keeps the focus.
   let box = null; // { field, list, at, options }
   let asked = null; // the request on its way
   let timer = 0;
@@ -65,11 +65,52 @@
       options[at].scrollIntoView({ block: "nearest" });
     }
   };
+  // caretPlace is where the line of a text area's character ends below and where the character begins, in pixels from the area's corner. A hidden copy of
+  // the area is measured, since the area itself tells nobody.
+  const caretPlace = (field, at) => {
+    const copy = document.createElement("div");
+    const look = getComputedStyle(field);
+    for (const name of ["fontFamily", "fontSize", "fontWeight", "fontStyle", "letterSpacing", "lineHeight", "tabSize", "textIndent", "wordSpacing", "padding", "borderWidth"])
+      copy.style[name] = look[name];
+    Object.assign(copy.style, {
+      position: "absolute", visibility: "hidden", top: "0", left: "0", boxSizing: "border-box", width: `${field.offsetWidth}px`,
+      borderStyle: "solid", whiteSpace: "pre-wrap", overflowWrap: "break-word",
+    });
+    const mark = document.createElement("span");
+    mark.textContent = "\u200b";
+    copy.setAttribute("aria-hidden", "true");
+    copy.append(field.value.slice(0, at), mark, field.value.slice(at));
+    field.parentElement.append(copy);
+    const place = { left: mark.offsetLeft, top: mark.offsetTop - field.scrollTop, height: mark.offsetHeight };
+    copy.remove();
+    return place;
+  };
+  // place puts the list beside the word that is typed: below its line, or above it where the window ends too soon. It stays within the area's width.
+  const place = (field, list) => {
+    if (combo(field)) return;
+    const width = Math.min(field.offsetWidth, 448);
+    const length = +(list.querySelector("[data-replace]")?.dataset.replace ?? 0);
+    const at = caretPlace(field, Math.max(0, field.selectionStart - length));
+    const top = Math.min(Math.max(at.top, 0), field.offsetHeight - at.height);
+    list.style.width = `${width}px`;
+    list.style.right = "auto";
+    list.style.left = `${field.offsetLeft + Math.max(0, Math.min(at.left, field.offsetWidth - width))}px`;
+    list.style.marginTop = "0";
+    const line = field.getBoundingClientRect().top + top;
+    const bar = document.getElementById("save-bar");
+    const end = bar && getComputedStyle(bar).position === "sticky" ? bar.getBoundingClientRect().top : innerHeight;
+    const below = Math.min(innerHeight, end) - line - at.height - 8;
+    if (list.offsetHeight > below && line - 8 > below) {
+      list.style.maxHeight = `${Math.min(288, line - 8)}px`;
+      list.style.top = `${field.offsetTop + top - 4 - list.offsetHeight}px`;
+    } else list.style.top = `${field.offsetTop + top + at.height + 4}px`;
+  };
   const show = (field, list, marked) => {
     const reopened = box?.field === field;
     if (box) box.list.remove();
     field.parentElement.classList.add("completes");
     field.after(list);
+    place(field, list);
     box = { field, list, at: -1, options: [...list.querySelectorAll("[role=option]")] };
     field.setAttribute("aria-controls", list.id);
     if (combo(field)) field.setAttribute("aria-expanded", "true");
