@@ -49,7 +49,7 @@ func TestServeKilledAtRandom(t *testing.T) {
 	b.waitFor("the org's sign-in", `document.querySelector("#Login") !== null`)
 	b.follow("#Login")
 	b.follow("#oaapprove")
-	b.follow("#salesforce-card a[href*='/settings']")
+	b.follow("#preflight footer a[href*='/settings']")
 	b.fill("#accounts-single", "Id != null")
 	b.follow("[data-save]")
 	b.waitText("body", "v1")

@@ -136,6 +136,9 @@ func connect(b *browser) {
 			b.open(strings.SplitN(b.location(), "/oauth", 2)[0] + "/integrations")
 		}
 	}
+	b.waitText("#verdict", "ready to be synced")
+	b.shot("preflight")
+	b.open(strings.SplitN(b.location(), "/connections", 2)[0] + "/integrations")
 	b.waitText("#salesforce-card", "Connected")
 }
 

@@ -66,7 +66,10 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if version == nil {
+	switch {
+	case version == nil && flow.ConnectionID == nil:
+		return s.see(w, r, orgPath(connection.ID, "/preflight"), "connected", "")
+	case version == nil:
 		return s.see(w, r, "/integrations", "connected", "")
 	}
 	return s.see(w, r, "/integrations", "reconnected", "")

@@ -59,6 +59,7 @@ func (s *Server) routes() []route {
 		{adminOnly, "GET /integrations/salesforce/connect", s.connectForm},
 		{adminOnly, "POST /integrations/salesforce/connect", s.connect},
 		{adminOnly, "GET " + callbackPath, s.callback},
+		{adminOnly, "GET /connections/{id}/preflight", s.preflight},
 		{adminOnly, "GET /connections/{id}/disconnect", s.disconnectForm},
 		{adminOnly, "POST /connections/{id}/disconnect", s.disconnect},
 		{adminOnly, "GET /connections/{id}/settings", s.settingsStart},

@@ -151,9 +151,10 @@ func (g *gen) setupObjects(opt *Options, secured ...*object) []*object {
 	permSet := g.fixed("0PS", "PermissionSet", "Permission Set", []*field{
 		named(textField("Name", "Permission Set Name", 80)).required(), textField("Label", "Permission Set Label", 80).required(), textField("Description", "Description", 255),
 		refField("ProfileId", "Profile ID", "Profile", "Profile"), checkField("IsOwnedByProfile", "Is Owned By Profile").readonly(), checkField("IsCustom", "Is Custom").readonly(),
+		checkField("PermissionsViewAllData", "View All Data").readonly(),
 	}, [][]value{
-		{t("X00e_System_Administrator"), t("System Administrator"), null, idValue(rowID(prefixProfile, profileAdmin)), boolValue(true), boolValue(false)},
-		{t("Sales_Reader"), t("Sales: read"), t("Reads accounts and opportunities, edits contacts, and does not see amounts or scores."), null, boolValue(false), boolValue(true)},
+		{t("X00e_System_Administrator"), t("System Administrator"), null, idValue(rowID(prefixProfile, profileAdmin)), boolValue(true), boolValue(false), boolValue(true)},
+		{t("Sales_Reader"), t("Sales: read"), t("Reads accounts and opportunities, edits contacts, and does not see amounts or scores."), null, boolValue(false), boolValue(true), boolValue(false)},
 	})
 	reader := idValue(rowID(permSet.packed, 1))
 	objectRows, fieldRows := readerPermissions(reader, secured)
