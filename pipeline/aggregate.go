@@ -114,6 +114,18 @@ func (c Calculation) combine(records []ValueRecord, rates Rates) Value {
 	return out
 }
 
+// Convert brings an amount into the corporate currency, as Aggregate does. It reports false when there is no rate for it.
+func (r Rates) Convert(amount, currency string) (string, bool) {
+	n, ok := new(big.Rat).SetString(amount)
+	if ok {
+		n, ok = r.convert(n, currency)
+	}
+	if !ok {
+		return "", false
+	}
+	return decimal(n), true
+}
+
 // convert brings an amount into the corporate currency.
 func (r Rates) convert(amount *big.Rat, currency string) (*big.Rat, bool) {
 	rate, ok := new(big.Rat).SetString(r.Of[currency])

@@ -73,7 +73,7 @@ func PreviewOwners(ctx context.Context, source Sampler, s settings.Settings, sch
 		}
 		out.Owners = append(out.Owners, c)
 	}
-	records, err := firstAccounts(ctx, source, s, schema, out.fields())
+	records, _, err := firstAccounts(ctx, source, s, schema, out.fields())
 	if err != nil {
 		return OwnersPreview{}, err
 	}
@@ -110,20 +110,22 @@ func (v OwnersPreview) fields() []string {
 	return out
 }
 
-// firstAccounts reads a few accounts that the filters select, with the fields.
-func firstAccounts(ctx context.Context, source Sampler, s settings.Settings, schema soql.Schema, fields []string) ([]map[string]any, error) {
+// firstAccounts reads a few accounts that the filters select, with the fields, by the queries of a run; the first of these is returned.
+func firstAccounts(ctx context.Context, source Sampler, s settings.Settings, schema soql.Schema, fields []string) (out []map[string]any, query string, err error) {
 	table := accountTable(s)
 	table = table.with(named(table.missing(fields))...)
-	var out []map[string]any
 	for _, f := range s.Accounts.Filters() {
 		p := planner{schema: schema}
 		read, _ := p.addFilter(table, accounts.Label, f)
 		if p.err != nil {
-			return nil, p.err
+			return nil, "", p.err
+		}
+		if query == "" {
+			query = read.Text
 		}
 		rows, err := source.Rows(ctx, limited(read.Text, sampleSize))
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		for _, r := range rows.Records {
 			known := slices.ContainsFunc(out, func(o map[string]any) bool { return o["Id"] == r["Id"] })
@@ -132,7 +134,7 @@ func firstAccounts(ctx context.Context, source Sampler, s settings.Settings, sch
 			}
 		}
 	}
-	return out, nil
+	return out, query, nil
 }
 
 // people finds out who the fields of the records point to.

@@ -55,6 +55,17 @@ func Day(f soql.Field) string {
 	return "Not a date"
 }
 
+// CalendarDay accepts fields that hold a date without a time.
+func CalendarDay(f soql.Field) string {
+	switch f.Type {
+	case "date":
+		return ""
+	case "datetime":
+		return "Holds a time too, not a date alone"
+	}
+	return "Not a date"
+}
+
 // Filterable accepts fields that a condition can be about.
 func Filterable(f soql.Field) string {
 	switch {

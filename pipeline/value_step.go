@@ -148,7 +148,7 @@ func (p *planner) values(s settings.Settings) {
 			continue
 		}
 		rated := p.err == nil && k == ARR && rule.Combine != settings.Latest && fieldOf(object, currencyField) != nil && p.currencies()
-		p.addValue(Calculation{Kind: k, Rule: rule, Rates: rated})
+		p.addValue(Calculation{Kind: k, Rule: rule, Rates: rated}, nil)
 	}
 }
 
@@ -210,19 +210,22 @@ func (p *planner) currencies() bool {
 	return p.err == nil
 }
 
-// addValue plans the step of one calculated value.
-func (p *planner) addValue(c Calculation) (read, count *soql.Composed) {
+// addValue plans the step of one calculated value: from the records of all accounts, or from those that a condition of ours selects.
+func (p *planner) addValue(c Calculation, only soql.Expr) (read, count *soql.Composed) {
 	k, rule := c.Kind, c.Rule
 	s := Step{Name: string(k), Label: k.Label(), Calculation: &c}
 	p.complete(valueTable(k, rule), s, func(fields []string) (string, string, error) {
-		linked, err := soql.Compare(rule.Link, soql.NotEqual, soql.Null())
+		where, err := only, error(nil)
+		if where == nil {
+			where, err = soql.Compare(rule.Link, soql.NotEqual, soql.Null())
+		}
 		if err != nil {
 			return "", "", err
 		}
 		if rule.Filter == "" {
-			return queries(rule.Object, fields, linked)
+			return queries(rule.Object, fields, where)
 		}
-		if read, count, err = filtered(rule.Object, fields, rule.Filter, linked); err != nil {
+		if read, count, err = filtered(rule.Object, fields, rule.Filter, where); err != nil {
 			return "", "", &Fault{Kind: Fatal, Code: string(k) + "_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", k.Label(), err), Err: err}
 		}
 		return read.Text, count.Text, nil

@@ -106,25 +106,36 @@ const invisible = "The connected Salesforce user sees no %s of this id: it was d
 
 // explainName looks for accounts of exactly that name, then for those that contain it.
 func explainName(ctx context.Context, source Sampler, name string, s settings.Settings, schema soql.Schema) (Explanation, error) {
-	var found []Sample
+	found, unanswered, err := accountsNamed(ctx, source, name, schema)
+	switch {
+	case err != nil:
+		return Explanation{}, err
+	case len(found) == 1:
+		return explainAccount(ctx, source, found[0].ID, s, schema)
+	}
+	return unanswered, nil
+}
+
+// accountsNamed looks for accounts of exactly that name, then for those that contain it. Where it does not find one alone, unanswered says so.
+func accountsNamed(ctx context.Context, source Sampler, name string, schema soql.Schema) (found []Sample, unanswered Explanation, err error) {
 	for _, op := range []soql.Operator{soql.OpEquals, soql.OpContains} {
 		where, problems := (soql.Builder{Rows: []soql.Row{{Field: "Name", Operator: op, Values: []string{name}}}}).SOQL(accounts.Object, schema)
 		if len(problems) > 0 {
-			return Explanation{State: RefUnreadable, Message: problems[0].Message}, nil
+			return nil, Explanation{State: RefUnreadable, Message: problems[0].Message}, nil
 		}
 		e, _ := soql.ParseFilter(where)
 		q, err := soql.Select(accounts.Object, sampleFields(schema), e)
 		if err != nil {
-			return Explanation{}, err
+			return nil, Explanation{}, err
 		}
 		path, err := soql.NewPath("Name")
 		if err != nil {
-			return Explanation{}, err
+			return nil, Explanation{}, err
 		}
 		q.OrderBy, q.Limit = []soql.OrderItem{{Value: path}}, &soql.RowCount{N: mostCandidates}
 		rows, err := source.Rows(ctx, q.String())
 		if err != nil {
-			return Explanation{}, err
+			return nil, Explanation{}, err
 		}
 		if found = samples(rows); len(found) > 0 {
 			break
@@ -132,12 +143,13 @@ func explainName(ctx context.Context, source Sampler, name string, s settings.Se
 	}
 	switch len(found) {
 	case 0:
-		return Explanation{State: NotVisible, Message: fmt.Sprintf("The connected Salesforce user sees no account whose name contains “%s”: "+
-			"it is named otherwise, it was deleted or merged, or it is not shared with that user.", name)}, nil
+		unanswered = Explanation{State: NotVisible, Message: fmt.Sprintf("The connected Salesforce user sees no account whose name contains “%s”: "+
+			"it is named otherwise, it was deleted or merged, or it is not shared with that user.", name)}
 	case 1:
-		return explainAccount(ctx, source, found[0].ID, s, schema)
+	default:
+		unanswered = Explanation{State: SeveralAccounts, Message: fmt.Sprintf("Several accounts go by “%s”. Choose one.", name), Candidates: found}
 	}
-	return Explanation{State: SeveralAccounts, Message: fmt.Sprintf("Several accounts go by “%s”. Choose one.", name), Candidates: found}, nil
+	return found, unanswered, nil
 }
 
 // sampleFields are the fields of a Sample that the connected user can read.
@@ -235,7 +247,7 @@ func explainAccount(ctx context.Context, source Sampler, id string, s settings.S
 	for i, f := range filters {
 		v := &out.Filters[i]
 		for j := range v.Clauses {
-			v.Clauses[j].Values = valuesOf(record, v.Clauses[j].Paths, schema)
+			v.Clauses[j].Values = valuesOf(accounts.Object, record, v.Clauses[j].Paths, schema)
 		}
 		if v.Verdict == Passes && out.Type == "" && !undecided {
 			out.Type, v.Wins = f.Type, true
@@ -265,11 +277,11 @@ func (e *Explanation) summary() string {
 	return "The account is a " + e.Filters[passed].Filter.Type.Label() + ", by the first filter that it matches: the next run syncs it."
 }
 
-// valuesOf shows what the record holds at the paths.
-func valuesOf(record map[string]any, paths []*soql.Path, schema soql.Schema) []FieldValue {
+// valuesOf shows what the record of an object holds at the paths.
+func valuesOf(object string, record map[string]any, paths []*soql.Path, schema soql.Schema) []FieldValue {
 	var out []FieldValue
 	for _, p := range paths {
-		path, f, problem := soql.FieldAt(p.String(), accounts.Object, schema)
+		path, f, problem := soql.FieldAt(p.String(), object, schema)
 		if problem != "" {
 			out = append(out, FieldValue{Path: p.String(), Unknown: problem})
 			continue

@@ -23,6 +23,8 @@ const (
 	forOwner      = "owner"       // points to a user
 	forAmount     = "amount"      // a number or an amount of money
 	forDay        = "day"         // a date, with or without a time
+	forDate       = "date"        // a date without a time
+	forLink       = "link"        // points to an account
 	forAccount    = "account"     // points to an account, or can hold its External ID
 	forContact    = "contact"     // points to a contact, or can hold its External ID
 	forExternalID = "external-id" // an External ID that a text can hold
@@ -42,6 +44,10 @@ func fitOf(use, object string) pipeline.Fit {
 		return pipeline.Amount
 	case forDay:
 		return pipeline.Day
+	case forDate:
+		return pipeline.CalendarDay
+	case forLink:
+		return pipeline.LinksTo("Account")
 	case forAccount:
 		return pipeline.Matches("Account")
 	case forContact:

@@ -188,20 +188,3 @@ func drawOwners(s *Server, r *http.Request, p *settingsPage, frame views.Setting
 	view.Result, _ = p.results[ownersResult].(*views.OwnersResult)
 	return views.OwnerMappingPage(view), nil
 }
-
-// onlyFitting leaves out of the choices what cannot be chosen.
-func onlyFitting(groups []ui.ChoiceGroup) []ui.ChoiceGroup {
-	var out []ui.ChoiceGroup
-	for _, g := range groups {
-		kept := ui.ChoiceGroup{Title: g.Title}
-		for _, i := range g.Items {
-			if i.Why == "" {
-				kept.Items = append(kept.Items, i)
-			}
-		}
-		if len(kept.Items) > 0 {
-			out = append(out, kept)
-		}
-	}
-	return out
-}

@@ -36,7 +36,7 @@ type section struct {
 
 // sections lists the sections that are served through their table entry.
 func sections() []section {
-	return []section{fieldsSection(), ownerMappingSection()}
+	return []section{fieldsSection(), ownerMappingSection(), valuesSection()}
 }
 
 // settingsPage is what a section shows, for GET and for every POST: the settings as saved and as they are being changed.

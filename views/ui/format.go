@@ -105,3 +105,21 @@ func Initials(name string) string {
 	}
 	return string(out)
 }
+
+// Decimal writes a decimal as Salesforce has it with its thousands apart. What is no decimal stays as it is.
+func Decimal(text string) string {
+	sign, digits := "", text
+	if strings.HasPrefix(text, "-") {
+		sign, digits = "-", text[1:]
+	}
+	whole, fraction, _ := strings.Cut(digits, ".")
+	if n, err := strconv.ParseInt(whole, 10, 64); err == nil && n >= 0 {
+		whole = Count(n)
+	} else {
+		return text
+	}
+	if fraction = strings.TrimRight(fraction, "0"); fraction != "" {
+		fraction = "." + fraction
+	}
+	return sign + whole + fraction
+}
