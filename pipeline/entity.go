@@ -92,5 +92,21 @@ func ObjectsOf(s settings.Settings) []string {
 			}
 		}
 	}
+	for _, c := range s.CustomObjects {
+		add(c.Object)
+	}
+	if s.Cases.Enabled {
+		add(cases.Object, messagesOf(s.Normalize().Cases.Conversation, 0).Object)
+	}
+	if s.Chatter.Enabled {
+		for _, f := range FeedParents {
+			if _, ok := f.chosen(s.Chatter); ok {
+				add(f.Object())
+			}
+		}
+		if s.Chatter.Comments {
+			add(feedComments.Object)
+		}
+	}
 	return out
 }

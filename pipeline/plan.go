@@ -19,10 +19,11 @@ type Step struct {
 	Label       string // for people
 	Table       Table
 	AccountType settings.AccountType // of accounts; empty for other objects
-	Query       string
-	CountQuery  string // known only while planning
-	Note        string // what is left out and why; empty for nothing
+	Query       string               // empty for a step that cannot be read at present, as its note says
+	CountQuery  string               // known only while planning
+	Note        string               // what is left out and why; empty for nothing
 
+	Batches     *Batches     // of a step that asks for the children of records here; nil for others
 	Calculation *Calculation // of a step that reads what a value is made of; nil for others
 
 	Expected *int64 // records of the result; nil while unknown
@@ -43,7 +44,7 @@ func MakePlan(s settings.Settings, schema soql.Schema, entity Entity) (Plan, err
 	if withAccounts {
 		p.accounts(s, filters)
 	}
-	under, err := childCondition(filters)
+	under, err := childCondition(filters, "Account", "AccountId")
 	if err != nil && p.err == nil {
 		p.err = err
 	}
@@ -109,6 +110,26 @@ func (p *planner) addFilter(t Table, label string, f settings.Filter) (read, cou
 		return read.Text, count.Text, nil
 	})
 	return read, count
+}
+
+// addTyped plans a step whose records a typed filter, which may be empty, and a condition of ours select together.
+func (p *planner) addTyped(t Table, s Step, where soql.Expr, filter string) (read, count *soql.Composed) {
+	p.complete(t, s, func(fields []string) (string, string, error) {
+		var err error
+		if read, count, err = around(t.Object, fields, where, filter); err != nil {
+			return "", "", &Fault{Kind: Fatal, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", s.Label, err), Err: err}
+		}
+		return read.Text, count.Text, nil
+	})
+	return read, count
+}
+
+// idle plans a step that reads nothing, because something is missing in the org: what is here stays as it is.
+func (p *planner) idle(t Table, s Step, why string) {
+	if p.err == nil {
+		s.Position, s.Table, s.Note = len(p.plan.Steps)+1, t, why+" What was synced before stays as it is."
+		p.plan.Steps = append(p.plan.Steps, s)
+	}
 }
 
 // complete completes a step with the fields that can be read and the queries that make gives for them.

@@ -9,10 +9,11 @@ import (
 	"millrace/settings"
 )
 
-// childCondition selects the children of the accounts that match any filter: the filters are rewritten to look at the account through the child. Where
-// that has no form, all children of any account are read, and the store keeps those whose account is here.
-func childCondition(filters []settings.Filter) (soql.Expr, error) {
-	linked, err := soql.Compare("AccountId", soql.NotEqual, soql.Null())
+// childCondition selects the children of the accounts that match any filter: the filters are rewritten to look at the account through the child, which
+// reaches it by relationship and holds its id in the field id. Where that has no form, all children of any account are read, and the store keeps those whose
+// account is here.
+func childCondition(filters []settings.Filter, relationship, id string) (soql.Expr, error) {
+	linked, err := soql.Compare(id, soql.NotEqual, soql.Null())
 	if err != nil {
 		return nil, err
 	}
@@ -23,8 +24,8 @@ func childCondition(filters []settings.Filter) (soql.Expr, error) {
 			err := &soql.FilterError{Findings: findings}
 			return nil, &Fault{Kind: Fatal, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", lower(f.Type.Label()), err), Err: err}
 		}
-		through, err := soql.Prefix(own, "Account", "AccountId")
-		if err != nil || len(soql.JoinedObjects(own)) > 0 {
+		through, ok := rewritten(own, accounts.Object, relationship, id)
+		if !ok {
 			return linked, nil
 		}
 		any = append(any, through)
@@ -34,6 +35,22 @@ func childCondition(filters []settings.Filter) (soql.Expr, error) {
 		return chosen, nil
 	}
 	return soql.AllOf(chosen, linked), nil
+}
+
+// rewritten returns a condition on an object as one on its children; ok is false where it has no such form.
+func rewritten(own soql.Expr, object, relationship, id string) (through soql.Expr, ok bool) {
+	if len(soql.JoinedObjects(own)) > 0 {
+		return nil, false
+	}
+	last := relationship[strings.LastIndexByte(relationship, '.')+1:]
+	for _, p := range soql.Paths(own) {
+		// A path may begin with the object's own name, or with a relationship of the object that is called as the one to it.
+		if first := p.Names[0]; len(p.Names) > 1 && !strings.EqualFold(last, object) && (strings.EqualFold(first, object) || strings.EqualFold(first, last)) {
+			return nil, false
+		}
+	}
+	through, err := soql.Prefix(own, relationship, id)
+	return through, err == nil
 }
 
 // implies reports whether e says what condition does in every of its branches, so that condition need not be said again.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -101,6 +102,9 @@ func (j Work) describe(ctx context.Context, fresh bool) (Plan, error) {
 func (j Work) count(ctx context.Context, plan Plan) error {
 	for i := range plan.Steps {
 		s := &plan.Steps[i]
+		if s.CountQuery == "" {
+			continue
+		}
 		err := j.attempt(ctx, func() error {
 			n, err := j.Source.Count(ctx, s.CountQuery)
 			if err == nil {
@@ -132,6 +136,9 @@ func (j Work) next(ctx context.Context) (Step, bool, error) {
 // execute reads one step to its end. A query that Salesforce refuses although it was planned from a describe names a field that has gone meanwhile: the
 // step is planned again from a fresh describe, once. A job or cursor that has gone is started anew, once.
 func (j Work) execute(ctx context.Context, s Step) error {
+	if s.Query == "" {
+		return j.Store.FinishStep(ctx, s)
+	}
 	replanned, restarted := false, false
 	for {
 		err := j.read(ctx, s)
@@ -179,7 +186,16 @@ func (j Work) read(ctx context.Context, s Step) error {
 	return j.readREST(ctx, s)
 }
 
+// longQuery is the length from which a query does not fit into the address of a REST call.
+const longQuery = 12_000
+
 func (j Work) mode(s Step) Mode {
+	switch {
+	case s.Table.Paged:
+		return REST
+	case len(url.QueryEscape(s.Query)) > longQuery:
+		return Bulk
+	}
 	if s.Expected != nil && *s.Expected <= j.Options.RESTLimit {
 		return REST
 	}
@@ -198,7 +214,7 @@ func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err e
 			continue
 		}
 		j.Log.Warn("salesforce refused the query; planned again", "step", s.Name, "note", again.Note)
-		s.Query, s.CountQuery, s.Note, s.Table, s.Calculation, s.JobID = again.Query, again.CountQuery, again.Note, again.Table, again.Calculation, ""
+		s.Query, s.CountQuery, s.Note, s.Table, s.Calculation, s.Batches, s.JobID = again.Query, again.CountQuery, again.Note, again.Table, again.Calculation, again.Batches, ""
 		if err := j.Store.SetQuery(ctx, s); err != nil {
 			return s, false, err
 		}

@@ -52,7 +52,8 @@ func accountTable(s settings.Settings) Table {
 		}
 	}
 	t = accountValues(t, s).with(named(accounts.missing(s.AccountFields))...)
-	return t.allow(s.Advanced.AccountAllowlist, append(used, s.ARR.Field, s.Renewal.Field)...)
+	t = t.allow(s.Advanced.AccountAllowlist, append(used, s.ARR.Field, s.Renewal.Field)...)
+	return t.with(externalKeys(s, settings.ParentAccount)...)
 }
 
 // contactTable returns the contacts as the settings want them.
@@ -60,7 +61,7 @@ func contactTable(s settings.Settings) Table {
 	excluded := func(c Column) bool {
 		return slices.ContainsFunc(s.Advanced.ExcludedContact, func(name string) bool { return strings.EqualFold(name, c.Field) })
 	}
-	return contacts.without(excluded).with(s.Advanced.ContactFields...)
+	return contacts.without(excluded).with(s.Advanced.ContactFields...).with(externalKeys(s, settings.ParentContact)...)
 }
 
 // opportunityTable returns the opportunities as the settings want them.

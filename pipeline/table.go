@@ -37,14 +37,33 @@ type Table struct {
 	Extra   []Column // kept in the column fields, by their Name
 	Require string   // a column without which a record is skipped; empty for none
 	Lacking string   // why such a record is skipped, for people
+	Lookups []Lookup // columns that are found out from records here
 	Parent  string   // the column with the record that must be here; empty for none
 	Under   string   // the table of that record; empty for accounts
 	Typed   bool     // records carry an account type
 	Quiet   bool     // records are working data: neither audited nor counted, and removed when they are not met any more
+	Paged   bool     // the Bulk API does not know the object: it is always read page by page
+	Window  *Window  // only records of a window of time are read; nil for all
 }
 
 // Key is a column with the same value in all records of a set.
 type Key struct{ Name, Value string }
+
+// Lookup fills Column, an id, from a record of another table here: of the one whose Key equals the text in the column By, the column Take. A text that several
+// records have leads to none of them.
+type Lookup struct {
+	Column string
+	Table  string // such as "contacts"
+	By     string // a column of the record that is looked up from
+	Key    string // a name in the other table's further fields; empty for its record id
+	Take   string // such as "sf_id"
+}
+
+// Window says that records which have not been changed for Days days are not read: that a run does not meet them says nothing about them.
+type Window struct {
+	Days  int
+	Under string // the table of the parent whose time of change counts; empty for the record's own
+}
 
 // Beside is a column that says something about a field, and is empty where the field is.
 type Beside struct{ Column, Field string }

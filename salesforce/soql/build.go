@@ -134,6 +134,11 @@ func DateTime(t time.Time) *Literal {
 	return &Literal{Kind: DateTimeLiteral, Text: t.UTC().Format("2006-01-02T15:04:05.000Z")}
 }
 
+// LastDays is the literal LAST_N_DAYS:n: behind >= it stands for the midnight, in the connected user's time zone, that begins the day n days ago.
+func LastDays(n int) *Literal {
+	return &Literal{Kind: NamedDateLiteral, Text: "LAST_N_DAYS", N: int64(n)}
+}
+
 // Null is the literal NULL.
 func Null() *Literal { return &Literal{Kind: NullLiteral, Text: "NULL"} }
 
