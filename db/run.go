@@ -66,7 +66,7 @@ type Run struct {
 	Trigger           string          `db:"trigger"`
 	RequestedBy       *int64          `db:"requested_by"`
 	RequestedByName   string          `db:"requested_by_name"`
-	SettingsVersion   int             `db:"settings_version"`
+	SettingsVersion   int             `db:"settings_version"` // 0 for an impact before the first save
 	State             RunState        `db:"state"`
 	Outcome           string          `db:"outcome"` // what the run did, in a sentence; empty before its end
 	Phase             string          `db:"phase"`   // what it is doing, for people
@@ -105,7 +105,7 @@ func (r Run) Duration(now time.Time) time.Duration {
 
 const runSelect = `
 SELECT r.id, r.short_id, r.connection_id, c.name AS connection_name, r.entity, r.trigger, r.requested_by,
-       coalesce(nullif(u.name, ''), u.email, '') AS requested_by_name, r.settings_version, r.state, r.outcome, r.phase, r.owner, r.fence,
+       coalesce(nullif(u.name, ''), u.email, '') AS requested_by_name, coalesce(r.settings_version, 0) AS settings_version, r.state, r.outcome, r.phase, r.owner, r.fence,
        r.attempt, r.waits, r.lease_until, r.waiting_until, r.waiting_reason, r.cancel_requested_at, r.cancel_requested_by,
        coalesce(nullif(cu.name, ''), cu.email, '') AS cancelled_by_name, r.cancel_cause, r.error_code, r.error, r.surprising,
        r.api_calls, r.created_at, r.started_at, r.finished_at, r.scheduled_for, r.missed
@@ -139,7 +139,7 @@ func (d *DB) RunByID(ctx context.Context, id int64) (Run, error) {
 // LatestRun returns the newest run of a connection, or nil when it has none.
 func (d *DB) LatestRun(ctx context.Context, connectionID int64) (*Run, error) {
 	var r []Run
-	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 ORDER BY r.id DESC LIMIT 1`, connectionID)
+	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 AND r.entity <> 'impact' ORDER BY r.id DESC LIMIT 1`, connectionID)
 	if err != nil || len(r) == 0 {
 		return nil, wrapIf(err, "db.LatestRun(%d)", connectionID)
 	}
@@ -160,7 +160,7 @@ func (d *DB) LatestRunOf(ctx context.Context, connectionID int64, entity pipelin
 // newest. It is nil when there is none.
 func (d *DB) RunInFocus(ctx context.Context, connectionID int64) (*Run, error) {
 	var r []Run
-	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 AND r.state IN ('queued', 'running', 'waiting')
+	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 AND r.entity <> 'impact' AND r.state IN ('queued', 'running', 'waiting')
 		ORDER BY r.started_at IS NULL, r.id LIMIT 1`, connectionID)
 	if err != nil {
 		return nil, wrapIf(err, "db.RunInFocus(%d)", connectionID)
@@ -184,7 +184,7 @@ func (d *DB) Runs(ctx context.Context, f RunFilter) (runs []Run, total int, err 
 	if f.Limit <= 0 {
 		f.Limit = 25
 	}
-	const where = ` WHERE r.connection_id = $1 AND ($2 = '' OR r.state = $2)`
+	const where = ` WHERE r.connection_id = $1 AND r.entity <> 'impact' AND ($2 = '' OR r.state = $2)`
 	err = d.pool.GetContext(ctx, &total, `SELECT count(*) FROM millrace.runs r`+where, f.ConnectionID, f.State)
 	if err == nil {
 		err = d.pool.SelectContext(ctx, &runs, runSelect+where+` AND ($3 = 0 OR r.id < $3) ORDER BY r.id DESC LIMIT $4`,

@@ -63,8 +63,8 @@ type newRun struct {
 	missed     int64      // slots of it for which the run makes up
 }
 
-// covering selects the active runs of the connection $1 that bring the entity $2 over: its own, and those of everything, to which Chatter does not belong.
-const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 <> 'chatter')`
+// covering selects the active runs of the connection $1 that bring the entity $2 over: its own, and those of everything, to which neither Chatter nor an impact belongs.
+const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 NOT IN ('chatter', 'impact'))`
 
 // queueRun inserts a queued run with its audit row and returns its id, or the id of the active run that covers it already, or of the run that its slot has
 // had. Requests of one connection take
@@ -80,7 +80,7 @@ func queueRun(ctx context.Context, tx *sqlx.Tx, n newRun) (id int64, started boo
 	err = tx.GetContext(ctx, &id, `
 		WITH new AS (
 		    INSERT INTO millrace.runs (short_id, connection_id, entity, trigger, requested_by, settings_version, state, scheduled_for, missed)
-		    VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $8)
+		    VALUES ($1, $2, $3, $4, $5, nullif($6, 0), 'queued', $7, $8)
 		    ON CONFLICT (connection_id, entity, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING
 		    RETURNING id),
 		audit AS (

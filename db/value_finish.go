@@ -36,33 +36,41 @@ func (s *RunStore) workOut(ctx context.Context, tx *sqlx.Tx, step pipeline.Step)
 		return "ROW(" + alias + strings.Join(kind.Columns(), ", "+alias) + ")"
 	}
 	_, err := tx.ExecContext(ctx, `
-		WITH made AS MATERIALIZED (`+aggregate(*step.Calculation)+`),
+		WITH made AS MATERIALIZED (`+aggregate(*step.Calculation, asideOf(step.Table))+`),
 		differ AS MATERIALIZED (
 		    SELECT a.sf_id, `+strings.Join(columns, ", ")+`
-		      FROM millrace.accounts a LEFT JOIN made m ON m.account_id = a.sf_id
+		      FROM millrace.`+asideOf(step.Table)+`accounts a LEFT JOIN made m ON m.account_id = a.sf_id
 		     WHERE a.connection_id = $1 AND a.left_filter_at IS NULL AND `+row("a.")+` IS DISTINCT FROM `+row("m.")+`),
 		upd AS (
-		    UPDATE millrace.accounts a SET `+strings.Join(assign, ", ")+`, last_seen_run = $2, synced_at = now()
+		    UPDATE millrace.`+asideOf(step.Table)+`accounts a SET `+strings.Join(assign, ", ")+`, last_seen_run = $2, synced_at = now()
 		      FROM differ d WHERE a.connection_id = $1 AND a.sf_id = d.sf_id),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
 		    SELECT $1, $2, 'account', d.sf_id, 'updated', (
 		        SELECT jsonb_object_agg(c.k, jsonb_build_array(c.o, c.n)) FROM (VALUES `+strings.Join(changes, ", ")+`) AS c (k, o, n) WHERE c.o IS DISTINCT FROM c.n)
-		      FROM differ d),
+		      FROM differ d WHERE NOT $7::boolean),
 		stuck AS (
-		    SELECT m.account_id FROM made m JOIN millrace.accounts a ON a.connection_id = $1 AND a.sf_id = m.account_id AND a.left_filter_at IS NULL WHERE m.stuck),
+		    SELECT m.account_id FROM made m JOIN millrace.`+asideOf(step.Table)+`accounts a ON a.connection_id = $1 AND a.sf_id = m.account_id AND a.left_filter_at IS NULL WHERE m.stuck),
 		listed AS (
 		    INSERT INTO millrace.run_errors (run_id, position, object, sf_id, cause, message)
 		    SELECT $2, $3, 'Account', account_id, $4, $5 FROM stuck ORDER BY account_id LIMIT $6)
 		UPDATE millrace.run_steps SET updated = (SELECT count(*) FROM differ), failed = failed + (SELECT count(*) FROM stuck)
 		 WHERE run_id = $2 AND position = $3`,
-		s.connectionID, s.runID, step.Position, string(kind), pipeline.MixedCurrencies, listedAccounts)
+		s.connectionID, s.runID, step.Position, string(kind), pipeline.MixedCurrencies, listedAccounts, step.Table.Aside)
 	return err
 }
 
+// asideOf begins the names of the tables that a step fills together with t.
+func asideOf(t pipeline.Table) string {
+	if t.Aside {
+		return "impact_"
+	}
+	return ""
+}
+
 // aggregate selects account_id, the columns of the kind, and stuck, whether the account's value cannot be worked out, from the value records of the
-// connection $1. The rule's filter has been applied by Salesforce.
-func aggregate(c pipeline.Calculation) string {
+// connection $1, whose tables begin with aside. The rule's filter has been applied by Salesforce.
+func aggregate(c pipeline.Calculation, aside string) string {
 	kind, rule := c.Kind, c.Rule
 	value, rates := "v.amount", "connection_id = $1"
 	if !c.Rates {
@@ -71,7 +79,7 @@ func aggregate(c pipeline.Calculation) string {
 	if kind == pipeline.Renewal {
 		value = "v.day"
 	}
-	from := `FROM millrace.value_records v WHERE v.connection_id = $1 AND v.kind = '` + string(kind) + `' AND ` + value + ` IS NOT NULL`
+	from := `FROM millrace.` + aside + `value_records v WHERE v.connection_id = $1 AND v.kind = '` + string(kind) + `' AND ` + value + ` IS NOT NULL`
 	switch {
 	case rule.Combine == settings.Latest:
 		columns := "v.amount AS arr, v.currency AS arr_currency"
@@ -96,7 +104,7 @@ func aggregate(c pipeline.Calculation) string {
 		                   bool_and(r.rate IS NOT NULL) AND max(r.corporate) IS NOT NULL AS rated, max(r.corporate) AS corporate
 		              FROM (SELECT v.* ` + from + `) v
 		              LEFT JOIN (SELECT DISTINCT ON (iso_code) iso_code, nullif(greatest(rate, 0), 0) AS rate,
-		                                (SELECT min(iso_code) FROM millrace.currencies WHERE connection_id = $1 AND is_corporate) AS corporate
-		                           FROM millrace.currencies WHERE ` + rates + `) r ON r.iso_code = v.currency
+		                                (SELECT min(iso_code) FROM millrace.` + aside + `currencies WHERE connection_id = $1 AND is_corporate) AS corporate
+		                           FROM millrace.` + aside + `currencies WHERE ` + rates + `) r ON r.iso_code = v.currency
 		             GROUP BY v.account_id) g`
 }

@@ -14,6 +14,7 @@ import (
 	"millrace/pipeline"
 	"millrace/pipeline/remote"
 	"millrace/salesforce"
+	"millrace/settings"
 )
 
 // Options is what a Runner needs. Zero durations and numbers mean the defaults.
@@ -163,7 +164,7 @@ func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, 
 	if run.CancelRequestedAt != nil {
 		return 0, db.ErrCancelled
 	}
-	version, err := r.DB.SettingsVersionAt(ctx, run.ConnectionID, run.SettingsVersion)
+	set, err := r.settings(ctx, run)
 	if err != nil {
 		return 0, unprepared(err)
 	}
@@ -173,10 +174,23 @@ func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, 
 	}
 	before := client.Calls()
 	err = pipeline.Run(ctx, pipeline.Work{
-		Settings: version.Settings, Entity: run.Entity, Source: remote.New(client), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
+		Settings: set, Entity: run.Entity, Source: remote.New(client), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
 		InFlight: inFlight,
 	})
 	return client.Calls() - before, err
+}
+
+// settings returns what a run goes by: a version, or what an impact tries.
+func (r *Runner) settings(ctx context.Context, run *db.Run) (settings.Settings, error) {
+	if run.Entity == pipeline.EntityImpact {
+		impact, err := r.DB.ImpactOf(ctx, run.ID)
+		if err != nil {
+			return settings.Settings{}, err
+		}
+		return impact.Settings, nil
+	}
+	version, err := r.DB.SettingsVersionAt(ctx, run.ConnectionID, run.SettingsVersion)
+	return version.Settings, err
 }
 
 // unprepared makes a fault of an error before the first step. Only Postgres is asked up to there.

@@ -53,6 +53,9 @@ func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) e
 	}
 	e := ending(steps)
 	e.Outcome = late(e.Outcome, run.Missed)
+	if run.Entity == pipeline.EntityImpact {
+		e.Outcome, e.Surprising = "Compared with what is here", false
+	}
 	log.Info("run ended", "state", e.State, "outcome", e.Outcome)
 	return r.DB.Finish(ctx, run.ID, run.Fence, e)
 }

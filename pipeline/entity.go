@@ -17,9 +17,10 @@ const (
 	EntityContacts Entity = "contacts"
 	EntityCases    Entity = "cases"
 	EntityChatter  Entity = "chatter"
+	EntityImpact   Entity = "impact" // brings nothing over: it finds out what other settings would change
 )
 
-// Entities lists every entity.
+// Entities lists every entity that is synced.
 var Entities = []Entity{EntityAll, EntityAccounts, EntityContacts, EntityCases, EntityChatter}
 
 // Label returns the entity's name as people read it.
@@ -35,6 +36,8 @@ func (e Entity) Label() string {
 		return "Support cases"
 	case EntityChatter:
 		return "Chatter"
+	case EntityImpact:
+		return "Impact of a change"
 	}
 	return string(e)
 }

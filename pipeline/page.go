@@ -126,7 +126,7 @@ func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
 
 // row writes one record; bad tells why it was left out.
 func (p *Page) row(w RowWriter, fields [][]byte, id *[18]byte) (bad *RowError, err error) {
-	if len(fields) <= p.id || len(fields) < len(p.Columns) {
+	if len(fields) <= p.id {
 		return &RowError{Message: "The record has too few fields."}, nil
 	}
 	if !fullID(id, fields[p.id]) {

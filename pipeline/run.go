@@ -29,6 +29,9 @@ func Run(ctx context.Context, j Work) error {
 		if err != nil {
 			return err
 		}
+		if !ok && j.Entity == EntityImpact {
+			return j.compare(ctx)
+		}
 		if !ok {
 			return j.findDeleted(ctx)
 		}
@@ -82,7 +85,21 @@ func (j Work) plan(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
+	if j.Entity == EntityImpact {
+		if err := j.Store.SaveForecast(ctx, plan.forecast(j.Options)); err != nil {
+			return err
+		}
+		plan = plan.Aside()
+	}
 	return j.Store.SaveSteps(ctx, plan.Steps)
+}
+
+// planned is the entity for which steps are planned: an impact is that of a sync of everything.
+func (j Work) planned() Entity {
+	if j.Entity == EntityImpact {
+		return EntityAll
+	}
+	return j.Entity
 }
 
 func (j Work) describe(ctx context.Context, fresh bool) (Plan, error) {
@@ -92,7 +109,7 @@ func (j Work) describe(ctx context.Context, fresh bool) (Plan, error) {
 		if err != nil {
 			return err
 		}
-		plan, err = MakePlan(j.Settings, schema, j.Entity)
+		plan, err = MakePlan(j.Settings, schema, j.planned())
 		return err
 	})
 	return plan, err
@@ -208,6 +225,9 @@ func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err e
 	plan, err := j.describe(ctx, true)
 	if err != nil {
 		return s, false, err
+	}
+	if j.Entity == EntityImpact {
+		plan = plan.Aside()
 	}
 	for _, again := range plan.Steps {
 		if again.Name != s.Name {

@@ -38,6 +38,15 @@ var ownerColumns = map[settings.OwnerType]string{
 // OwnerColumn returns the column of accounts with the id of an owner.
 func OwnerColumn(t settings.OwnerType) string { return ownerColumns[t] }
 
+// OwnerColumns lists the columns of accounts with the ids of the people who look after them, in the order of settings.OwnerTypes.
+func OwnerColumns() []string {
+	var out []string
+	for _, t := range settings.OwnerTypes {
+		out = append(out, ownerColumns[t])
+	}
+	return out
+}
+
 // accountTable returns the accounts as the settings want them.
 func accountTable(s settings.Settings) Table {
 	t := accounts.without(func(c Column) bool { return c.Name == "owner_id" })

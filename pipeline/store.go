@@ -37,6 +37,10 @@ type Store interface {
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
 	// MarkDeleted notes that records which have left are deleted in Salesforce.
 	MarkDeleted(ctx context.Context, s Step, ids []string) error
+	// SaveForecast keeps what a sync by the settings of an impact would read.
+	SaveForecast(ctx context.Context, steps []Forecast) error
+	// Compare holds what an impact has read against what is here, and keeps how they differ.
+	Compare(ctx context.Context) error
 	// FinishStep marks a step as done. With the last step of an object whose steps are all complete, records that the run did not meet are
 	// marked as having left. Records that were skipped count as met.
 	FinishStep(ctx context.Context, s Step) error

@@ -41,6 +41,7 @@ type Table struct {
 	Parent  string   // the column with the record that must be here; empty for none
 	Under   string   // the table of that record; empty for accounts
 	Typed   bool     // records carry an account type
+	Aside   bool     // records are kept beside those that are synced, to be compared with them
 	Quiet   bool     // records are working data: neither audited nor counted, and removed when they are not met any more
 	Paged   bool     // the Bulk API does not know the object: it is always read page by page
 	Window  *Window  // only records of a window of time are read; nil for all

@@ -158,6 +158,9 @@ func (s *Server) saveFiltering(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if do := r.PostForm.Get("do"); leaves(do) {
+		return s.leave(w, r, p.settingsPage, do)
+	}
 	p.incomplete()
 	also := func(o *org) { p.tryAll(r, o) }
 	return s.saveAll(w, r, p.settingsPage, also, func(status int) error { return s.renderFiltering(w, r, status, p) })

@@ -223,11 +223,8 @@ func (s *Server) postSection(w http.ResponseWriter, r *http.Request) error {
 		return draw(http.StatusOK)
 	case do == "" || do == "save":
 		return s.saveAll(w, r, p, nil, draw)
-	case do == "keep":
-		if err := s.keep(r, p); err != nil {
-			return err
-		}
-		return s.see(w, r, p.path(x.key), "draft-kept", "")
+	case leaves(do):
+		return s.leave(w, r, p, do)
 	case x.act == nil:
 		return badForm(errors.New("no such button: " + strconv.Quote(do)))
 	default:
@@ -239,6 +236,20 @@ func (s *Server) postSection(w http.ResponseWriter, r *http.Request) error {
 		}
 		return draw(http.StatusOK)
 	}
+}
+
+// leaves reports whether a button keeps the draft and leads elsewhere.
+func leaves(do string) bool { return do == "keep" || do == "impact" }
+
+// leave keeps the draft and leads on: back to the section, or to what the draft would do.
+func (s *Server) leave(w http.ResponseWriter, r *http.Request, p *settingsPage, do string) error {
+	if err := s.keep(r, p); err != nil {
+		return err
+	}
+	if do == "impact" {
+		return s.see(w, r, orgPath(p.connection.ID, "/settings/impact"), "", "")
+	}
+	return s.see(w, r, p.path(p.section), "draft-kept", "")
 }
 
 func (s *Server) readSection(r *http.Request, x section) (*settingsPage, error) {

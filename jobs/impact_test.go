@@ -1,0 +1,243 @@
+package jobs
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/pipeline/remote"
+	"millrace/salesforce/sim"
+	"millrace/settings"
+)
+
+// standing is what settings decide about one account.
+type standing struct {
+	ID, Type                                                                          string
+	OwnerID, CSMID, SalesRepID, SupportOwnerID, TAMID, SuccessManagerID, ARR, Renewal string
+}
+
+// standings are the accounts in step, by id.
+func (s *scene) standings() map[string]standing {
+	s.t.Helper()
+	rows, err := s.sql.QueryContext(s.t.Context(), `
+		SELECT sf_id, account_type, coalesce(owner_id, ''), coalesce(csm_id, ''), coalesce(sales_rep_id, ''), coalesce(support_owner_id, ''), coalesce(tam_id, ''),
+		       coalesce(success_manager_id, ''), concat_ws(' ', arr_currency, trim_scale(arr)), coalesce(renewal_date::text, '')
+		  FROM millrace.accounts WHERE connection_id = $1 AND left_filter_at IS NULL`, s.conn)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	out := map[string]standing{}
+	for rows.Next() {
+		var a standing
+		if err := rows.Scan(&a.ID, &a.Type, &a.OwnerID, &a.CSMID, &a.SalesRepID, &a.SupportOwnerID, &a.TAMID, &a.SuccessManagerID, &a.ARR, &a.Renewal); err != nil {
+			s.t.Fatal(err)
+		}
+		out[a.ID] = a
+	}
+	if err := rows.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+// happened is which accounts changed in which way from before to after.
+func happened(before, after map[string]standing) map[pipeline.ImpactKind][]string {
+	out := map[pipeline.ImpactKind][]string{}
+	note := func(kind pipeline.ImpactKind, id string, differs bool) {
+		if differs {
+			out[kind] = append(out[kind], id)
+		}
+	}
+	for id, a := range after {
+		b, was := before[id]
+		if !was {
+			note(pipeline.Enters, id, true)
+			continue
+		}
+		note(pipeline.ChangesType, id, a.Type != b.Type)
+		for i, column := range pipeline.OwnerColumns() {
+			of := func(s standing) string {
+				return [...]string{s.OwnerID, s.CSMID, s.SalesRepID, s.SupportOwnerID, s.TAMID, s.SuccessManagerID}[i]
+			}
+			note(pipeline.ImpactKind(column), id, of(a) != of(b))
+		}
+		note(pipeline.ChangesARR, id, a.ARR != b.ARR)
+		note(pipeline.ChangesRenewal, id, a.Renewal != b.Renewal)
+	}
+	for id := range before {
+		_, is := after[id]
+		note(pipeline.Leaves, id, !is)
+	}
+	for _, ids := range out {
+		slices.Sort(ids)
+	}
+	return out
+}
+
+// promised is which accounts an impact says to change in which way.
+func (s *scene) promised(i *db.Impact) map[pipeline.ImpactKind][]string {
+	s.t.Helper()
+	out := map[pipeline.ImpactKind][]string{}
+	for kind, n := range i.Result.Counts {
+		changes, err := s.db.ImpactChanges(s.t.Context(), i.Run.ID, kind)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if int64(len(changes)) != n {
+			s.t.Errorf("%s: %d accounts are counted and %d listed", kind, n, len(changes))
+		}
+		for _, c := range changes {
+			out[kind] = append(out[kind], c.ID)
+		}
+		slices.Sort(out[kind])
+	}
+	return out
+}
+
+// invent makes up settings.
+func invent(r *rand.Rand) settings.Settings {
+	pick := func(choices ...string) string { return choices[r.IntN(len(choices))] }
+	filter := func() string {
+		return pick("Type = 'Customer'", "Type != null", "AnnualRevenue > 5000000", "Industry IN ('Banking', 'Energy', 'Technology')", "Name LIKE 'A%' OR Name LIKE 'B%'",
+			"NumberOfEmployees < 500", "BillingCountry = 'Germany'", "Id != null", "Name = 'nobody'", "CSM__c != null", "(NOT Type = 'Partner') AND Website != null", "ARR__c > 50000")
+	}
+	s := settings.Defaults()
+	s.Accounts.Single = filter()
+	if r.IntN(2) == 0 {
+		s.Accounts.Mode, s.Accounts.Customer, s.Accounts.Prospect, s.Accounts.Partner = settings.TypedFilters, filter(), pick("", filter()), pick("", filter())
+	}
+	s.Owners.CSM = pick("", "CSM__c", "OwnerId")
+	s.Owners.SalesRep = pick("", "OwnerId", "LastModifiedById")
+	s.Owners.TAM = pick("", "CSM__c", "CreatedById")
+	s.ARR = rule(r, settings.PathARR)
+	s.Renewal = rule(r, settings.PathRenewal)
+	return s
+}
+
+func rule(r *rand.Rand, path string) settings.ValueRule {
+	pick := func(choices ...string) string { return choices[r.IntN(len(choices))] }
+	field, value, combine := pick("ARR__c", "AnnualRevenue"), pick("ARR__c", "MRR__c", "Seats__c"), settings.Combine(pick("sum", "max", "latest"))
+	if path == settings.PathRenewal {
+		field, value, combine = "Renewal_Date__c", pick("End_Date__c", "Start_Date__c"), settings.Combine(pick("max", "latest"))
+	}
+	return settings.ValueRule{
+		Mode: settings.ValueMode(pick("none", "direct", "calculated")), Field: field, Object: "Subscription__c", Link: "Account__c", Value: value, Combine: combine,
+		LatestBy: pick("Start_Date__c", "LastModifiedDate"), Filter: pick("", "Status__c = 'Active'", "Status__c != 'Cancelled' AND Discount__c != null", "ARR__c > 20000"),
+	}
+}
+
+// TestImpactIsWhatTheSyncDoes makes up 200 configurations over two orgs, one of them with several currencies. What Validate counts and what an impact says
+// of each account must be what the next sync does.
+func TestImpactIsWhatTheSyncDoes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name       string
+		currencies bool
+	}{{"one currency", false}, {"several currencies", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 90, Seed: 7})
+			s.org.SetMultiCurrency(c.currencies)
+			s.connect()
+			r := rand.New(rand.NewPCG(1, uint64(len(c.name))))
+			s.start(s.quick())
+			client, err := s.open(t.Context(), s.conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source := remote.New(client)
+			touched := map[pipeline.ImpactKind]int{}
+			for i, base := 0, 0; i < 100; i++ {
+				set := invent(r)
+				s.checkPromise(fmt.Sprint(i), base, set, source, touched)
+				now, err := s.db.CurrentSettings(t.Context(), s.conn)
+				if err != nil {
+					t.Fatal(err)
+				}
+				base = now.Version
+				if t.Failed() {
+					return
+				}
+			}
+			for _, kind := range []pipeline.ImpactKind{pipeline.Enters, pipeline.Leaves, pipeline.ChangesType, "csm_id", "sales_rep_id", "tam_id", pipeline.ChangesARR, pipeline.ChangesRenewal} {
+				if touched[kind] == 0 {
+					t.Errorf("no configuration changed anything of the kind %s", kind)
+				}
+			}
+		})
+	}
+}
+
+// checkPromise asks for the impact of set, saves it, syncs, and compares.
+func (s *scene) checkPromise(name string, base int, set settings.Settings, source *remote.Source, touched map[pipeline.ImpactKind]int) {
+	t := s.t
+	t.Helper()
+	run, started, err := s.db.RequestImpact(t.Context(), s.conn, s.admin, base, set)
+	if err != nil || !started {
+		t.Fatalf("%s: %t, %v", name, started, err)
+	}
+	before := s.standings()
+	s.completed(s.until(run.ID, ended))
+	if held := s.standings(); !maps.Equal(before, held) {
+		t.Fatalf("%s: the impact has changed accounts", name)
+	}
+	impact, err := s.db.ImpactOf(t.Context(), run.ID)
+	if err != nil || impact.Result == nil || !impact.Result.Whole {
+		t.Fatalf("%s: %+v, %v", name, impact, err)
+	}
+	matches := s.validated(set, source)
+	if _, saved, err := s.db.SaveSettings(t.Context(), s.conn, base, set, "", s.admin); err != nil {
+		t.Fatal(err)
+	} else if !saved {
+		return
+	}
+	done := s.until(s.request().ID, ended)
+	if done.State != db.RunCompleted {
+		t.Fatalf("%s: the run ended as %s: %s %s", name, done.State, done.Outcome, done.Error)
+	}
+	after := s.standings()
+	got, want := s.promised(impact), happened(before, after)
+	for _, kind := range slices.Sorted(maps.Keys(got)) {
+		touched[kind] += len(want[kind])
+		if !slices.Equal(got[kind], want[kind]) {
+			t.Errorf("%s: %s: promised %v, happened %v\n%+v", name, kind, got[kind], want[kind], set)
+		}
+	}
+	for kind, ids := range want {
+		if _, asked := impact.Result.Counts[kind]; !asked && len(ids) > 0 {
+			t.Errorf("%s: %s happened to %v, unannounced\n%+v", name, kind, ids, set)
+		}
+	}
+	if impact.Result.Now != int64(len(before)) || impact.Result.Then != int64(len(after)) {
+		t.Errorf("%s: promised %d to %d accounts, it was %d to %d", name, impact.Result.Now, impact.Result.Then, len(before), len(after))
+	}
+	for step, n := range matches {
+		if got := s.step(done, step); got.Read != n {
+			t.Errorf("%s: Validate counted %d for %s, the sync read %d", name, n, step, got.Read)
+		}
+	}
+}
+
+// validated is what Validate counts for each filter, by the name of its step.
+func (s *scene) validated(set settings.Settings, source *remote.Source) map[string]int64 {
+	s.t.Helper()
+	schema, err := source.Schema(s.t.Context(), false, pipeline.ObjectsOf(set)...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out := map[string]int64{}
+	filters := set.Accounts.Filters()
+	for i, f := range filters {
+		found, err := pipeline.Preview(s.t.Context(), source, f, schema, filters[:i])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		out["accounts:"+string(f.Type)] = found.Count
+	}
+	return out
+}
