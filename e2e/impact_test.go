@@ -37,7 +37,7 @@ func TestImpact(t *testing.T) {
 	b.do("starting a sync", chromedp.Click(chromedp.CSS("#run-sync"), chromedp.NodeVisible))
 	b.waitText("#flash", "was requested")
 	b.waitFor("the run's end", `document.querySelector("main").innerText.includes("Completed")`)
-	b.waitText("main", leaving+" left")
+	b.waitText("main", leaving+" of 107 accounts left the filter")
 	if entering == "0" || leaving == "0" {
 		t.Errorf("%s enter and %s leave", entering, leaving)
 	}

@@ -28,6 +28,8 @@ var flashes = map[string]struct {
 	"schema-changed":     {ui.Warning, "The objects and fields of the org were read anew. % things that the settings use have changed: see below."},
 	"schema-unanswered":  {ui.Warning, "The objects and fields could not be read anew: the org cannot be asked now. They are shown as they were last known."},
 	"schema-accepted":    {ui.Success, "Noted. You are told of changes from here on."},
+	"impact-busy":        {ui.Informs, "An impact is being worked out already. Wait for it, or cancel it."},
+	"nothing-to-try":     {ui.Informs, "Nothing is changed, so there is nothing to work out."},
 	"kept":               {ui.Warning, "What you typed before you were signed out is back. Nothing of it is saved yet."},
 	"run-started":        {ui.Success, "Sync % was requested. It starts as soon as a runner is free."},
 	"run-active":         {ui.Informs, "Sync % is active already, so no second one was started."},
