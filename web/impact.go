@@ -33,7 +33,7 @@ func (s *Server) drawImpact(w http.ResponseWriter, r *http.Request, status int, 
 
 // impactView is the newest impact that the viewer has asked for; it starts empty.
 func (s *Server) impactView(r *http.Request, p *settingsPage) (views.Impact, error) {
-	out := views.Impact{Path: orgPath(p.connection.ID, "/settings/impact")}
+	out := views.Impact{Path: orgPath(p.connection.ID, "/settings/impact"), Changed: len(settings.Diff(p.saved, p.shown)) > 0}
 	found, err := s.DB.LatestImpact(r.Context(), p.connection.ID, visitOf(r).user.ID)
 	if err != nil || found == nil {
 		return out, err
@@ -164,4 +164,3 @@ func (s *Server) postImpact(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) saveDraft(w http.ResponseWriter, r *http.Request, p *settingsPage) error {
 	return s.saveAll(w, r, p, nil, func(status int) error { return s.drawImpact(w, r, status, p) })
 }
-
