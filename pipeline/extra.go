@@ -93,7 +93,7 @@ func (p *Page) fields(b []byte, record [][]byte) []byte {
 			b = append(b, ',')
 		}
 		first = false
-		b = append(append(append(b, '"'), c.Name...), '"', ':') // a name holds nothing but letters, digits and underscores
+		b = append(append(b, p.keys[i]...), ':')
 		switch c.Kind {
 		case Number:
 			b = appendNumber(b, v)

@@ -22,7 +22,8 @@ type Page struct {
 	index    []int // for each column, its field's place in a record
 	beside   []int // for each column, the place of the field without which it is empty, or -1; nil when there is no such column
 	extra    []int // for each further field, its place in a record
-	id       int   // place of the record id
+	keys     [][]byte
+	id       int // place of the record id
 	json     []byte
 }
 
@@ -72,6 +73,7 @@ func newPage(header []string, table Table, records RecordReader) (*Page, error) 
 		if at, ok := place[strings.ToLower(c.Field)]; ok {
 			p.Extra = append(p.Extra, c)
 			p.extra = append(p.extra, at)
+			p.keys = append(p.keys, appendText(nil, []byte(c.Name)))
 		}
 	}
 	return p, nil
