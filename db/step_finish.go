@@ -12,7 +12,11 @@ import (
 
 // FinishStep implements pipeline.Store.
 func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
-	return s.transact(ctx, "finish "+step.Name, func(tx *sqlx.Tx) error {
+	transact := s.transact
+	if step.Calculation != nil {
+		transact = s.transactLong
+	}
+	return transact(ctx, "finish "+step.Name, func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = coalesce(expected, read) WHERE run_id = $1 AND position = $2`,
 			s.runID, step.Position)

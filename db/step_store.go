@@ -25,25 +25,42 @@ func (d *DB) RunStore(r *Run) *RunStore {
 	return &RunStore{db: d, runID: r.ID, fence: r.Fence, connectionID: r.ConnectionID}
 }
 
-// hold locks the run for the rest of the transaction, or refuses the transaction.
-const hold = `SELECT cancel_requested_at IS NOT NULL FROM millrace.runs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE`
+// holdRun locks the run for the rest of the transaction, or refuses the transaction.
+const holdRun = `SELECT cancel_requested_at IS NOT NULL FROM millrace.runs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE`
 
 // transact runs fn in a transaction under the run's fence.
 func (s *RunStore) transact(ctx context.Context, op string, fn func(*sqlx.Tx) error) error {
 	err := s.db.Transact(ctx, func(tx *sqlx.Tx) error {
-		var cancelled bool
-		err := tx.GetContext(ctx, &cancelled, hold, s.runID, s.fence)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return ErrFenced
-		case err != nil:
+		if err := s.hold(ctx, tx); err != nil {
 			return err
-		case cancelled:
-			return ErrCancelled
 		}
 		return fn(tx)
 	})
 	return storeFault(op, err)
+}
+
+// transactLong is transact for work that takes long: the run is locked, and its fence checked, only at the end, so that its heartbeat and a wish to cancel
+// it get through meanwhile.
+func (s *RunStore) transactLong(ctx context.Context, op string, fn func(*sqlx.Tx) error) error {
+	err := s.db.Transact(ctx, func(tx *sqlx.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return s.hold(ctx, tx)
+	})
+	return storeFault(op, err)
+}
+
+func (s *RunStore) hold(ctx context.Context, tx *sqlx.Tx) error {
+	var cancelled bool
+	err := tx.GetContext(ctx, &cancelled, holdRun, s.runID, s.fence)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return ErrFenced
+	case err == nil && cancelled:
+		return ErrCancelled
+	}
+	return err
 }
 
 // update runs one statement on a step under the run's fence.

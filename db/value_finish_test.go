@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"testing"
@@ -147,4 +148,44 @@ func (w valueWorld) finish(t *testing.T, d *db.DB, connection, user int64) (run 
 		t.Fatal(err)
 	}
 	return r.ID
+}
+
+// TestZombieWorksNothingOut lets a runner that has lost its run finish a step: nothing of what it worked out stays, and its heir does the work.
+func TestZombieWorksNothingOut(t *testing.T) {
+	t.Parallel()
+	d, user, c := connected(t)
+	if _, _, err := d.SaveSettings(t.Context(), c.ID, 0, single("Id != null"), "", user.ID); err != nil {
+		t.Fatal(err)
+	}
+	w := valueWorld{
+		calc:    pipeline.Calculation{Kind: pipeline.ARR, Rule: settings.ValueRule{Combine: settings.Sum}},
+		records: map[string][]pipeline.ValueRecord{"001000000000001AAA": {{ID: "a00000000000001AAA", Amount: "2.5", SystemModstamp: "2026-05-01T10:00:00Z"}}},
+	}
+	w.store(t, d, c.ID)
+	zombie, err := d.Claim(t.Context(), "zombie", time.Millisecond)
+	if err != nil || zombie == nil {
+		t.Fatal(zombie, err)
+	}
+	none := int64(0)
+	step := pipeline.Step{Position: 1, Name: "arr", Calculation: &w.calc, Expected: &none,
+		Table: pipeline.Table{Object: "Subscription__c", Name: "value_records", Set: "arr", Quiet: true, Keys: []pipeline.Key{{Name: "kind", Value: "arr"}}}}
+	if err := d.RunStore(zombie).SaveSteps(t.Context(), []pipeline.Step{step}); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, d, `UPDATE millrace.run_steps SET fresh = true`)
+	time.Sleep(5 * time.Millisecond)
+	heir, err := d.Claim(t.Context(), "heir", time.Hour)
+	if err != nil || heir == nil || heir.ID != zombie.ID {
+		t.Fatal(heir, err)
+	}
+	arr := func() string { return get[string](t, d, `SELECT arr::text FROM millrace.accounts`) }
+	if err := d.RunStore(zombie).FinishStep(t.Context(), step); !errors.Is(err, db.ErrFenced) || arr() != "5" {
+		t.Errorf("the zombie: %v, ARR %s", err, arr())
+	}
+	if err := d.RunStore(heir).FinishStep(t.Context(), step); err != nil || arr() != "2.5" {
+		t.Errorf("the heir: %v, ARR %s", err, arr())
+	}
+	if n := get[int](t, d, `SELECT count(*) FROM millrace.audit_log WHERE changes ? 'arr'`); n != 1 {
+		t.Errorf("%d audit rows", n)
+	}
 }

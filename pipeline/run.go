@@ -183,9 +183,18 @@ func (j Work) execute(ctx context.Context, s Step) error {
 			if err != nil {
 				return err
 			}
-			return j.Store.FinishStep(ctx, s)
+			return j.finish(ctx, s)
 		}
 	}
+}
+
+func (j Work) finish(ctx context.Context, s Step) error {
+	if s.Calculation != nil {
+		if err := j.Store.SetPhase(ctx, "Working out "+lower(s.Calculation.Kind.Label())); err != nil {
+			return err
+		}
+	}
+	return j.attempt(ctx, func() error { return j.Store.FinishStep(ctx, s) })
 }
 
 func (j Work) read(ctx context.Context, s Step) error {
@@ -285,5 +294,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// lower returns a label for the middle of a sentence.
-func lower(label string) string { return strings.ToLower(label) }
+// lower returns a label for the middle of a sentence. An abbreviation stays as it is.
+func lower(label string) string {
+	if strings.ToUpper(label) == label {
+		return label
+	}
+	return strings.ToLower(label)
+}
