@@ -141,6 +141,11 @@ func (s *Server) refreshSchema(w http.ResponseWriter, r *http.Request) error {
 		s.unanswered(r.Context(), c, err)
 		return s.see(w, r, back, "schema-unanswered", "")
 	}
+	if before, _, err := s.DB.SchemaSeen(r.Context(), c.ID); err != nil {
+		return err
+	} else if len(before) == 0 && current != nil { // saved where the org could not be asked: what is there now is what later changes are told from
+		s.noteSchema(r.Context(), c, current.Settings)
+	}
 	found, err := s.drift(r.Context(), c, current)
 	if err != nil {
 		return err
