@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,7 @@ type tally struct {
 	earlier, outside                                                  int64    // taken by an earlier filter; of an account that is not synced
 	accounts                                                          int64    // read
 	asked                                                             bool     // accounts were to be read
+	notMade                                                           string   // what failed besides storing; empty for nothing
 	short                                                             []string // what did not arrive in full
 }
 
@@ -33,8 +35,10 @@ func sum(steps []db.RunStep) tally {
 			t.accounts += s.Read
 			t.asked = true
 			t.earlier += s.Elsewhere
-		} else if s.Records != string(pipeline.ARR) && s.Records != string(pipeline.Renewal) { // working data
+		} else if !slices.Contains(pipeline.ValueKinds, pipeline.ValueKind(s.Records)) {
 			t.outside += s.Elsewhere
+		} else if s.Failed > 0 {
+			t.notMade = " or worked out"
 		}
 		if s.State == "done" && !s.Complete() && s.Expected != nil {
 			t.short = append(t.short, fmt.Sprintf("of %s %s %s arrived", count(*s.Expected), strings.ToLower(s.Label), count(s.Read)))
@@ -63,7 +67,7 @@ func ending(steps []db.RunStep) db.Ending {
 	}
 	if t.failed > 0 {
 		e.State = db.RunCompletedWithErrors
-		e.Outcome += "; " + count(t.failed) + " could not be stored"
+		e.Outcome += "; " + count(t.failed) + " could not be stored" + t.notMade
 	}
 	if len(t.short) > 0 {
 		e.State, e.Code = db.RunCompletedWithErrors, "incomplete"

@@ -161,7 +161,10 @@ func stepRow(step db.RunStep) views.StepRow {
 
 // stepFacts says what stands behind the counts of a step.
 func stepFacts(step db.RunStep) (facts []string) {
-	table, _ := pipeline.TableOf(step.Object)
+	table, _ := pipeline.TableOf(step.Records)
+	if kind := pipeline.ValueKind(step.Records); slices.Contains(pipeline.ValueKinds, kind) && step.Updated > 0 {
+		facts = append(facts, "another value for "+ui.Plural(step.Updated, "account", "accounts"))
+	}
 	if step.Skipped > 0 {
 		facts = append(facts, ui.Count(step.Skipped)+" skipped: "+lowerFirst(table.Lacking))
 	}
