@@ -103,10 +103,14 @@ func (d *DB) SettingsVersionAt(ctx context.Context, connectionID int64, version 
 	return v, nil
 }
 
-// SettingsVersions lists a connection's versions, the newest first, at most limit of them.
-func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, limit int) ([]SettingsVersion, error) {
+// SettingsVersions lists a connection's versions, the newest first, at most limit of them; with before above 0 only those that are older than it.
+func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, before, limit int) ([]SettingsVersion, error) {
+	query, args := settingsSelect, []any{connectionID, limit}
+	if before > 0 {
+		query, args = query+` AND v.version < $3`, append(args, before)
+	}
 	var rows []settingsRow
-	if err := d.pool.SelectContext(ctx, &rows, settingsSelect+` ORDER BY v.version DESC LIMIT $2`, connectionID, limit); err != nil {
+	if err := d.pool.SelectContext(ctx, &rows, query+` ORDER BY v.version DESC LIMIT $2`, args...); err != nil {
 		return nil, fmt.Errorf("db.SettingsVersions(%d): %w", connectionID, asCancelled(ctx, err))
 	}
 	all := make([]SettingsVersion, len(rows))
@@ -123,8 +127,28 @@ func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, limit int
 // version, when s changes nothing, a *VersionConflictError when base is not the current version any more, a *SettingsTextError when a text cannot be stored, and ErrNotFound for no connection. The audit
 // row is part of the transaction, and so are the schedules that follow from s, the end of the author's draft and the first run, which version 1 queues.
 func (d *DB) SaveSettings(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64) (v SettingsVersion, saved bool, err error) {
-	if bad := s.CheckTexts(note); len(bad) > 0 {
-		return v, false, fmt.Errorf("db.SaveSettings(%d, base %d): %w", connectionID, base, &SettingsTextError{Fields: bad})
+	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author})
+}
+
+// RestoreSettings stores an older version once more, as the version after base, as SaveSettings does. The author's draft stays: nobody has looked at it.
+func (d *DB) RestoreSettings(ctx context.Context, connectionID int64, base, version int, author int64) (SettingsVersion, bool, error) {
+	old, err := d.SettingsVersionAt(ctx, connectionID, version)
+	if err != nil {
+		return SettingsVersion{}, false, err
+	}
+	return d.saveVersion(ctx, connectionID, base, old.Settings, newVersion{note: fmt.Sprintf("Restored v%d", version), author: author, restores: version})
+}
+
+// newVersion is what a new version of the settings holds besides them.
+type newVersion struct {
+	note     string
+	author   int64
+	restores int // the version that it repeats; 0 for none
+}
+
+func (d *DB) saveVersion(ctx context.Context, connectionID int64, base int, s settings.Settings, of newVersion) (v SettingsVersion, saved bool, err error) {
+	if bad := s.CheckTexts(of.note); len(bad) > 0 {
+		return v, false, fmt.Errorf("db.saveVersion(%d, base %d): %w", connectionID, base, &SettingsTextError{Fields: bad})
 	}
 	s = s.Normalize()
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
@@ -148,16 +172,16 @@ func (d *DB) SaveSettings(ctx context.Context, connectionID int64, base int, s s
 			v = was
 			return nil
 		}
-		v, saved, err = insertSettings(ctx, tx, was.Version+1, connectionID, s, note, author, changes)
+		v, saved, err = insertSettings(ctx, tx, was.Version+1, connectionID, s, of, changes)
 		return err
 	})
 	if err != nil {
-		return SettingsVersion{}, false, fmt.Errorf("db.SaveSettings(%d, base %d): %w", connectionID, base, err)
+		return SettingsVersion{}, false, fmt.Errorf("db.saveVersion(%d, base %d): %w", connectionID, base, err)
 	}
 	return v, saved, nil
 }
 
-func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID int64, s settings.Settings, note string, author int64,
+func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID int64, s settings.Settings, of newVersion,
 	changes []settings.Change) (SettingsVersion, bool, error) {
 	body, err := json.Marshal(s)
 	if err != nil {
@@ -165,25 +189,30 @@ func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID 
 	}
 	if _, err := tx.ExecContext(ctx, `
 		INSERT INTO millrace.settings_versions (connection_id, version, body, note, author_id) VALUES ($1, $2, $3, $4, $5)`,
-		connectionID, version, body, strings.TrimSpace(note), author); err != nil {
+		connectionID, version, body, strings.TrimSpace(of.note), of.author); err != nil {
 		return SettingsVersion{}, false, err
 	}
 	before := map[string][2]string{}
 	for _, c := range changes {
 		before[c.Path] = [2]string{c.Before, c.After}
 	}
-	entry := AuditEntry{ConnectionID: connectionID, ActorID: &author, Entity: "settings", Action: "saved", Changes: before, Detail: fmt.Sprintf("version %d", version)}
+	entry := AuditEntry{ConnectionID: connectionID, ActorID: &of.author, Entity: "settings", Action: "saved", Changes: before, Detail: fmt.Sprintf("version %d", version)}
+	if of.restores > 0 {
+		entry.Action, entry.Detail = "restored", fmt.Sprintf("version %d from version %d", version, of.restores)
+	}
 	if err := Audit(ctx, tx, entry); err != nil {
 		return SettingsVersion{}, false, err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, author); err != nil {
-		return SettingsVersion{}, false, err
+	if of.restores == 0 {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, of.author); err != nil {
+			return SettingsVersion{}, false, err
+		}
 	}
 	if err := saveSchedules(ctx, tx, connectionID, s); err != nil {
 		return SettingsVersion{}, false, err
 	}
 	if version == 1 {
-		first := newRun{connection: connectionID, version: version, entity: pipeline.EntityAll, trigger: TriggerFirst, by: &author}
+		first := newRun{connection: connectionID, version: version, entity: pipeline.EntityAll, trigger: TriggerFirst, by: &of.author}
 		if _, _, err := queueRun(ctx, tx, first); err != nil {
 			return SettingsVersion{}, false, fmt.Errorf("queue the first run: %w", err)
 		}

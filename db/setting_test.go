@@ -39,7 +39,7 @@ func TestSettingsVersions(t *testing.T) {
 	if _, _, err := d.SaveSettings(t.Context(), c.ID, 1, single("Name = 'y'"), "", u.ID); !errors.As(err, &conflict) || conflict.Current.Version != 2 || conflict.Current.AuthorName == "" {
 		t.Errorf("from an old version: %v", err)
 	}
-	if all, err := d.SettingsVersions(t.Context(), c.ID, 10); len(all) != 2 || all[0].Version != 2 || err != nil {
+	if all, err := d.SettingsVersions(t.Context(), c.ID, 0, 10); len(all) != 2 || all[0].Version != 2 || err != nil {
 		t.Errorf("got %v, %v", all, err)
 	}
 	if old, err := d.SettingsVersionAt(t.Context(), c.ID, 1); err != nil || len(settings.Diff(old.Settings, single("Name != null"))) > 0 {

@@ -1,0 +1,143 @@
+package db_test
+
+import (
+	"errors"
+	"testing"
+
+	"millrace/db"
+	"millrace/settings"
+)
+
+func TestDraftKeepsSections(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	ctx := t.Context()
+	if draft, err := d.Draft(ctx, c.ID, u.ID); draft != nil || err != nil {
+		t.Fatalf("before anything: %+v, %v", draft, err)
+	}
+	if _, _, err := d.SaveSettings(ctx, c.ID, 0, single("Name != null"), "", u.ID); err != nil {
+		t.Fatal(err)
+	}
+	changed := single("Name = 'x'")
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, changed, "why"); err != nil {
+		t.Fatal(err)
+	}
+	other := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}, Accounts: settings.AccountFiltering{Single: "not this one"}}
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "why now")
+	if err != nil || draft == nil || draft.Base != 1 || draft.Note != "why now" || draft.Settings.Accounts.Single != "Name = 'x'" || draft.Settings.Owners.CSM != "CSM__c" {
+		t.Fatalf("two sections: %+v, %v", draft, err)
+	}
+
+	other.Owners.CSM = ""
+	if draft, err = d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "why"); err != nil || draft == nil {
+		t.Fatalf("one section taken back: %+v, %v", draft, err)
+	}
+	if draft, err = d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("Name != null"), "why"); err != nil || draft != nil {
+		t.Errorf("nothing differs any more: %+v, %v", draft, err)
+	}
+	if draft, err = d.Draft(ctx, c.ID, u.ID); draft != nil || err != nil {
+		t.Errorf("it is still stored: %+v, %v", draft, err)
+	}
+}
+
+func TestDraftGoesBackToAnOlderVersion(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	ctx := t.Context()
+	for i, filter := range []string{"A = 1", "A = 2"} {
+		if _, _, err := d.SaveSettings(ctx, c.ID, i, single(filter), "", u.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 2, settings.SectionFiltering, single("A = 3"), ""); err != nil {
+		t.Fatal(err)
+	}
+	other := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}}
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "")
+	if err != nil || draft == nil || draft.Base != 1 || draft.Settings.Accounts.Single != "A = 3" {
+		t.Errorf("from a tab on v1: %+v, %v", draft, err)
+	}
+	if _, err := d.KeepDraft(ctx, c.ID, u.ID, 9, single("A = 4"), ""); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("on a version that does not exist: %v", err)
+	}
+	if draft, err = d.KeepDraft(ctx, c.ID, u.ID, 2, single("A = 4"), "n"); err != nil || draft == nil || draft.Base != 2 || draft.Settings.Owners.CSM != "" {
+		t.Errorf("replaced: %+v, %v", draft, err)
+	}
+}
+
+func TestDraftProblemsEndWithTheirSection(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	ctx := t.Context()
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 0, settings.SectionFiltering, single("A = 1"), ""); err != nil {
+		t.Fatal(err)
+	}
+	problems := settings.FieldErrors{settings.PathSingle: {"No such field."}, settings.PathOwner(settings.CSM): {"Not a user."}}
+	if err := d.NoteProblems(ctx, c.ID, u.ID, problems); err != nil {
+		t.Fatal(err)
+	}
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, 0, settings.SectionFiltering, single("A = 2"), "")
+	if err != nil || draft == nil || len(draft.Problems) != 1 || len(draft.Problems[settings.PathOwner(settings.CSM)]) != 1 {
+		t.Errorf("got %+v, %v", draft, err)
+	}
+}
+
+func TestDraftsAreTheirPersonsOwn(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	ctx := t.Context()
+	eve, err := d.CreateUser(ctx, "eve@example.com", "Eve", "correct horse battery", db.RoleAdmin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []int64{u.ID, eve.ID} {
+		if _, err := d.KeepSection(ctx, c.ID, id, 0, settings.SectionFiltering, single("A = 1"), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := d.SaveSettings(ctx, c.ID, 0, single("A = 1"), "", u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if draft, err := d.Draft(ctx, c.ID, u.ID); draft != nil || err != nil {
+		t.Errorf("the author's: %+v, %v", draft, err)
+	}
+	if draft, err := d.Draft(ctx, c.ID, eve.ID); draft == nil || err != nil {
+		t.Errorf("the other's: %+v, %v", draft, err)
+	}
+	if _, err := d.KeepSection(ctx, c.ID, eve.ID, 0, settings.SectionFiltering, single("A = 'a\x00b'"), ""); !errors.As(err, new(*db.SettingsTextError)) {
+		t.Errorf("a text that cannot be stored: %v", err)
+	}
+}
+
+func TestRestoreMakesANewVersionAndKeepsTheDraft(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	ctx := t.Context()
+	for i, filter := range []string{"A = 1", "A = 2"} {
+		if _, _, err := d.SaveSettings(ctx, c.ID, i, single(filter), "", u.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 2, settings.SectionFiltering, single("A = 3"), ""); err != nil {
+		t.Fatal(err)
+	}
+	v, saved, err := d.RestoreSettings(ctx, c.ID, 2, 1, u.ID)
+	if err != nil || !saved || v.Version != 3 || v.Note != "Restored v1" || v.Settings.Accounts.Single != "A = 1" {
+		t.Fatalf("got %+v, %t, %v", v, saved, err)
+	}
+	if draft, err := d.Draft(ctx, c.ID, u.ID); err != nil || draft == nil || draft.Base != 2 || draft.Settings.Accounts.Single != "A = 3" {
+		t.Errorf("the draft: %+v, %v", draft, err)
+	}
+	if what := get[string](t, d, `SELECT action || ': ' || detail FROM millrace.audit_log WHERE entity = 'settings' ORDER BY at DESC LIMIT 1`); what != "restored: version 3 from version 1" {
+		t.Errorf("the audit log says %q", what)
+	}
+	if _, saved, err := d.RestoreSettings(ctx, c.ID, 3, 1, u.ID); err != nil || saved {
+		t.Errorf("what is current already: %t, %v", saved, err)
+	}
+	if _, _, err := d.RestoreSettings(ctx, c.ID, 2, 1, u.ID); !errors.As(err, new(*db.VersionConflictError)) {
+		t.Errorf("after a further save: %v", err)
+	}
+	if _, _, err := d.RestoreSettings(ctx, c.ID, 3, 9, u.ID); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("no such version: %v", err)
+	}
+}
