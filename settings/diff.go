@@ -57,3 +57,23 @@ func Diff(old, new Settings) []Change {
 	}
 	return out
 }
+
+// Value is one setting as people read it.
+type Value struct {
+	Section           Section
+	Path, Label, Text string
+}
+
+// Values lists every setting in the order of the screens, spelled out where it is a default.
+func (s Settings) Values() []Value {
+	bySection := map[Section][]Value{}
+	for _, e := range s.Normalize().entries() {
+		key := SectionOf(e.path)
+		bySection[key] = append(bySection[key], Value{key, e.path, e.label, e.value})
+	}
+	var out []Value
+	for _, key := range Sections {
+		out = append(out, bySection[key]...)
+	}
+	return out
+}

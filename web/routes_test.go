@@ -12,7 +12,7 @@ import (
 // address fills the wildcards of a route with things that exist.
 func address(pattern string, c db.Connection, run string) (method, path string) {
 	method, path, _ = strings.Cut(pattern, " ")
-	return method, strings.NewReplacer("{$}", "", "{id}", itoa(c.ID), "{run}", run, "{sfid}", "001000000000001AAA", "{hash}", "0", "{file}", "app.css").Replace(path)
+	return method, strings.NewReplacer("{$}", "", "{id}", itoa(c.ID), "{run}", run, "{version}", "1", "{sfid}", "001000000000001AAA", "{hash}", "0", "{file}", "app.css").Replace(path)
 }
 
 func TestEveryRouteAsksForItsRole(t *testing.T) {

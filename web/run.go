@@ -112,7 +112,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 	shell.Refresh = run.State.Active()
 	view := views.Run{Shell: shell, Run: line, ListHref: orgPath(c.ID, "/runs"), Here: line.Href, APICalls: run.APICalls, ErrorCode: run.ErrorCode}
 	if isAdmin(r) {
-		view.SettingsRef = orgPath(c.ID, "/settings/account-filtering")
+		view.SettingsRef = versionPath(c.ID, run.SettingsVersion)
 		if run.State.Active() {
 			view.CancelAction = line.Href + "/cancel"
 		}

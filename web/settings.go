@@ -361,38 +361,55 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) 
 	return s.see(w, r, p.path(p.section), "saved", strconv.Itoa(saved.Version))
 }
 
-// checkAll gathers everything that is wrong with the settings: what can be known here, and what only the org knows.
+// checkAll gathers everything that is wrong with the settings of the page: what can be known here, and what only the org knows.
 func (s *Server) checkAll(r *http.Request, p *settingsPage, also func(*org)) error {
 	p.elsewhere = settings.FieldErrors{}
-	p.found(p.shown.Validate())
-	o, err := s.openOrg(r.Context(), p.connection)
+	found, err := s.check(r.Context(), p.connection, p.shown, also)
+	p.found(found)
+	return err
+}
+
+// Check returns what is wrong with settings of a connection, by field path, as Save finds it: by itself and by what the org says. Nothing is stored.
+func (s *Server) Check(ctx context.Context, c db.Connection, all settings.Settings) (settings.FieldErrors, error) {
+	return s.check(ctx, c, all, nil)
+}
+
+// check is Check; also may try the account filters in another way.
+func (s *Server) check(ctx context.Context, c db.Connection, all settings.Settings, also func(*org)) (settings.FieldErrors, error) {
+	errs := all.Validate()
+	add := func(found settings.FieldErrors) {
+		for path, sentences := range found {
+			errs[path] = append(errs[path], sentences...)
+		}
+	}
+	o, err := s.openOrg(ctx, c)
 	if err != nil {
-		return err
+		return errs, err
 	}
 	defer o.close()
 	if also != nil {
 		also(o)
 	} else {
-		p.found(o.checkFilters(r.Context(), p.shown))
+		add(o.checkFilters(ctx, all))
 	}
 	if o.source == nil {
-		return nil // the filters have said why
+		return errs, nil // the filters have said why
 	}
 	for _, x := range sections() {
 		if x.check == nil {
 			continue
 		}
-		found, err := x.check(r.Context(), o, p.shown)
+		found, err := x.check(ctx, o, all)
 		if err != nil {
-			if r.Context().Err() != nil {
-				return r.Context().Err()
+			if ctx.Err() != nil {
+				return errs, ctx.Err()
 			}
 			found = settings.FieldErrors{}
-			found.Add(string(x.key), "It could not be checked. "+s.unanswered(r.Context(), p.connection, err))
+			found.Add(string(x.key), "It could not be checked. "+s.unanswered(ctx, c, err))
 		}
-		p.found(found)
+		add(found)
 	}
-	return nil
+	return errs, nil
 }
 
 // checkFilters tries the account filters in use against the org.
