@@ -246,7 +246,7 @@ func FuzzCSVReader(f *testing.F) {
 			t.Fatalf("whole: %q, %v; bytewise: %q, %v", got, err, slow, slowErr)
 		}
 		peer, peerErr := csv.NewReader(bytes.NewReader(in)).ReadAll()
-		if err == nil && peerErr == nil && !reflect.DeepEqual(breaks(got), breaks(peer)) {
+		if err == nil && peerErr == nil && !reflect.DeepEqual(breaks(got), peer) {
 			t.Fatalf("got %q, encoding/csv %q", got, peer)
 		}
 		if err != nil && peerErr == nil && len(peer) > 0 && !errors.Is(err, ErrTruncated) {
