@@ -164,9 +164,10 @@ func TestImpactIsWhatTheSyncDoes(t *testing.T) {
 					return
 				}
 			}
-			for _, kind := range []pipeline.ImpactKind{pipeline.Enters, pipeline.Leaves, pipeline.ChangesType, "csm_id", "sales_rep_id", "tam_id", pipeline.ChangesARR, pipeline.ChangesRenewal} {
+			for _, kind := range []pipeline.ImpactKind{pipeline.Enters, pipeline.Leaves, pipeline.ChangesType, "csm_id", "sales_rep_id", "tam_id", pipeline.ChangesARR, pipeline.ChangesRenewal,
+				"previewed arr", "previewed renewal"} {
 				if touched[kind] == 0 {
-					t.Errorf("no configuration changed anything of the kind %s", kind)
+					t.Errorf("no configuration brought %s about", kind)
 				}
 			}
 		})
@@ -190,7 +191,7 @@ func (s *scene) checkPromise(name string, base int, set settings.Settings, sourc
 	if err != nil || impact.Result == nil || !impact.Result.Whole {
 		t.Fatalf("%s: %+v, %v", name, impact, err)
 	}
-	matches := s.validated(set, source)
+	matches, values := s.validated(set, source)
 	if _, saved, err := s.db.SaveSettings(t.Context(), s.conn, base, set, "", s.admin); err != nil {
 		t.Fatal(err)
 	} else if !saved {
@@ -216,6 +217,18 @@ func (s *scene) checkPromise(name string, base int, set settings.Settings, sourc
 	if impact.Result.Now != int64(len(before)) || impact.Result.Then != int64(len(after)) {
 		t.Errorf("%s: promised %d to %d accounts, it was %d to %d", name, impact.Result.Now, impact.Result.Then, len(before), len(after))
 	}
+	for kind, of := range values {
+		for id, promised := range of {
+			is := after[id].ARR
+			if kind == pipeline.Renewal {
+				is = after[id].Renewal
+			}
+			if is != promised {
+				t.Errorf("%s: the preview of %s says that the %s is %q, the sync made it %q\n%+v", name, id, kind, promised, is, set)
+			}
+		}
+		touched[pipeline.ImpactKind("previewed "+string(kind))] += len(of)
+	}
 	for step, n := range matches {
 		if got := s.step(done, step); got.Read != n {
 			t.Errorf("%s: Validate counted %d for %s, the sync read %d", name, n, step, got.Read)
@@ -223,21 +236,50 @@ func (s *scene) checkPromise(name string, base int, set settings.Settings, sourc
 	}
 }
 
-// validated is what Validate counts for each filter, by the name of its step.
-func (s *scene) validated(set settings.Settings, source *remote.Source) map[string]int64 {
+// validated is what Validate promises of set: how many records each filter counts, by the name of its step, and the values of its sample accounts.
+func (s *scene) validated(set settings.Settings, source *remote.Source) (counts map[string]int64, values map[pipeline.ValueKind]map[string]string) {
 	s.t.Helper()
 	schema, err := source.Schema(s.t.Context(), false, pipeline.ObjectsOf(set)...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	out := map[string]int64{}
+	counts, values = map[string]int64{}, map[pipeline.ValueKind]map[string]string{}
 	filters := set.Accounts.Filters()
 	for i, f := range filters {
 		found, err := pipeline.Preview(s.t.Context(), source, f, schema, filters[:i])
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		out["accounts:"+string(f.Type)] = found.Count
+		counts["accounts:"+string(f.Type)] = found.Count
 	}
-	return out
+	for _, k := range pipeline.ValueKinds {
+		if k.Rule(set).Mode == settings.NoValue {
+			continue
+		}
+		found, err := pipeline.PreviewValue(s.t.Context(), source, k, set, schema)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if k.Rule(set).Mode == settings.CalculatedValue {
+			counts[string(k)] = found.Records
+		}
+		values[k] = map[string]string{}
+		for _, a := range found.Accounts {
+			values[k][a.ID] = a.Value.Day
+			if k == pipeline.ARR {
+				values[k][a.ID] = s.amount(a.Value)
+			}
+		}
+	}
+	return counts, values
+}
+
+// amount is an ARR as standings has it.
+func (s *scene) amount(v pipeline.Value) string {
+	s.t.Helper()
+	var text string
+	if err := s.sql.GetContext(s.t.Context(), &text, `SELECT concat_ws(' ', nullif($1, ''), trim_scale(nullif($2, '')::numeric))`, v.Currency, v.Amount); err != nil {
+		s.t.Fatal(err)
+	}
+	return text
 }
