@@ -3,6 +3,7 @@
 // org, the app and each script run in processes of their own. It prints a table in Markdown.
 //
 //	go run ./bench [-accounts 200000,1000000] [-runs 3] [-peers=false]
+//	go run ./bench pages [-accounts 20000] [-times 300]      # the pages of the settings wizard instead
 package main
 
 import (
@@ -34,6 +35,14 @@ func run(ctx context.Context, args []string) error {
 			return child(args[1:], func(j job) (measure, error) { return engine(ctx, j) })
 		case "floor":
 			return child(args[1:], func(j job) (measure, error) { return floor(ctx, j) })
+		case "pages":
+			flags := flag.NewFlagSet("bench pages", flag.ContinueOnError)
+			accounts := flags.Int("accounts", 20_000, "size of the org")
+			times := flags.Int("times", 300, "how often each page is opened")
+			if err := flags.Parse(args[1:]); err != nil {
+				return err
+			}
+			return pages(ctx, *accounts, max(*times, 20))
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
