@@ -148,48 +148,52 @@ func (e *ScheduleError) Error() string { return e.Reason }
 // SaveChatterSchedule makes Chatter being synced so often from now on. It starts at the time of day of the settings' schedule, weekly on Mondays. It returns a
 // *ScheduleError for a frequency or a zone that does not exist, and ErrNotFound for no connection.
 func (d *DB) SaveChatterSchedule(ctx context.Context, connectionID int64, f settings.ChatterFrequency, timeZone string, actor int64) error {
+	err := d.changeChatter(ctx, connectionID, func(tx *sqlx.Tx) error { return saveChatter(ctx, tx, connectionID, f, timeZone, actor) })
+	return wrapIf(err, "db.SaveChatterSchedule(%d)", connectionID)
+}
+
+func saveChatter(ctx context.Context, tx *sqlx.Tx, connectionID int64, f settings.ChatterFrequency, timeZone string, actor int64) error {
 	hours, ok := chatterHours[f]
 	if !ok {
-		return fmt.Errorf("db.SaveChatterSchedule(%d): %w", connectionID, &ScheduleError{"Choose Hourly, Daily or Weekly."})
+		return &ScheduleError{"Choose Hourly, Daily or Weekly."}
 	}
-	err := d.changeChatter(ctx, connectionID, func(tx *sqlx.Tx) error {
-		start := settings.DefaultStart
-		current, err := currentSettings(ctx, tx, connectionID)
-		if err != nil {
-			return err
-		}
-		if current != nil {
-			start = current.Settings.Sync.Start
-		}
-		spec := schedule.Spec{Hours: hours, Start: start, Weekday: time.Monday, TimeZone: timeZone}
-		if _, err := schedule.New(spec); err != nil {
-			return &ScheduleError{fmt.Sprintf("This schedule cannot be kept: %s.", err)}
-		}
-		changed, err := putSchedule(ctx, tx, connectionID, pipeline.EntityChatter, spec, true)
-		if err != nil || !changed {
-			return err
-		}
-		return Audit(ctx, tx, AuditEntry{ConnectionID: connectionID, ActorID: &actor, Entity: "schedule", Action: "saved",
-			Detail: fmt.Sprintf("Chatter: %s, %s", f.Label(), timeZone)})
-	})
-	return wrapIf(err, "db.SaveChatterSchedule(%d)", connectionID)
+	start := settings.DefaultStart
+	current, err := currentSettings(ctx, tx, connectionID)
+	if err != nil {
+		return err
+	}
+	if current != nil {
+		start = current.Settings.Sync.Start
+	}
+	spec := schedule.Spec{Hours: hours, Start: start, Weekday: time.Monday, TimeZone: timeZone}
+	if _, err := schedule.New(spec); err != nil {
+		return &ScheduleError{fmt.Sprintf("This schedule cannot be kept: %s.", err)}
+	}
+	changed, err := putSchedule(ctx, tx, connectionID, pipeline.EntityChatter, spec, true)
+	if err != nil || !changed {
+		return err
+	}
+	return Audit(ctx, tx, AuditEntry{ConnectionID: connectionID, ActorID: &actor, Entity: "schedule", Action: "saved",
+		Detail: fmt.Sprintf("Chatter: %s, %s", f.Label(), timeZone)})
 }
 
 // DisableChatterSchedule ends the schedule of Chatter, if there is one. A run that it has started goes on. It returns ErrNotFound for no connection.
 func (d *DB) DisableChatterSchedule(ctx context.Context, connectionID, actor int64) error {
-	err := d.changeChatter(ctx, connectionID, func(tx *sqlx.Tx) error {
-		r, err := tx.ExecContext(ctx, `
-			UPDATE millrace.schedules SET enabled = false, next_run_at = NULL, skipped = 0, skip_reason = ''
-			 WHERE connection_id = $1 AND entity = $2 AND enabled`, connectionID, pipeline.EntityChatter)
-		if err != nil {
-			return err
-		}
-		if n, err := r.RowsAffected(); err != nil || n == 0 {
-			return err
-		}
-		return Audit(ctx, tx, AuditEntry{ConnectionID: connectionID, ActorID: &actor, Entity: "schedule", Action: "disabled", Detail: "Chatter"})
-	})
+	err := d.changeChatter(ctx, connectionID, func(tx *sqlx.Tx) error { return disableChatter(ctx, tx, connectionID, actor) })
 	return wrapIf(err, "db.DisableChatterSchedule(%d)", connectionID)
+}
+
+func disableChatter(ctx context.Context, tx *sqlx.Tx, connectionID, actor int64) error {
+	r, err := tx.ExecContext(ctx, `
+		UPDATE millrace.schedules SET enabled = false, next_run_at = NULL, skipped = 0, skip_reason = ''
+		 WHERE connection_id = $1 AND entity = $2 AND enabled`, connectionID, pipeline.EntityChatter)
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return Audit(ctx, tx, AuditEntry{ConnectionID: connectionID, ActorID: &actor, Entity: "schedule", Action: "disabled", Detail: "Chatter"})
 }
 
 // changeChatter runs fn in a transaction that no other change of the connection's settings or schedules runs beside.

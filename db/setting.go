@@ -143,7 +143,20 @@ func (d *DB) RestoreSettings(ctx context.Context, connectionID int64, base, vers
 type newVersion struct {
 	note     string
 	author   int64
-	restores int // the version that it repeats; 0 for none
+	restores int                  // the version that it repeats; 0 for none
+	also     func(*sqlx.Tx) error // part of the transaction, which it runs last in; nil for nothing
+}
+
+// SaveSettingsAndChatter is SaveSettings together with SaveChatterSchedule, or with DisableChatterSchedule for NoChatterSchedule: both happen or neither. The
+// schedule is saved where s changes nothing, too. It returns the errors of all of them.
+func (d *DB) SaveSettingsAndChatter(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64,
+	f settings.ChatterFrequency) (v SettingsVersion, saved bool, err error) {
+	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author, also: func(tx *sqlx.Tx) error {
+		if f == settings.NoChatterSchedule {
+			return disableChatter(ctx, tx, connectionID, author)
+		}
+		return saveChatter(ctx, tx, connectionID, f, s.Normalize().Sync.TimeZone, author)
+	}})
 }
 
 func (d *DB) saveVersion(ctx context.Context, connectionID int64, base int, s settings.Settings, of newVersion) (v SettingsVersion, saved bool, err error) {
@@ -170,10 +183,13 @@ func (d *DB) saveVersion(ctx context.Context, connectionID int64, base int, s se
 		changes := settings.Diff(was.Settings, s)
 		if was.Version > 0 && len(changes) == 0 {
 			v = was
-			return nil
+		} else if v, saved, err = insertSettings(ctx, tx, was.Version+1, connectionID, s, of, changes); err != nil {
+			return err
 		}
-		v, saved, err = insertSettings(ctx, tx, was.Version+1, connectionID, s, of, changes)
-		return err
+		if of.also != nil {
+			return of.also(tx)
+		}
+		return nil
 	})
 	if err != nil {
 		return SettingsVersion{}, false, fmt.Errorf("db.saveVersion(%d, base %d): %w", connectionID, base, err)

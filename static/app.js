@@ -61,6 +61,7 @@
     localise(document);
     loadPicker();
   });
+  document.addEventListener("settings:kept", () => localise(document));
 
   // Polling stops while the tab is hidden, and lost contact is said where it is seen.
   const contact = (lost) => {

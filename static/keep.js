@@ -19,6 +19,7 @@
       if (old.querySelector("details[open]")) part.querySelector("details")?.setAttribute("open", "");
       old.replaceWith(part);
     }
+    document.dispatchEvent(new Event("settings:kept"));
   };
 
   const send = async (last) => {

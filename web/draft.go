@@ -27,7 +27,7 @@ func keptPage(path string) string {
 
 // keepsField reports whether a field of a settings form is one that people fill in, or says what they filled it in on.
 func keepsField(name string) bool {
-	return name == "base" || name == settings.PathNote || settings.SectionOf(name) != ""
+	return name == "base" || name == settings.PathNote || name == chatterFrequency || settings.SectionOf(name) != ""
 }
 
 // pressed are the buttons of a settings form that trying again presses anew.

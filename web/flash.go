@@ -44,6 +44,11 @@ var flashes = map[string]struct {
 	"others-out":         {ui.Success, "You are signed out everywhere else."},
 	"password":           {ui.Success, "Your password was changed. Sign in with the new one."},
 	"time-zone":          {ui.Success, "Times are now shown in the zone that you chose."},
+
+	"chatter-scheduled":       {ui.Success, "The schedule of Chatter is saved and applies now. Nothing else was saved."},
+	"chatter-scheduled-too":   {ui.Success, "Saved as v%, together with the schedule of Chatter."},
+	"chatter-unscheduled":     {ui.Success, "The schedule of Chatter is off: it does not run by itself any more. Nothing else was saved."},
+	"chatter-unscheduled-too": {ui.Success, "Saved as v%. The schedule of Chatter is off."},
 }
 
 const flashAlphabet = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

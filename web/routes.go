@@ -86,6 +86,7 @@ func (s *Server) routes() []route {
 		{adminOnly, "GET /connections/{id}/settings/history/{version}", s.version},
 		{adminOnly, "GET /connections/{id}/settings/history/{version}/restore", s.restoreForm},
 		{adminOnly, "POST /connections/{id}/settings/history/{version}/restore", s.restore},
+		{adminOnly, "POST /connections/{id}/settings/chatter/schedule", s.chatterSchedule},
 		{adminOnly, "GET /connections/{id}/settings/{section}", s.sectionForm},
 		{adminOnly, "POST /connections/{id}/settings/{section}", s.postSection},
 		{adminOnly, "POST /connections/{id}/settings/{section}/keep", s.keepSection},

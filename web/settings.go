@@ -32,11 +32,14 @@ type section struct {
 	draw func(s *Server, r *http.Request, p *settingsPage, frame views.SettingsFrame) (templ.Component, error)
 	// check returns what only the org knows to be wrong with the section's settings; nil where there is nothing to check.
 	check func(ctx context.Context, o *org, all settings.Settings) (settings.FieldErrors, error)
+	// beside draws what else of the page follows from what is typed, each part with an id; it takes the place of the old parts when a draft was kept. It may
+	// be nil.
+	beside func(s *Server, r *http.Request, p *settingsPage, frame views.SettingsFrame) (templ.Component, error)
 }
 
 // sections lists the sections that are served through their table entry.
 func sections() []section {
-	return []section{fieldsSection(), ownerMappingSection(), valuesSection()}
+	return []section{fieldsSection(), ownerMappingSection(), valuesSection(), chatterSection()}
 }
 
 // settingsPage is what a section shows, for GET and for every POST: the settings as saved and as they are being changed.
@@ -52,8 +55,9 @@ type settingsPage struct {
 	errs       settings.FieldErrors
 	elsewhere  settings.FieldErrors // of other sections, from the last refused save
 	blocked    *views.Blocked
-	keptAt     time.Time      // of the draft; zero without one
-	results    map[string]any // what a section's own buttons found, by field path
+	keptAt     time.Time                  // of the draft; zero without one
+	results    map[string]any             // what a section's own buttons found, by field path
+	chatter    *settings.ChatterFrequency // saved together with the settings; nil when only these are saved
 }
 
 // loadSettings starts a section's page with the viewer's draft, or else with what is saved.
@@ -268,6 +272,7 @@ func (s *Server) readSection(r *http.Request, x section) (*settingsPage, error) 
 // sections.
 func (s *Server) keepSection(w http.ResponseWriter, r *http.Request) error {
 	var p *settingsPage
+	var x section
 	if settings.Section(r.PathValue("section")) == settings.SectionFiltering {
 		f, err := s.readFiltering(r)
 		if err != nil {
@@ -275,8 +280,8 @@ func (s *Server) keepSection(w http.ResponseWriter, r *http.Request) error {
 		}
 		p = f.settingsPage
 	} else {
-		x, err := sectionOf(r)
-		if err != nil {
+		var err error
+		if x, err = sectionOf(r); err != nil {
 			return err
 		}
 		if p, err = s.readSection(r, x); err != nil {
@@ -287,7 +292,15 @@ func (s *Server) keepSection(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	frame := views.SettingsFrame{Current: p.section, BasePath: orgPath(p.connection.ID, "/settings"), Sections: sectionItems(p), Bar: saveBar(p)}
-	return s.render(w, r, http.StatusOK, views.SettingsKept(frame))
+	parts := views.SettingsKept(frame)
+	if x.beside != nil {
+		beside, err := x.beside(s, r, p, frame)
+		if err != nil {
+			return err
+		}
+		parts = templ.Join(parts, beside)
+	}
+	return s.render(w, r, http.StatusOK, parts)
 }
 
 // discard forgets the viewer's draft.
@@ -319,7 +332,7 @@ func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage
 	if p.base < p.version() {
 		return s.mergePage(w, r, http.StatusConflict, p)
 	}
-	if len(p.errs) == 0 && len(p.noteErrors) == 0 && p.current != nil && len(settings.Diff(p.saved, p.shown)) == 0 {
+	if len(p.errs) == 0 && len(p.noteErrors) == 0 && p.chatter == nil && p.current != nil && len(settings.Diff(p.saved, p.shown)) == 0 {
 		return s.see(w, r, p.path(p.section), "nothing-changed", "")
 	}
 	if err := s.checkAll(r, p, also); err != nil {
@@ -342,7 +355,7 @@ func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage
 
 // store saves p.shown as the version after p.base and leads back to the section.
 func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) error {
-	saved, changed, err := s.DB.SaveSettings(r.Context(), p.connection.ID, p.base, p.shown.Normalize(), p.note, visitOf(r).user.ID)
+	saved, changed, err := s.storeSettings(r, p)
 	var conflict *db.VersionConflictError
 	switch {
 	case errors.As(err, &conflict):
@@ -350,15 +363,28 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) 
 		return s.mergePage(w, r, http.StatusConflict, p)
 	case err != nil:
 		return err
+	case !changed && p.chatter != nil:
+		return s.see(w, r, p.path(p.section), chatterFlash(*p.chatter), "")
 	case !changed:
 		return s.see(w, r, p.path(p.section), "nothing-changed", "")
 	}
 	s.noteSchema(r.Context(), p.connection, saved.Settings)
 	switch {
+	case p.chatter != nil:
+		return s.see(w, r, p.path(p.section), chatterFlash(*p.chatter)+"-too", strconv.Itoa(saved.Version))
 	case saved.Version == 1:
 		return s.see(w, r, p.path(p.section), "saved-first", "")
 	}
 	return s.see(w, r, p.path(p.section), "saved", strconv.Itoa(saved.Version))
+}
+
+// storeSettings saves the settings, and the schedule of Chatter where that was asked for too.
+func (s *Server) storeSettings(r *http.Request, p *settingsPage) (db.SettingsVersion, bool, error) {
+	by := visitOf(r).user.ID
+	if p.chatter != nil {
+		return s.DB.SaveSettingsAndChatter(r.Context(), p.connection.ID, p.base, p.shown.Normalize(), p.note, by, *p.chatter)
+	}
+	return s.DB.SaveSettings(r.Context(), p.connection.ID, p.base, p.shown.Normalize(), p.note, by)
 }
 
 // checkAll gathers everything that is wrong with the settings of the page: what can be known here, and what only the org knows.
