@@ -115,7 +115,7 @@ func TestValues(t *testing.T) {
 			if value[bool](b, `document.querySelector("#arr-latest_by").offsetParent !== null`) {
 				t.Error("a date is asked for although nothing goes by one")
 			}
-			b.waitText("[data-unsaved]", "unsaved change")
+			b.waitFor("the draft", `document.querySelector("[data-unsaved] details") !== null`)
 			b.do("focusing the combination", chromedp.Focus(chromedp.CSS("#arr-combine")))
 			b.press("su")
 			b.waitFor("the combination", `document.querySelector("#arr-combine").value === "sum"`)
@@ -165,7 +165,9 @@ func TestValues(t *testing.T) {
 		b := newBrowser(t, withoutJS)
 		signIn(d, b)
 		b.afresh(d.app + valuesPage)
-		set := func(id, to string) { value[bool](b, `(document.getElementById(`+quoteJS(id)+`).value = `+quoteJS(to)+`) !== ""`) }
+		set := func(id, to string) {
+			value[bool](b, `(document.getElementById(`+quoteJS(id)+`).value = `+quoteJS(to)+`) !== ""`)
+		}
 		b.click("label[for=arr-mode-calculated]")
 		b.click("label[for=renewal-mode-none]")
 		set("arr-object", "Subscription__c")
