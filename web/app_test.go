@@ -135,6 +135,11 @@ func (b *browser) do(method, path string, form url.Values) *page {
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	return b.send(req)
+}
+
+func (b *browser) send(req *http.Request) *page {
+	b.t.Helper()
 	resp, err := b.client.Do(req)
 	if err != nil {
 		b.t.Fatal(err)

@@ -27,6 +27,7 @@ var flashes = map[string]struct {
 	"nothing-to-restore": {ui.Informs, "That version holds the same settings as the current one, so there is no new version."},
 	"taken":              {ui.Success, "Taken as your draft. Nothing is saved yet: look it over, then save."},
 	"taken-problems":     {ui.Warning, "Taken as your draft. The sections marked “Has problems” hold what does not fit this org; nothing is saved yet."},
+	"merge-first":        {ui.Warning, "Nothing was taken yet: your draft goes on from an older version. Put the two together first."},
 	"nothing-to-take":    {ui.Informs, "Those settings are the current ones, so there is nothing to take."},
 	"schema-unchanged":   {ui.Success, "The objects and fields of the org were read anew. Nothing that the settings use has changed."},
 	"schema-changed-one": {ui.Warning, "The objects and fields of the org were read anew. One thing that the settings use has changed: see below."},
