@@ -27,15 +27,19 @@ type mergeColumn struct {
 	name  string
 	typ   string // of its column in the staging table; empty when it has none there
 	value string // what a record that is here already gets, of the staged record s and the record t
+	found bool   // it does not come with the page, but is looked up
 }
 
 func newMerge(step pipeline.Step, p *pipeline.Page, connectionID int64) merge {
 	m := merge{step: step, table: fmt.Sprintf("millrace.%s_%d", step.Table.Name, connectionID)}
 	for _, c := range p.Columns {
-		m.cols = append(m.cols, mergeColumn{c.Name, pgType(c.Kind), "s." + c.Name})
+		m.cols = append(m.cols, mergeColumn{name: c.Name, typ: pgType(c.Kind), value: "s." + c.Name})
+	}
+	for _, l := range step.Table.Lookups {
+		m.cols = append(m.cols, mergeColumn{name: l.Column, typ: pgType(pipeline.ID), value: "s." + l.Column, found: true})
 	}
 	for _, name := range step.Table.Cleared {
-		m.cols = append(m.cols, mergeColumn{name, "", "NULL"})
+		m.cols = append(m.cols, mergeColumn{name: name, value: "NULL"})
 	}
 	if step.Table.Open {
 		m.cols = append(m.cols, furtherFields(step.Table, p))
@@ -94,6 +98,37 @@ func (m merge) names() []string {
 		if c.typ != "" {
 			out = append(out, c.name)
 		}
+	}
+	return out
+}
+
+// copied lists those of them that come with the page.
+func (m merge) copied() []string {
+	var out []string
+	for _, c := range m.cols {
+		if c.typ != "" && !c.found {
+			out = append(out, c.name)
+		}
+	}
+	return out
+}
+
+// lookUp returns the statements that find out the columns which do not come with the page, in their order.
+func (m merge) lookUp() []string {
+	var out []string
+	for _, l := range m.step.Table.Lookups {
+		if !m.has(l.By) {
+			continue
+		}
+		here := "millrace." + l.Table + " p WHERE p.connection_id = $1 AND p.left_filter_at IS NULL"
+		if l.Key == "" {
+			out = append(out, "UPDATE "+stage+" s SET "+l.Column+" = p."+l.Take+" FROM "+here+" AND p.sf_id = s."+l.By)
+			continue
+		}
+		// Salesforce too compares External IDs without regard to the case of letters.
+		key := "lower(p.fields ->> " + pq.QuoteLiteral(l.Key) + ")"
+		out = append(out, "UPDATE "+stage+" s SET "+l.Column+" = k.id\n    FROM (SELECT "+key+" AS key, min(p."+l.Take+") AS id FROM "+here+
+			"\n           AND "+key+" IN (SELECT lower("+l.By+") FROM "+stage+") GROUP BY 1 HAVING count(*) = 1) k WHERE k.key = lower(s."+l.By+")")
 	}
 	return out
 }

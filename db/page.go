@@ -83,12 +83,17 @@ func (w *pageWork) copy(ctx context.Context) error {
 	if _, err := w.conn.Exec(ctx, w.merge.prepare()); err != nil {
 		return err
 	}
-	err := w.conn.CopyText(ctx, stage, append([]string{"sf_id"}, w.merge.names()...), func(cw *CopyWriter) (err error) {
+	err := w.conn.CopyText(ctx, stage, append([]string{"sf_id"}, w.merge.copied()...), func(cw *CopyWriter) (err error) {
 		w.report, err = w.page.Copy(ctx, rowWriter{cw})
 		return err
 	})
 	if err == nil && w.report.Duplicates {
 		_, err = w.conn.Exec(ctx, w.merge.dedupe())
+	}
+	for _, find := range w.merge.lookUp() {
+		if err == nil && w.report.MinID != "" {
+			_, err = w.conn.Exec(ctx, w.merge.bind(find, w.connectionID, w.runID, w.report))
+		}
 	}
 	return err
 }

@@ -77,15 +77,28 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH gone AS (
 		    UPDATE millrace.%s t SET left_filter_at = now()
-		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2%s
+		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2%s%s
 		       AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = t.sf_id)
 		    RETURNING t.sf_id),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action)
 		    SELECT $1, $2, $4, sf_id, 'left' FROM gone)
-		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t.")),
+		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table)),
 		s.connectionID, s.runID, step.Table.Records(), step.Table.Entity, step.Position)
 	return err
+}
+
+// within is the condition that a record t of a table with a window has surely been in it: the window begins with the day, in the connected user's time
+// zone, and the hour is for clocks that differ. $1 is the connection.
+func within(t pipeline.Table) string {
+	if t.Window == nil {
+		return ""
+	}
+	changed := "t.system_modstamp"
+	if t.Window.Under != "" {
+		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + ")"
+	}
+	return fmt.Sprintf(" AND %s >= now() - interval '%d days' + interval '1 hour'", changed, t.Window.Days)
 }
 
 // endSkips ends the skips of records that the run has not met: a record that is skipped again counts as met.

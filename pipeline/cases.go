@@ -34,6 +34,7 @@ func messagesOf(c settings.Conversation, days int) Table {
 	t := Table{
 		Object: "CaseComment", Name: "case_messages", Set: stepMessages + ":" + commentSource, Entity: "case comment", Label: "Case comments",
 		Keys: []Key{{"source", commentSource}}, Parent: "case_id", Under: cases.Name, Window: &Window{Days: days, Under: cases.Name},
+		Lookups: []Lookup{{Column: "account_id", Table: cases.Name, By: "case_id", Take: "account_id"}},
 		Columns: []Column{
 			{"ParentId", "case_id", ID}, {"CommentBody", "body", Text}, {"IsPublished", "is_published", Bool}, {"CreatedById", "author_id", ID},
 			{"CreatedDate", "sent_at", DateTime}, {"SystemModstamp", "system_modstamp", DateTime},

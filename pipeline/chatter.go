@@ -67,6 +67,7 @@ func feedTable(f FeedParent, c settings.Chatter) Table {
 
 var feedComments = Table{
 	Object: "FeedComment", Name: "chatter_comments", Entity: "chatter comment", Label: "Chatter comments", Paged: true, Parent: "post_id", Under: chatterPosts,
+	Lookups: []Lookup{{Column: "account_id", Table: chatterPosts, By: "post_id", Take: "account_id"}},
 	Columns: []Column{
 		{"FeedItemId", "post_id", ID}, {"ParentId", "parent_id", ID}, {"CommentBody", "body", Text}, {"CreatedById", "author_id", ID},
 		{"CreatedDate", "posted_at", DateTime}, {"IsRichText", "is_rich_text", Bool}, {"SystemModstamp", "system_modstamp", DateTime},
@@ -77,6 +78,7 @@ var feedComments = Table{
 type Batches struct {
 	Field  string   // of the child, with the parent's id
 	Fields []string // what is read of each child
+	Count  string   // the parents' column with the number of their children; those with 0 are not asked
 }
 
 // batchSize is how many parents one query names.
@@ -161,7 +163,7 @@ func (p *planner) feedComments() {
 	if step.Table, fields, step.Note, p.err = selectable(p.schema, feedComments); p.err != nil {
 		return
 	}
-	step.Batches = &Batches{Field: "FeedItemId", Fields: fields}
+	step.Batches = &Batches{Field: "FeedItemId", Fields: fields, Count: "comment_count"}
 	q, err := soql.Select(feedComments.Object, fields, nil)
 	if p.keep(err) {
 		return

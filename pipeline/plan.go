@@ -10,7 +10,10 @@ import (
 )
 
 // Plan is what a run will do.
-type Plan struct{ Steps []Step }
+type Plan struct {
+	Steps  []Step
+	Labels []PicklistLabel // of the picklists that the steps read
+}
 
 // Step is one object of a run, or one account filter. The store fills in how far it is.
 type Step struct {
@@ -53,7 +56,15 @@ func MakePlan(s settings.Settings, schema soql.Schema, entity Entity) (Plan, err
 	}
 	if withAccounts {
 		p.add(opportunityTable(s), Step{Name: opportunities.Name, Label: opportunities.Label}, under)
+		p.customObjects(s, filters)
 	}
+	if entity.includes(EntityCases) && s.Cases.Enabled {
+		p.cases(s, filters)
+	}
+	if entity.includes(EntityChatter) && s.Chatter.Enabled {
+		p.chatter(s, filters)
+	}
+	p.plan.Labels = labels(schema, p.plan.Steps)
 	return p.plan, p.err
 }
 

@@ -33,7 +33,7 @@ func Run(ctx context.Context, j Work) error {
 			return j.compare(ctx)
 		}
 		if !ok {
-			return j.findDeleted(ctx)
+			return j.conclude(ctx)
 		}
 		switch err := j.execute(ctx, step); {
 		case errors.Is(err, ErrSeenLost):
@@ -45,6 +45,19 @@ func Run(ctx context.Context, j Work) error {
 			return fmt.Errorf("step %s: %w", step.Name, j.explained(ctx, err))
 		}
 	}
+}
+
+// conclude does what is left when all steps are done. All of it may be done again.
+func (j Work) conclude(ctx context.Context) error {
+	if err := j.retire(ctx); err != nil {
+		return err
+	}
+	if j.Entity.includes(EntityCases) && j.Settings.Cases.Enabled {
+		if err := j.sentiments(ctx); err != nil {
+			return err
+		}
+	}
+	return j.findDeleted(ctx)
 }
 
 // Work is everything that one run needs.
@@ -90,6 +103,8 @@ func (j Work) plan(ctx context.Context) error {
 			return err
 		}
 		plan = plan.Aside()
+	} else if err := j.Store.SaveLabels(ctx, plan.Labels); err != nil {
+		return err
 	}
 	return j.Store.SaveSteps(ctx, plan.Steps)
 }
@@ -154,7 +169,7 @@ func (j Work) next(ctx context.Context) (Step, bool, error) {
 // step is planned again from a fresh describe, once. A job or cursor that has gone is started anew, once.
 func (j Work) execute(ctx context.Context, s Step) error {
 	if s.Query == "" {
-		return j.Store.FinishStep(ctx, s)
+		return j.Store.GiveUp(ctx, s)
 	}
 	replanned, restarted := false, false
 	for {
@@ -206,8 +221,11 @@ func (j Work) read(ctx context.Context, s Step) error {
 	if s, err = j.Store.StartStep(ctx, s, mode); err != nil {
 		return err
 	}
-	if mode == Bulk {
+	switch {
+	case mode == Bulk:
 		return j.readBulk(ctx, s)
+	case s.Batches != nil:
+		return j.readBatches(ctx, s)
 	}
 	return j.readREST(ctx, s)
 }
@@ -243,6 +261,10 @@ func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err e
 			continue
 		}
 		j.Log.Warn("salesforce refused the query; planned again", "step", s.Name, "note", again.Note)
+		if again.Query == "" {
+			s.Note = again.Note
+			return s, false, j.Store.GiveUp(ctx, s)
+		}
 		s.Query, s.CountQuery, s.Note, s.Table, s.Calculation, s.Batches, s.JobID = again.Query, again.CountQuery, again.Note, again.Table, again.Calculation, again.Batches, ""
 		if err := j.Store.SetQuery(ctx, s); err != nil {
 			return s, false, err

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"time"
+
+	"millrace/settings"
 )
 
 // Store keeps one claimed run and its records. Each method is one transaction, refused with ErrFenced when another runner has taken the run over and
@@ -26,6 +28,19 @@ type Store interface {
 	RestartStep(ctx context.Context, s Step) error
 	// RestartObject does so for all steps of s's object, and forgets which of its records were met.
 	RestartObject(ctx context.Context, s Step) error
+	// SaveLabels replaces the labels of the picklists that are in labels.
+	SaveLabels(ctx context.Context, labels []PicklistLabel) error
+	// Parents returns, in order, the next records here after an id whose children s asks for; fewer than limit when there are no more.
+	Parents(ctx context.Context, s Step, after string, limit int) ([]string, error)
+	// SaveObjects notes the custom objects that the settings name. Together with Retire it makes what is here follow the settings.
+	SaveObjects(ctx context.Context, objects []settings.CustomObject) error
+	// Retire marks the records of a table's other sets as having left.
+	Retire(ctx context.Context, r Retirement) error
+	// Conversations returns, in order of the cases, the next conversations after a case whose sentiment is not worked out by the method, or that have
+	// changed since; none when there are no more.
+	Conversations(ctx context.Context, method, after string, limit int) ([]Conversation, error)
+	// SaveSentiments stores how conversations sound.
+	SaveSentiments(ctx context.Context, method string, all []Sentiment) error
 	// Pages returns the committed pages of a step by locator.
 	Pages(ctx context.Context, s Step) (map[string]PageMark, error)
 	// CommitPage takes a page over: records, audit rows, counts and checkpoint together or not at all. It returns ErrSeenLost when the records

@@ -8,6 +8,7 @@ var (
 	prefixOpportunity = packPrefix("006")
 	prefixCase        = packPrefix("500")
 	prefixFeedItem    = packPrefix("0D5")
+	prefixEmail       = packPrefix("02s")
 	prefixOrg         = packPrefix("00D")
 	prefixProfile     = packPrefix("00e")
 	prefixRole        = packPrefix("00E")

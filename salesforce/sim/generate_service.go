@@ -1,5 +1,7 @@
 package sim
 
+import "time"
+
 func (g *gen) caseAccount(row int) int { return g.parent("caseacc", row, g.n.cases, g.n.accounts) }
 
 func (g *gen) cases() *object {
@@ -65,6 +67,26 @@ func (g *gen) cases() *object {
 	return o
 }
 
+// said appends one to n sentences of a conversation about a case, by the customer or by support.
+func (g *gen) said(tag string, n int, customer func(int) bool) func([]byte, int) []byte {
+	return func(dst []byte, row int) []byte {
+		lines := supportLines
+		if customer(row) {
+			lines = pleasedLines
+			if g.maybe(tag+"upset", row, 55) {
+				lines = upsetLines
+			}
+		}
+		for i := range 1 + g.roll(tag+"n", row, n) {
+			if i > 0 {
+				dst = append(dst, ' ')
+			}
+			dst = append(dst, lines[g.roll(tag, row*7+i, len(lines))]...)
+		}
+		return dst
+	}
+}
+
 func (g *gen) caseComments() *object {
 	n := g.n.caseComments
 	o := newObject("00a", "CaseComment", "Case Comment", "Case Comments", g.systemFields("casecomment", n, false)...)
@@ -72,7 +94,7 @@ func (g *gen) caseComments() *object {
 		return idValue(rowID(prefixCase, g.parent("ccparent", row, n, g.n.cases)))
 	}))
 	o.add(checkField("IsPublished", "Published").from(func(row int) value { return boolValue(g.maybe("ccpub", row, 60)) }))
-	o.add(areaField("CommentBody", "Body", 4000).write(g.prose("ccbody", 3)))
+	o.add(areaField("CommentBody", "Body", 4000).write(g.said("ccbody", 3, func(row int) bool { return g.maybe("ccside", row, 50) })))
 	o.size = n
 	return o
 }
@@ -92,7 +114,25 @@ func (g *gen) emails() *object {
 	})
 	subject.nameField = true
 	o.add(subject)
-	o.add(areaField("TextBody", "Text Body", 131072).write(g.prose("embody", 6)))
+	// answered is the email of the same case before this one, or -1.
+	answered := func(row int) int {
+		for before := row - 1; before >= max(0, row-24); before-- {
+			if parent(before) == parent(row) {
+				return before
+			}
+		}
+		return -1
+	}
+	body := g.said("embody", 4, incoming)
+	o.add(areaField("TextBody", "Text Body", 131072).write(func(dst []byte, row int) []byte {
+		dst = body(dst, row)
+		if before := answered(row); before >= 0 {
+			dst = append(dst, "\n\nOn "...)
+			dst = time.UnixMilli(g.created("email", before, n)).UTC().AppendFormat(dst, "Mon, Jan 2, 2006 at 15:04")
+			dst = append(body(append(dst, " the other side wrote:\n> "...), before), '\n')
+		}
+		return dst
+	}))
 	o.add(areaField("HtmlBody", "HTML Body", 131072).write(func(dst []byte, row int) []byte {
 		return append(g.prose("embody", 6)(append(dst, "<p>"...), row), "</p>"...)
 	}))
@@ -108,7 +148,12 @@ func (g *gen) emails() *object {
 		}
 	}
 	o.add(typedText("email", "FromAddress", "From Address", 1000).write(side(true)))
-	o.add(textField("FromName", "From Name", 1000))
+	o.add(textField("FromName", "From Name", 1000).write(func(dst []byte, row int) []byte {
+		if incoming(row) {
+			return append(dst, "Office"...)
+		}
+		return append(dst, "Support"...)
+	}))
 	o.add(textField("ToAddress", "To Address", 4000).write(side(false)))
 	o.add(textField("CcAddress", "CC Address", 4000))
 	o.add(textField("BccAddress", "BCC Address", 4000))
@@ -122,7 +167,12 @@ func (g *gen) emails() *object {
 		return value{kind: kText, s: "3"}
 	}))
 	o.add(dateTimeField("MessageDate", "Message Date").from(func(row int) value { return value{kind: kDateTime, n: g.created("email", row, n)} }))
-	o.add(refField("ReplyToEmailMessageId", "Email Message ID", "ReplyToEmailMessage", "EmailMessage"))
+	o.add(refField("ReplyToEmailMessageId", "Email Message ID", "ReplyToEmailMessage", "EmailMessage").from(func(row int) value {
+		if before := answered(row); before >= 0 {
+			return idValue(rowID(prefixEmail, before))
+		}
+		return null
+	}))
 	o.size = n
 	return o
 }
@@ -158,6 +208,7 @@ func (g *gen) tasks() *object {
 // feedFields are the columns that FeedItem and every …Feed object share.
 func (g *gen) feedItems() *object {
 	n := g.n.feedItems
+	kind := weighted(g, "feedtype", "TextPost", 70, "LinkPost", 8, "CallLogPost", 8, "QuestionPost", 6, "TrackedChange", 8)
 	o := newObject("0D5", "FeedItem", "Feed Item", "Feed Items", g.systemFields("feed", n, false)...)
 	o.add(refField("ParentId", "Parent ID", "Parent", "Account", "Contact", "Opportunity", "Case", "User").required().from(func(row int) value {
 		r := g.roll("feedkind", row, 100)
@@ -173,13 +224,29 @@ func (g *gen) feedItems() *object {
 		return idValue(rowID(prefixAccount, g.parent("feedacc", row, n, g.n.accounts)))
 	}))
 	o.add(pickField("Type", "Feed Item Type", "TextPost", "LinkPost", "ContentPost", "TrackedChange", "CreateRecordEvent", "CallLogPost", "QuestionPost").
-		from(weighted(g, "feedtype", "TextPost", 78, "LinkPost", 8, "CallLogPost", 8, "QuestionPost", 6)))
-	title := textField("Title", "Title", 255)
+		from(kind))
+	title := textField("Title", "Title", 255).write(func(dst []byte, row int) []byte {
+		if kind(row).s == "LinkPost" {
+			return append(dst, "Meeting notes"...)
+		}
+		return dst
+	})
 	o.add(title)
-	o.add(areaField("Body", "Body", 10000).write(g.prose("feedbody", 3)))
-	o.add(typedText("url", "LinkUrl", "Link Url", 1000))
+	prose := g.prose("feedbody", 3)
+	o.add(areaField("Body", "Body", 10000).write(func(dst []byte, row int) []byte {
+		if kind(row).s == "TrackedChange" {
+			return dst
+		}
+		return prose(dst, row)
+	}))
+	o.add(typedText("url", "LinkUrl", "Link Url", 1000).write(func(dst []byte, row int) []byte {
+		if kind(row).s == "LinkPost" {
+			return appendPadded(append(dst, "https://notes.example.com/"...), int64(row), 6)
+		}
+		return dst
+	}))
 	o.add(refField("RelatedRecordId", "Related Record ID", "", "ContentVersion"))
-	o.add(numberField("int", "CommentCount", "Comment Count", 9, 0).readonly().from(func(int) value { return intValue(0) }))
+	o.add(numberField("int", "CommentCount", "Comment Count", 9, 0).readonly())
 	o.add(numberField("int", "LikeCount", "Like Count", 9, 0).readonly().from(func(row int) value { return intValue(int64(g.roll("feedlike", row, 5))) }))
 	o.add(checkField("IsRichText", "Is Rich Text"))
 	o.add(pickField("Visibility", "Visibility", "AllUsers", "InternalUsers").from(weighted(g, "feedvis", "AllUsers", 20, "InternalUsers", 80)))
@@ -200,9 +267,19 @@ func (g *gen) feedComments(items *object) *object {
 	o := newObject("0D7", "FeedComment", "Feed Comment", "Feed Comments", g.systemFields("feedcomment", n, false)...)
 	item := func(row int) int { return g.parent("fcitem", row, n, g.n.feedItems) }
 	parent := items.field("ParentId")
-	o.add(refField("FeedItemId", "Feed Item ID", "", "FeedItem").required().children("FeedComments").from(func(row int) value {
+	of := refField("FeedItemId", "Feed Item ID", "", "FeedItem").required().children("FeedComments").from(func(row int) value {
 		return idValue(rowID(prefixFeedItem, item(row)))
-	}))
+	})
+	items.field("CommentCount").computed(func(w *world, row int) value {
+		count := 0
+		for _, comment := range w.children(o, of, items).of(row) {
+			if w.table(o).alive(int(comment)) {
+				count++
+			}
+		}
+		return intValue(int64(count))
+	})
+	o.add(of)
 	o.add(refField("ParentId", "Parent ID", "Parent", parent.refs...).readonly().from(func(row int) value { return parent.base(item(row)) }))
 	o.add(areaField("CommentBody", "Comment Body", 10000).write(g.prose("fcbody", 2)))
 	o.add(pickField("CommentType", "Comment Type", "TextComment", "ContentComment").from(func(int) value { return value{kind: kText, s: "TextComment"} }))

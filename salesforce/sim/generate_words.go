@@ -177,7 +177,31 @@ var (
 	products   = split("Platform,Analytics Add-on,Premium Support,Onboarding Package,Mobile Suite,Data Residency,API Access,Training Credits")
 	dealNouns  = split("New Business,Renewal,Expansion,Pilot,Add-on,Upgrade,Migration,Multi-year Deal")
 	caseTopics = split("Cannot sign in after password reset,Export stops at 10%,Invoice shows the wrong VAT number,Dashboard is slow on Monday mornings,How do we add a second workspace?,Webhook signature mismatch,Feature request: dark mode,Data missing since last upgrade,Umlauts garbled in CSV import,SSO certificate expires soon,Mobile app crashes on start,API returns 429 during nightly job")
-	sentences  = []string{
+	upsetLines = []string{
+		"This is the third time this month and we are really frustrated.",
+		"Our team is blocked and nobody answers, this is not acceptable.",
+		"The problem is still there, and the workaround makes it worse.",
+		"We lost a day of work because of this bug.",
+		"I am very disappointed with how this was handled.",
+		"Der Fehler tritt weiterhin auf.",
+	}
+	pleasedLines = []string{
+		"Thank you, that works perfectly now.",
+		"Great support as always, we appreciate the quick help.",
+		"The new version looks good, no more errors.",
+		"Please find the requested log file attached.",
+		"We tested it this morning and are happy with the result.",
+		"Merci beaucoup, tout fonctionne.",
+	}
+	supportLines = []string{
+		"Thank you for the report; we could reproduce it and are working on a fix.",
+		"Could you tell us which browser and version you use?",
+		"The fix is part of tonight's release.",
+		"We are sorry for the trouble and have raised the priority.",
+		"I have forwarded this to the engineering team.",
+		"Please clear the cache and try again.",
+	}
+	sentences = []string{
 		"We talked to the team today and they are happy with the rollout so far.",
 		"They asked for a discount; \"ten percent or we look elsewhere\", in their words.",
 		"Sehr zufrieden mit dem Onboarding, nächster Termin im Frühjahr.",

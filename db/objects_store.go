@@ -1,0 +1,166 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"millrace/pipeline"
+	"millrace/settings"
+)
+
+// SaveLabels implements pipeline.Store.
+func (s *RunStore) SaveLabels(ctx context.Context, labels []pipeline.PicklistLabel) error {
+	var object, field, value, label []string
+	for _, l := range labels {
+		if strings.ContainsRune(l.Value+l.Label, 0) {
+			continue
+		}
+		object, field, value, label = append(object, l.Object), append(field, l.Field), append(value, l.Value), append(label, l.Label)
+	}
+	if len(value) == 0 {
+		return nil
+	}
+	return s.transact(ctx, "store the labels of picklists", func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			DELETE FROM millrace.picklist_labels p
+			 USING (SELECT DISTINCT object, field FROM unnest($2::text[], $3::text[]) AS n (object, field)) n
+			 WHERE p.connection_id = $1 AND p.object = n.object AND p.field = n.field
+			   AND NOT EXISTS (SELECT FROM unnest($2::text[], $3::text[], $4::text[]) AS k (object, field, value)
+			                    WHERE k.object = p.object AND k.field = p.field AND k.value = p.value)`,
+			s.connectionID, pq.Array(object), pq.Array(field), pq.Array(value))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO millrace.picklist_labels AS p (connection_id, object, field, value, label)
+			SELECT $1, n.object, n.field, n.value, n.label FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS n (object, field, value, label)
+			ON CONFLICT (connection_id, object, field, value) DO UPDATE SET label = excluded.label WHERE p.label <> excluded.label`,
+			s.connectionID, pq.Array(object), pq.Array(field), pq.Array(value), pq.Array(label))
+		return err
+	})
+}
+
+// Parents implements pipeline.Store.
+func (s *RunStore) Parents(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
+	some := ""
+	if step.Batches.Count != "" {
+		some = " AND " + step.Batches.Count + " IS DISTINCT FROM 0"
+	}
+	var ids []string
+	err := s.db.pool.SelectContext(ctx, &ids, `
+		SELECT sf_id FROM millrace.`+step.Table.ParentTable()+`
+		 WHERE connection_id = $1 AND sf_id > $2 AND left_filter_at IS NULL`+some+` ORDER BY sf_id LIMIT $3`, s.connectionID, after, limit)
+	return ids, storeFault("list the parents of "+step.Name, err)
+}
+
+// SaveObjects implements pipeline.Store.
+func (s *RunStore) SaveObjects(ctx context.Context, objects []settings.CustomObject) error {
+	var object, name, parent []string
+	for _, o := range objects {
+		object, name, parent = append(object, o.Object), append(name, o.Name), append(parent, string(o.Parent))
+	}
+	return s.transact(ctx, "note the custom objects", func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			UPDATE millrace.custom_objects SET removed_at = now()
+			 WHERE connection_id = $1 AND removed_at IS NULL AND lower(object) <> ALL (SELECT lower(o) FROM unnest($2::text[]) o)`, s.connectionID, pq.Array(object))
+		if err != nil {
+			return err
+		}
+		// The records carry the name as the org writes it; the settings may write it otherwise.
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO millrace.custom_objects AS c (connection_id, object, name, parent)
+			SELECT $1, coalesce((SELECT s.object FROM millrace.run_steps s WHERE s.run_id = $5 AND lower(s.object) = lower(n.object) LIMIT 1), n.object), n.name, n.parent
+			  FROM unnest($2::text[], $3::text[], $4::text[]) AS n (object, name, parent)
+			ON CONFLICT (connection_id, object) DO UPDATE SET name = excluded.name, parent = excluded.parent, removed_at = NULL
+			 WHERE (c.name, c.parent) IS DISTINCT FROM (excluded.name, excluded.parent) OR c.removed_at IS NOT NULL`,
+			s.connectionID, pq.Array(object), pq.Array(name), pq.Array(parent), s.runID)
+		return err
+	})
+}
+
+// Retire implements pipeline.Store.
+func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
+	return s.transact(ctx, "let go of what is not synced any more", func(tx *sqlx.Tx) error {
+		// One look into the index for each set, however many records it has.
+		var sets []string
+		err := tx.SelectContext(ctx, &sets, fmt.Sprintf(`
+			WITH RECURSIVE sets AS (
+			    (SELECT %[2]s AS name FROM millrace.%[1]s WHERE connection_id = $1 ORDER BY %[2]s LIMIT 1)
+			    UNION ALL
+			    SELECT (SELECT t.%[2]s FROM millrace.%[1]s t WHERE t.connection_id = $1 AND t.%[2]s > sets.name ORDER BY t.%[2]s LIMIT 1)
+			      FROM sets WHERE sets.name IS NOT NULL)
+			SELECT name FROM sets WHERE name IS NOT NULL AND lower(name) <> ALL (SELECT lower(k) FROM unnest($2::text[]) k)`, r.Table, r.Key),
+			s.connectionID, pq.Array(r.Kept))
+		if err != nil || len(sets) == 0 {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, fmt.Sprintf(`
+			WITH gone AS (
+			    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s = ANY ($3) AND left_filter_at IS NULL RETURNING sf_id, %[2]s AS part)
+			INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, detail)
+			SELECT $1, $2, coalesce(nullif($4, ''), part), sf_id, 'left', 'The settings do not ask for it any more' FROM gone`, r.Table, r.Key),
+			s.connectionID, s.runID, pq.Array(sets), r.Entity)
+		return err
+	})
+}
+
+// maxConversation bounds the characters of a conversation that are looked at.
+const maxConversation = 100_000
+
+// Conversations implements pipeline.Store. Where customers' own emails are among the messages, only they are looked at: what support writes is always polite.
+func (s *RunStore) Conversations(ctx context.Context, method, after string, limit int) ([]pipeline.Conversation, error) {
+	var rows []struct {
+		ID    string         `db:"sf_id"`
+		N     int            `db:"n"`
+		Texts pq.StringArray `db:"texts"`
+	}
+	err := s.db.pool.SelectContext(ctx, &rows, `
+		SELECT c.sf_id, m.n, coalesce(m.texts, '{}') AS texts
+		  FROM millrace.cases c
+		 CROSS JOIN LATERAL (
+		       SELECT count(*) AS n, max(last_seen_run) AS latest,
+		              array_agg(left(concat_ws(E'\n', body), $5) ORDER BY sent_at, sf_id) FILTER (WHERE is_incoming OR NOT some_incoming) AS texts
+		         FROM (SELECT body, sent_at, sf_id, last_seen_run, coalesce(is_incoming, false) AS is_incoming, bool_or(coalesce(is_incoming, false)) OVER () AS some_incoming
+		                 FROM millrace.case_messages WHERE connection_id = $1 AND case_id = c.sf_id AND left_filter_at IS NULL) x) m
+		 WHERE c.connection_id = $1 AND c.sf_id > $2 AND c.left_filter_at IS NULL
+		   AND (m.n <> coalesce(c.sentiment_messages, 0) OR m.n > 0 AND (c.sentiment_method IS DISTINCT FROM $3 OR c.sentiment_run < m.latest))
+		 ORDER BY c.sf_id LIMIT $4`, s.connectionID, after, method, limit, maxConversation)
+	if err != nil {
+		return nil, storeFault("read the conversations", err)
+	}
+	out := make([]pipeline.Conversation, len(rows))
+	for i, r := range rows {
+		out[i] = pipeline.Conversation{CaseID: r.ID, Messages: r.N, Texts: r.Texts}
+	}
+	return out, nil
+}
+
+// SaveSentiments implements pipeline.Store.
+func (s *RunStore) SaveSentiments(ctx context.Context, method string, all []pipeline.Sentiment) error {
+	var ids []string
+	var messages []int64
+	var compound []*float64
+	var label []*string
+	for _, m := range all {
+		ids, messages = append(ids, m.CaseID), append(messages, int64(m.Messages))
+		if math.IsNaN(m.Compound) {
+			compound, label = append(compound, nil), append(label, nil)
+		} else {
+			compound, label = append(compound, &m.Compound), append(label, &m.Label)
+		}
+	}
+	return s.transact(ctx, "store the sentiments", func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			UPDATE millrace.cases c
+			   SET sentiment = n.compound, sentiment_label = n.label, sentiment_messages = n.messages, sentiment_method = $2, sentiment_run = $3
+			  FROM unnest($4::text[], $5::integer[], $6::numeric[], $7::text[]) AS n (sf_id, messages, compound, label)
+			 WHERE c.connection_id = $1 AND c.sf_id = n.sf_id`,
+			s.connectionID, method, s.runID, pq.Array(ids), pq.Array(messages), pq.Array(compound), pq.Array(label))
+		return err
+	})
+}
