@@ -4,8 +4,9 @@
   const form = document.querySelector("form[data-keep]");
   if (!form) return;
   const pause = 600; // ms without a key or click before the draft is sent
+  const longest = 3000; // ms that it waits for that at the most
   let timer = 0;
-  let edited = false; // since the last draft was sent
+  let edited = 0; // when the first edit was made since the last draft was sent
   let sending = false;
   let over = false; // the form itself is on its way
 
@@ -25,26 +26,27 @@
   const send = async (last) => {
     clearTimeout(timer);
     if (!edited || over || (sending && !last)) return;
-    edited = false;
+    edited = 0;
     sending = true;
     try {
       const answer = await fetch(form.dataset.keep, { method: "POST", body: new URLSearchParams(new FormData(form)), keepalive: last });
-      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+      if (!answer.ok || answer.redirected) throw answer;
       delete form.dataset.unkept;
       if (!over) show(await answer.text());
-    } catch {
-      form.dataset.unkept = "1"; // leaving the page asks first; the next edit tries again
+    } catch (failure) {
+      form.dataset.unkept = "1"; // leaving the page asks first
+      if (!(failure.status < 500)) edited ||= Date.now(); // no contact, or a server in trouble: again in a while
     } finally {
       sending = false;
-      if (edited) timer = setTimeout(send, pause);
+      if (edited) timer = setTimeout(send, form.dataset.unkept ? longest : pause);
     }
   };
 
   const note = (e) => {
     if (!form.contains(e.target) || e.target.matches("[type=search]")) return;
-    edited = true;
+    edited ||= Date.now();
     clearTimeout(timer);
-    timer = setTimeout(send, pause);
+    timer = setTimeout(send, Math.max(0, Math.min(pause, edited + longest - Date.now())));
   };
   document.addEventListener("input", note);
   document.addEventListener("change", note);
