@@ -29,6 +29,7 @@ const (
 	forContact    = "contact"     // points to a contact, or can hold its External ID
 	forExternalID = "external-id" // an External ID that a text can hold
 	forFilter     = "filter"      // can be filtered by
+	forAllowlist  = "allowlist"   // can be left out by an allowlist, and so listed in it
 )
 
 // fitOf returns what the fields of an object must be for a use; nil for a use that there is none of.
@@ -56,6 +57,8 @@ func fitOf(use, object string) pipeline.Fit {
 		return pipeline.ExternalID
 	case forFilter:
 		return pipeline.Filterable
+	case forAllowlist:
+		return pipeline.Listable(object)
 	}
 	return nil
 }

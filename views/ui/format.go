@@ -32,6 +32,24 @@ func Plural(n int64, one, many string) string {
 	return Count(n) + " " + many
 }
 
+// Bytes writes a size: "840 B", "12 KB", "1.2 MB".
+func Bytes(n int64) string {
+	if n < 1000 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	size := float64(n)
+	for _, unit := range []string{"KB", "MB", "GB"} {
+		if size /= 1000; size < 999.5 || unit == "GB" {
+			digits := 0
+			if size < 9.95 {
+				digits = 1
+			}
+			return strconv.FormatFloat(size, 'f', digits, 64) + " " + unit
+		}
+	}
+	return ""
+}
+
 // Duration writes d as people say it: "0.4 s", "38 s", "2 min 14 s", "3 h 05 min".
 func Duration(d time.Duration) string {
 	switch {

@@ -65,3 +65,12 @@ func TestInitials(t *testing.T) {
 		}
 	}
 }
+
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 KB", 1240: "1.2 KB", 12_400: "12 KB", 999_400: "999 KB", 999_600: "1.0 MB", 3_440_000: "3.4 MB", 5_000_000_000: "5.0 GB"} {
+		if got := Bytes(n); got != want {
+			t.Errorf("%d bytes are %q, want %q", n, got, want)
+		}
+	}
+}
