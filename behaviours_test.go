@@ -61,6 +61,9 @@ func testsOf(t *testing.T, root string) map[string]bool {
 			return err
 		}
 		pkg := filepath.ToSlash(filepath.Dir(path))
+		if pkg == "." {
+			pkg = "millrace"
+		}
 		for _, decl := range file.Decls {
 			f, ok := decl.(*ast.FuncDecl)
 			if !ok || f.Recv != nil || f.Body == nil || !strings.HasPrefix(f.Name.Name, "Test") && !strings.HasPrefix(f.Name.Name, "Fuzz") {

@@ -28,6 +28,8 @@ Usage: millrace <command> [flags]
   migrate       bring the database schema up to date
   user add      add a person who may sign in
   user passwd   set a person's password
+  export        print a connection's settings as a YAML file
+  import        check such a file against a connection's org, and save it if asked to
   soql check    check SOQL on standard input, a line each
   version       print the version
 
@@ -69,6 +71,10 @@ func run(ctx context.Context, args []string, source config.Source, in io.Reader,
 		return with(source.User("add", rest))(func(c config.User) error { return userAdd(ctx, c, in, out) })
 	case "user passwd":
 		return with(source.User("passwd", rest))(func(c config.User) error { return userPasswd(ctx, c, in, out) })
+	case "export":
+		return with(source.Export(rest))(func(c config.Export) error { return exportSettings(ctx, c, out) })
+	case "import":
+		return with(source.Import(rest))(func(c config.Import) error { return importSettings(ctx, c, in, out) })
 	case "soql check":
 		return with(source.SOQLCheck(rest))(func(c config.SOQLCheck) error { return soqlCheck(c, in, out) })
 	case "version":

@@ -235,6 +235,11 @@ func (c Server) SecretKeyBytes() []byte {
 
 // parse declares the flags, presets each from MILLRACE_<NAME>, and parses args.
 func (s Source) parse(command string, args []string, declare func(*flag.FlagSet)) error {
+	return s.parseWord(command, args, nil, declare)
+}
+
+// parseWord is parse for a command that takes one word besides its flags, before, between or after them; nil for none.
+func (s Source) parseWord(command string, args []string, word *string, declare func(*flag.FlagSet)) error {
 	fs := flag.NewFlagSet("millrace "+command, flag.ContinueOnError)
 	fs.SetOutput(s.Output)
 	declare(fs)
@@ -251,11 +256,17 @@ func (s Source) parse(command string, args []string, declare func(*flag.FlagSet)
 			}
 		}
 	})
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
+	for {
+		if err := fs.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return err
+			}
+			return alreadySaid{err}
 		}
-		return alreadySaid{err}
+		if fs.NArg() == 0 || word == nil || *word != "" {
+			break
+		}
+		*word, args = fs.Arg(0), fs.Args()[1:]
 	}
 	if fs.NArg() > 0 {
 		errs = append(errs, fmt.Errorf("unexpected argument %q", fs.Arg(0)))

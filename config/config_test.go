@@ -103,3 +103,34 @@ func TestSecretKeyBytes(t *testing.T) {
 		t.Errorf("plain: got %q", got)
 	}
 }
+
+func TestImportTakesAFileAmongItsFlags(t *testing.T) {
+	t.Parallel()
+	key := map[string]string{"MILLRACE_SECRET_KEY": strings.Repeat("k", 32)}
+	for _, args := range [][]string{{"a.yaml", "--connection", "2", "--check"}, {"--connection", "2", "a.yaml", "--check"}, {"--connection", "2", "--check", "a.yaml"}} {
+		c, err := source(key, io.Discard).Import(args)
+		if err != nil || c.File != "a.yaml" || c.Connection != 2 || !c.Check {
+			t.Errorf("%v: %+v, %v", args, c, err)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--connection", "2"}, "name the file"},
+		{[]string{"a.yaml"}, "-connection is required"},
+		{[]string{"a.yaml", "b.yaml", "--connection", "2"}, `unexpected argument "b.yaml"`},
+		{[]string{"a.yaml", "--connection", "2", "--apply"}, "-as is required"},
+		{[]string{"a.yaml", "--connection", "2", "--apply", "--check", "--as", "a@b.c"}, "give one of them"},
+		{[]string{"a.yaml", "--connection", "2", "--note", strings.Repeat("x", 201)}, "longer than 200"},
+		{[]string{"a.yaml", "--nope"}, "not defined: -nope"},
+	} {
+		var out strings.Builder
+		if _, err := source(key, &out).Import(c.args); !errors.Is(err, ErrUsage) || strings.Count(out.String(), c.want) != 1 {
+			t.Errorf("%v: %v, said %q", c.args, err, out.String())
+		}
+	}
+	if _, err := source(nil, io.Discard).Export([]string{"--connection", "1", "--version", "-1"}); !errors.Is(err, ErrUsage) {
+		t.Errorf("a negative version: %v", err)
+	}
+}

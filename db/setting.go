@@ -127,7 +127,12 @@ func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, before, l
 // version, when s changes nothing, a *VersionConflictError when base is not the current version any more, a *SettingsTextError when a text cannot be stored, and ErrNotFound for no connection. The audit
 // row is part of the transaction, and so are the schedules that follow from s, the end of the author's draft and the first run, which version 1 queues.
 func (d *DB) SaveSettings(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64) (v SettingsVersion, saved bool, err error) {
-	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author})
+	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author, action: "saved"})
+}
+
+// ImportSettings stores s as SaveSettings does, on behalf of somebody who is not at the screens: the author's draft stays.
+func (d *DB) ImportSettings(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64) (SettingsVersion, bool, error) {
+	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author, action: "imported"})
 }
 
 // RestoreSettings stores an older version once more, as the version after base, as SaveSettings does. The author's draft stays: nobody has looked at it.
@@ -136,22 +141,22 @@ func (d *DB) RestoreSettings(ctx context.Context, connectionID int64, base, vers
 	if err != nil {
 		return SettingsVersion{}, false, err
 	}
-	return d.saveVersion(ctx, connectionID, base, old.Settings, newVersion{note: fmt.Sprintf("Restored v%d", version), author: author, restores: version})
+	return d.saveVersion(ctx, connectionID, base, old.Settings, newVersion{note: fmt.Sprintf("Restored v%d", version), author: author, action: "restored", detail: fmt.Sprintf(" from version %d", version)})
 }
 
 // newVersion is what a new version of the settings holds besides them.
 type newVersion struct {
-	note     string
-	author   int64
-	restores int                  // the version that it repeats; 0 for none
-	also     func(*sqlx.Tx) error // part of the transaction, which it runs last in; nil for nothing
+	note           string
+	author         int64
+	action, detail string               // for the audit log
+	also           func(*sqlx.Tx) error // part of the transaction, which it runs last in; nil for nothing
 }
 
 // SaveSettingsAndChatter is SaveSettings together with SaveChatterSchedule, or with DisableChatterSchedule for NoChatterSchedule: both happen or neither. The
 // schedule is saved where s changes nothing, too. It returns the errors of all of them.
 func (d *DB) SaveSettingsAndChatter(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64,
 	f settings.ChatterFrequency) (v SettingsVersion, saved bool, err error) {
-	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author, also: func(tx *sqlx.Tx) error {
+	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author, action: "saved", also: func(tx *sqlx.Tx) error {
 		if f == settings.NoChatterSchedule {
 			return disableChatter(ctx, tx, connectionID, author)
 		}
@@ -212,14 +217,11 @@ func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID 
 	for _, c := range changes {
 		before[c.Path] = [2]string{c.Before, c.After}
 	}
-	entry := AuditEntry{ConnectionID: connectionID, ActorID: &of.author, Entity: "settings", Action: "saved", Changes: before, Detail: fmt.Sprintf("version %d", version)}
-	if of.restores > 0 {
-		entry.Action, entry.Detail = "restored", fmt.Sprintf("version %d from version %d", version, of.restores)
-	}
+	entry := AuditEntry{ConnectionID: connectionID, ActorID: &of.author, Entity: "settings", Action: of.action, Changes: before, Detail: fmt.Sprintf("version %d", version) + of.detail}
 	if err := Audit(ctx, tx, entry); err != nil {
 		return SettingsVersion{}, false, err
 	}
-	if of.restores == 0 {
+	if of.action == "saved" { // the draft is what was saved
 		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, of.author); err != nil {
 			return SettingsVersion{}, false, err
 		}

@@ -83,7 +83,7 @@ func (s *Server) accounts(w http.ResponseWriter, r *http.Request) error {
 	}
 	shell.Refresh = banner.Run != nil && banner.Run.State.Active()
 	view := views.Accounts{
-		Shell: shell, OrgName: connectionName(c), Banner: banner, Action: orgPath(c.ID, "/accounts"), Here: accountsAddress(q), Search: q.Search, Type: q.Type,
+		Shell: shell, OrgName: ConnectionName(c), Banner: banner, Action: orgPath(c.ID, "/accounts"), Here: accountsAddress(q), Search: q.Search, Type: q.Type,
 		Desc: q.Desc, PerPage: q.PerPage, Columns: sortable(q), Pages: accountPages(q, len(rows), total), WhyHref: orgPath(c.ID, "/accounts/why"),
 	}
 	if q.Sort != "name" {

@@ -24,7 +24,7 @@ func (s *Server) connectPage(w http.ResponseWriter, r *http.Request, status int,
 		if err != nil {
 			return err
 		}
-		title, view.OrgName = "Reconnect "+connectionName(c), connectionName(c)
+		title, view.OrgName = "Reconnect "+ConnectionName(c), ConnectionName(c)
 	}
 	shell, err := s.shell(w, r, title, "integrations")
 	if err != nil {

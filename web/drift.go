@@ -70,9 +70,9 @@ func (s *Server) learnUsed(ctx context.Context, c db.Connection, all settings.Se
 	return client, nil
 }
 
-// noteSchema remembers what settings that were just saved use of the org, so that later changes of it can be named. It is no part of saving: what it
+// NoteSchema remembers what settings that were just saved use of the org, so that later changes of it can be named. It is no part of saving: what it
 // cannot learn stays as it was last seen.
-func (s *Server) noteSchema(ctx context.Context, c db.Connection, all settings.Settings) {
+func (s *Server) NoteSchema(ctx context.Context, c db.Connection, all settings.Settings) {
 	if c.Status != db.StatusConnected {
 		return
 	}
@@ -144,7 +144,7 @@ func (s *Server) refreshSchema(w http.ResponseWriter, r *http.Request) error {
 	if before, _, err := s.DB.SchemaSeen(r.Context(), c.ID); err != nil {
 		return err
 	} else if len(before) == 0 && current != nil { // saved where the org could not be asked: what is there now is what later changes are told from
-		s.noteSchema(r.Context(), c, current.Settings)
+		s.NoteSchema(r.Context(), c, current.Settings)
 	}
 	found, err := s.drift(r.Context(), c, current)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *Server) acceptSchema(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if current != nil {
-		s.noteSchema(r.Context(), c, current.Settings)
+		s.NoteSchema(r.Context(), c, current.Settings)
 	}
 	return s.see(w, r, backToSection(r, c), "schema-accepted", "")
 }

@@ -36,7 +36,7 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	view := views.SettingsHistory{Shell: shell, OrgName: connectionName(c), BasePath: orgPath(c.ID, "/settings"), Total: now.Version}
+	view := views.SettingsHistory{Shell: shell, OrgName: ConnectionName(c), BasePath: orgPath(c.ID, "/settings"), Total: now.Version}
 	for i, v := range list[:min(len(list), rows)] {
 		was := settings.Defaults()
 		if i+1 < len(list) {
@@ -70,7 +70,7 @@ func (s *Server) compareVersions(w http.ResponseWriter, r *http.Request) error {
 	if now.Version == 0 {
 		return s.see(w, r, orgPath(c.ID, "/settings/history"), "", "")
 	}
-	view := views.SettingsCompare{Shell: shell, OrgName: connectionName(c), BasePath: orgPath(c.ID, "/settings")}
+	view := views.SettingsCompare{Shell: shell, OrgName: ConnectionName(c), BasePath: orgPath(c.ID, "/settings")}
 	from, to := &db.SettingsVersion{}, &db.SettingsVersion{}
 	status := http.StatusOK
 	for _, side := range []struct {
@@ -137,7 +137,7 @@ func (s *Server) version(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := views.SettingsVersionView{
-		Shell: shell, OrgName: connectionName(c), BasePath: orgPath(c.ID, "/settings"), Version: versionLabel(v), Newest: now.Version, Values: v.Settings.Values(),
+		Shell: shell, OrgName: ConnectionName(c), BasePath: orgPath(c.ID, "/settings"), Version: versionLabel(v), Newest: now.Version, Values: v.Settings.Values(),
 	}
 	if v.Version > 1 {
 		was, err := s.versionAt(r, c, v.Version-1)
@@ -172,7 +172,7 @@ func (s *Server) restorePage(w http.ResponseWriter, r *http.Request, status int,
 		return err
 	}
 	return s.render(w, r, status, views.SettingsRestorePage(views.SettingsRestore{
-		Shell: shell, OrgName: connectionName(c), BasePath: orgPath(c.ID, "/settings"), Version: versionLabel(v), Current: versionLabel(now),
+		Shell: shell, OrgName: ConnectionName(c), BasePath: orgPath(c.ID, "/settings"), Version: versionLabel(v), Current: versionLabel(now),
 		Conflict: status == http.StatusConflict, Proposal: proposal,
 	}))
 }
@@ -212,6 +212,6 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request) error {
 	case !changed:
 		return s.see(w, r, orgPath(c.ID, "/settings/history"), "nothing-to-restore", "")
 	}
-	s.noteSchema(r.Context(), c, saved.Settings)
+	s.NoteSchema(r.Context(), c, saved.Settings)
 	return s.see(w, r, orgPath(c.ID, "/settings/history"), "restored", strconv.Itoa(saved.Version))
 }

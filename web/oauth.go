@@ -139,8 +139,8 @@ func (s *Server) otherOrg(w http.ResponseWriter, r *http.Request, flow db.OAuthF
 	return s.oauthPage(w, r, http.StatusConflict, views.OAuthProblem{
 		Title: "Not connected: that is a different org",
 		Sentences: []string{
-			"This connection belongs to " + connectionName(existing) + " (" + existing.OrgID + "), but you signed in to another org (" + m.Got + "). Its data would have been mixed with the accounts that are here, so it was refused.",
-			"To renew this connection, try again and sign in to " + connectionName(existing) + ". To sync the other org as well, connect it as a second one.",
+			"This connection belongs to " + ConnectionName(existing) + " (" + existing.OrgID + "), but you signed in to another org (" + m.Got + "). Its data would have been mixed with the accounts that are here, so it was refused.",
+			"To renew this connection, try again and sign in to " + ConnectionName(existing) + ". To sync the other org as well, connect it as a second one.",
 		},
 		OtherHref: connectPath, OtherLabel: "Connect the other org as well",
 	}, flow.ConnectionID)

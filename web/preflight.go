@@ -23,7 +23,7 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := views.Preflight{
-		Shell: shell, OrgName: connectionName(c), Here: orgPath(c.ID, "/preflight"), SettingsHref: orgPath(c.ID, "/settings"),
+		Shell: shell, OrgName: ConnectionName(c), Here: orgPath(c.ID, "/preflight"), SettingsHref: orgPath(c.ID, "/settings"),
 		ReconnectHref: connectPath + "?connection=" + strconv.FormatInt(c.ID, 10) + "#refusals",
 	}
 	if c.Status != db.StatusConnected {

@@ -67,7 +67,7 @@ func (s *Server) promotePage(w http.ResponseWriter, r *http.Request, status int,
 	view.Shell, view.Here, view.BasePath = shell, orgView(p.connection), orgPath(p.connection.ID, "/settings")
 	view.HereVersion, view.ThereVersion = p.now.Version, p.theirs.Version
 	for _, c := range p.others {
-		view.Others = append(view.Others, ui.Option{Value: strconv.FormatInt(c.ID, 10), Label: connectionName(c) + " · " + string(environment(c))})
+		view.Others = append(view.Others, ui.Option{Value: strconv.FormatInt(c.ID, 10), Label: ConnectionName(c) + " · " + string(environment(c))})
 	}
 	if p.other.ID != 0 {
 		there := orgView(p.other)
@@ -115,7 +115,7 @@ func (s *Server) promote(w http.ResponseWriter, r *http.Request) error {
 		view.Errors = []string{"Choose at least one section."}
 		return s.promotePage(w, r, http.StatusUnprocessableEntity, p, view)
 	}
-	all, note := p.now.Settings, takenNote("Taken", connectionName(p.other), p.theirs.Version)
+	all, note := p.now.Settings, takenNote("Taken", ConnectionName(p.other), p.theirs.Version)
 	draft, err := s.DB.Draft(r.Context(), p.connection.ID, visitOf(r).user.ID)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func (s *Server) current(ctx context.Context, c db.Connection) (db.SettingsVersi
 
 // proposal says what settings would change from now, and what is wrong with them by errs.
 func (s *Server) proposal(r *http.Request, c db.Connection, now db.SettingsVersion, all settings.Settings, errs settings.FieldErrors) (views.SettingsProposal, error) {
-	p := views.SettingsProposal{Changes: settings.Diff(now.Settings, all), Findings: findings(all, errs)}
+	p := views.SettingsProposal{Changes: settings.Diff(now.Settings, all), Findings: Findings(all, errs, nil)}
 	draft, err := s.DB.Draft(r.Context(), c.ID, visitOf(r).user.ID)
 	if err != nil || draft == nil {
 		return p, err
@@ -44,8 +44,8 @@ func (s *Server) proposal(r *http.Request, c db.Connection, now db.SettingsVersi
 	return p, nil
 }
 
-// findings names what is wrong with settings in the order of the screens.
-func findings(all settings.Settings, errs settings.FieldErrors) []views.SettingsFinding {
+// Findings names what is wrong with settings in the order of the screens; line tells the line of a field path in a file, and is nil without one.
+func Findings(all settings.Settings, errs settings.FieldErrors, line func(path string) int) []views.SettingsFinding {
 	labels := map[string]string{}
 	for _, v := range all.Values() {
 		labels[v.Path] = v.Label
@@ -53,7 +53,11 @@ func findings(all settings.Settings, errs settings.FieldErrors) []views.Settings
 	var out []views.SettingsFinding
 	for _, path := range sortedPaths(errs) {
 		for _, text := range errs[path] {
-			out = append(out, views.SettingsFinding{Where: whereIs(path, labels), Text: text})
+			f := views.SettingsFinding{Where: whereIs(path, labels), Text: text}
+			if line != nil {
+				f.Line = line(path)
+			}
+			out = append(out, f)
 		}
 	}
 	return out

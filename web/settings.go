@@ -368,7 +368,7 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) 
 	case !changed:
 		return s.see(w, r, p.path(p.section), "nothing-changed", "")
 	}
-	s.noteSchema(r.Context(), p.connection, saved.Settings)
+	s.NoteSchema(r.Context(), p.connection, saved.Settings)
 	switch {
 	case p.chatter != nil:
 		return s.see(w, r, p.path(p.section), chatterFlash(*p.chatter)+"-too", strconv.Itoa(saved.Version))
@@ -567,7 +567,7 @@ func (s *Server) settingsFrame(w http.ResponseWriter, r *http.Request, p *settin
 		return views.SettingsFrame{}, err
 	}
 	frame := views.SettingsFrame{
-		Shell: shell, OrgName: connectionName(p.connection), Current: p.section, Banner: banner, BasePath: orgPath(p.connection.ID, "/settings"),
+		Shell: shell, OrgName: ConnectionName(p.connection), Current: p.section, Banner: banner, BasePath: orgPath(p.connection.ID, "/settings"),
 		Sections: sectionItems(p), Bar: saveBar(p), Blocked: p.blocked, Offline: offline(p.connection),
 	}
 	// A page whose fields refused their text answers a POST; its own address is the section's.

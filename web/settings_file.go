@@ -33,7 +33,7 @@ func (s *Server) exportFile(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	data, err := settings.File{Org: connectionName(c), Version: v.Version, ExportedAt: time.Now(), Settings: v.Settings}.YAML()
+	data, err := settings.File{Org: ConnectionName(c), Version: v.Version, ExportedAt: time.Now(), Settings: v.Settings}.YAML()
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Server) importPage(w http.ResponseWriter, r *http.Request, status int, 
 	if err != nil {
 		return err
 	}
-	view.Shell, view.OrgName, view.BasePath = shell, connectionName(c), orgPath(c.ID, "/settings")
+	view.Shell, view.OrgName, view.BasePath = shell, ConnectionName(c), orgPath(c.ID, "/settings")
 	return s.render(w, r, status, views.SettingsImportPage(view))
 }
 
@@ -104,20 +104,9 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	withLines(&proposal, errs, line)
+	proposal.Findings = Findings(f.Settings, errs, line)
 	view.Proposal, view.From, view.Version = &proposal, f.Org, f.Version
 	return s.importPage(w, r, http.StatusOK, c, view)
-}
-
-// withLines adds the lines of a file to the findings of its settings.
-func withLines(p *views.SettingsProposal, errs settings.FieldErrors, line func(string) int) {
-	i := 0
-	for _, path := range sortedPaths(errs) { // as findings goes through them
-		for range errs[path] {
-			p.Findings[i].Line = line(path)
-			i++
-		}
-	}
 }
 
 // postedFile returns the text of the uploaded file, or else the pasted one.

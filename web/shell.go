@@ -42,12 +42,13 @@ func (s *Server) shell(w http.ResponseWriter, r *http.Request, title, section st
 
 func orgView(c db.Connection) views.Org {
 	return views.Org{
-		ID: c.ID, Name: connectionName(c), Username: c.Username, Environment: environment(c),
+		ID: c.ID, Name: ConnectionName(c), Username: c.Username, Environment: environment(c),
 		Connected: c.Status == db.StatusConnected, NeedsReconnect: c.Status == db.StatusNeedsReconnect,
 	}
 }
 
-func connectionName(c db.Connection) string {
+// ConnectionName is what people call a connection.
+func ConnectionName(c db.Connection) string {
 	switch {
 	case c.Name != "":
 		return c.Name

@@ -18,7 +18,7 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := views.Why{
-		Action: orgPath(c.ID, "/accounts/why"), ListHref: orgPath(c.ID, "/accounts"), OrgName: connectionName(c), Admin: isAdmin(r),
+		Action: orgPath(c.ID, "/accounts/why"), ListHref: orgPath(c.ID, "/accounts"), OrgName: ConnectionName(c), Admin: isAdmin(r),
 		SettingsHref: orgPath(c.ID, "/settings/account-filtering"), Query: readAccountQuery(c.ID, r.URL.Query()).Search,
 	}
 	if view.Shell, err = s.shell(w, r, "Why is this account not here?", "accounts"); err != nil {
