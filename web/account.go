@@ -203,7 +203,20 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 	if err := s.addDetail(r, c, &view); err != nil {
 		return err
 	}
-	offsets := map[string]int{"contacts": readOffset(r, "contacts"), "opportunities": readOffset(r, "opportunities")}
+	offsets := map[string]int{"contacts": readOffset(r, "contacts"), "opportunities": readOffset(r, "opportunities"), "activities": readOffset(r, "activities")}
+	objects, err := s.DB.AccountObjects(r.Context(), c.ID, a.SFID)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		offsets[recordsKey(o.Object)] = readOffset(r, recordsKey(o.Object))
+	}
+	if err := s.addRecords(r, c, objects, offsets, &view); err != nil {
+		return err
+	}
+	if err := s.addActivities(r, c, offsets, &view); err != nil {
+		return err
+	}
 	people, n, err := s.DB.AccountContacts(r.Context(), c.ID, a.SFID, relatedRows, offsets["contacts"])
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -38,8 +39,16 @@ func (s *Server) addDetail(r *http.Request, c db.Connection, view *views.Account
 	}
 	view.ARR = views.AccountValue{Value: money(d.ARR, d.ARRIn), Origin: origin(pipeline.ARR, *applied, done)}
 	view.Renewal = views.AccountValue{Value: d.Renewal, Origin: origin(pipeline.Renewal, *applied, done)}
-	view.Fields, err = furtherFields(d.Fields, s.labels(c.ID, "Account"))
-	return err
+	view.Fields, err = s.furtherFields(r, c, d.Fields)
+	if err != nil {
+		return err
+	}
+	labels, err := s.DB.Labels(r.Context(), c.ID, "Account", []string{"Type", "Industry"}, []string{view.SFType, view.Industry})
+	if err != nil {
+		return err
+	}
+	view.SFType, view.Industry = cmp.Or(labels["Type"][view.SFType], view.SFType), cmp.Or(labels["Industry"][view.Industry], view.Industry)
+	return nil
 }
 
 // origin says where a value came from when it was last written; it is empty while that is under way or when the value is not synced.
@@ -62,26 +71,29 @@ func (s *Server) labels(connection int64, object string) map[string]string {
 	return out
 }
 
-// furtherFields lists a record's further fields by name.
-func furtherFields(object []byte, labels map[string]string) ([]views.FurtherField, error) {
+// furtherFields lists an account's further fields by name, picklist values by their labels.
+func (s *Server) furtherFields(r *http.Request, c db.Connection, object []byte) ([]views.FurtherField, error) {
 	values := map[string]any{}
 	d := json.NewDecoder(bytes.NewReader(object))
 	d.UseNumber()
 	if err := d.Decode(&values); err != nil {
 		return nil, fmt.Errorf("read the further fields of a record: %w", err)
 	}
-	var out []views.FurtherField
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		f := views.FurtherField{Name: name, Label: labels[name]}
-		switch v := values[name].(type) {
-		case bool:
-			f.Value = map[bool]string{true: "Yes", false: "No"}[v]
-		case string:
-			f.Value = strings.ReplaceAll(v, "\r\n", "\n")
-		default:
-			f.Value = fmt.Sprint(v)
+	names := slices.Sorted(maps.Keys(values))
+	var texts []string
+	for _, v := range values {
+		if text, ok := v.(string); ok && len(text) <= shownText {
+			texts = append(texts, strings.Split(text, ";")...)
 		}
-		out = append(out, f)
+	}
+	labels, err := s.DB.Labels(r.Context(), c.ID, "Account", names, texts)
+	if err != nil {
+		return nil, err
+	}
+	titles := s.labels(c.ID, "Account")
+	var out []views.FurtherField
+	for _, name := range names {
+		out = append(out, views.FurtherField{Name: name, Label: titles[name], Value: shownValue(values[name], labels[name])})
 	}
 	return out, nil
 }

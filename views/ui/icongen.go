@@ -28,7 +28,7 @@ var icons = [][2]string{
 	{"Play", "play"}, {"Refresh", "refresh-cw"}, {"Search", "search"}, {"Shield", "shield-check"}, {"Lock", "lock"}, {"Key", "key-round"},
 	{"Flask", "flask-conical"}, {"Save", "save"}, {"History", "history"}, {"FileQuestion", "file-question-mark"}, {"ServerOff", "server-off"},
 	{"Wand", "wand-sparkles"}, {"Zap", "zap"}, {"Gauge", "gauge"}, {"Plus", "plus"}, {"Trash", "trash-2"}, {"Rows", "rows-3"}, {"Code", "code"}, {"ListPlus", "list-plus"},
-	{"Compare", "git-compare"},
+	{"Compare", "git-compare"}, {"Smile", "smile"}, {"Meh", "meh"}, {"Frown", "frown"}, {"Mail", "mail"}, {"Message", "message-square-text"},
 }
 
 var (
