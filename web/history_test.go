@@ -138,7 +138,7 @@ func TestCompareVersions(t *testing.T) {
 
 	p = b.get(orgPath(c.ID, "/settings/history/2")).is(http.StatusOK)
 	p.says("h1", "Settings v2")
-	p.says("main", "Filter 2", "Account sync frequency", "every 24 hours", "OwnerId")
+	p.says("main", "by Ana Ruiz: “Filter 2”", "Account sync frequency", "every 24 hours", "OwnerId")
 	p.has("del")
 	b.get(orgPath(c.ID, "/settings/history/1")).is(http.StatusOK).says("main", "This is the first version")
 	for _, none := range []string{"/settings/history/4", "/settings/history/0", "/settings/history/x", "/settings/history/99999999999/restore"} {
