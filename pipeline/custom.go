@@ -95,11 +95,19 @@ func customColumns(s settings.Settings, c settings.CustomObject, object *soql.Ob
 // unread are the fields that reading everything leaves out: they say nothing about a record, or are different for everybody who looks.
 var unread = []string{"Id", "IsDeleted", "SystemModstamp", "LastViewedDate", "LastReferencedDate"}
 
+// Worthwhile accepts the fields of a custom object that are synced when none is chosen.
+func Worthwhile(f soql.Field) string {
+	if slices.ContainsFunc(unread, func(name string) bool { return strings.EqualFold(name, f.Name) }) {
+		return "Says nothing about the record"
+	}
+	return Syncable(f)
+}
+
 // worthwhile returns the fields of an object that can be synced and are worth it.
 func worthwhile(object *soql.Object) []string {
 	var out []string
 	for _, f := range object.Fields {
-		if Syncable(f) == "" && !slices.ContainsFunc(unread, func(name string) bool { return strings.EqualFold(name, f.Name) }) {
+		if Worthwhile(f) == "" {
 			out = append(out, f.Name)
 		}
 	}

@@ -18,6 +18,8 @@ type ObjectPreview struct {
 	Count    int64 // records that the filter selects and that have a parent
 	Exact    bool  // Count holds the records of accounts that match an account filter only; otherwise those of other accounts are in it too
 	Unlinked int64 // records that the filter selects and whose matching field is empty; Unknown when Salesforce has no query for it
+	// Elsewhere counts the records that the filter selects and that belong to accounts that no account filter matches; Unknown when Count has them in it.
+	Elsewhere int64
 	Records  []LinkedRecord
 	Fields   []string // API names of the fields that are synced
 	Query    string   // of the run
@@ -58,7 +60,7 @@ func PreviewCustomObject(ctx context.Context, source Sampler, s settings.Setting
 		return ObjectPreview{}, p.err
 	}
 	step := p.plan.Steps[0]
-	out := ObjectPreview{Query: step.Query, Note: step.Note, Exact: exact, Unlinked: Unknown}
+	out := ObjectPreview{Query: step.Query, Note: step.Note, Exact: exact, Unlinked: Unknown, Elsewhere: Unknown}
 	for _, f := range step.Table.Extra {
 		out.Fields = append(out.Fields, f.Field)
 	}
@@ -75,9 +77,16 @@ func PreviewCustomObject(ctx context.Context, source Sampler, s settings.Setting
 		return refused(err, count)
 	})
 	group.Go(func() (err error) {
-		out.Unlinked, err = countUnlinked(asking, source, c, match)
+		out.Unlinked, err = countWhere(asking, source, c, match, soql.Equal)
 		return err
 	})
+	linkedAtAll := int64(Unknown)
+	if exact {
+		group.Go(func() (err error) {
+			linkedAtAll, err = countWhere(asking, source, c, match, soql.NotEqual)
+			return err
+		})
+	}
 	group.Go(func() error {
 		rows, err := source.Rows(asking, limited(read.Text, sampleSize))
 		if err != nil {
@@ -87,6 +96,9 @@ func PreviewCustomObject(ctx context.Context, source Sampler, s settings.Setting
 		return err
 	})
 	err := group.Wait()
+	if linkedAtAll != Unknown {
+		out.Elsewhere = max(linkedAtAll-out.Count, 0)
+	}
 	out.Took = time.Since(started)
 	return out, err
 }
@@ -101,12 +113,12 @@ func withObject(s settings.Settings, c settings.CustomObject) settings.Settings 
 	return s
 }
 
-// countUnlinked counts the records that the filter selects and that have nothing in the matching field.
-func countUnlinked(ctx context.Context, source Sampler, c settings.CustomObject, match *soql.Field) (int64, error) {
-	if !match.Nillable || !match.Filterable {
+// countWhere counts the records that the filter selects and whose matching field is empty, for soql.Equal, or is not, for soql.NotEqual.
+func countWhere(ctx context.Context, source Sampler, c settings.CustomObject, match *soql.Field, how soql.Op) (int64, error) {
+	if how == soql.Equal && (!match.Nillable || !match.Filterable) {
 		return 0, nil
 	}
-	none, err := soql.Compare(match.Name, soql.Equal, soql.Null())
+	none, err := soql.Compare(match.Name, how, soql.Null())
 	if err != nil {
 		return Unknown, err
 	}

@@ -53,6 +53,7 @@ func validateCustomObjects(errs FieldErrors, all []CustomObject) {
 		path := PathCustomObject(i)
 		if object := strings.ToLower(c.Object); object == "" {
 			errs.Add(path+PartObject, "Choose the object.")
+			continue // the rest follows from it
 		} else if !IsName(c.Object) {
 			errs.Add(path+PartObject, "“"+c.Object+"” is not the API name of an object. Choose one from the list.")
 		} else if objects[object] {

@@ -205,22 +205,27 @@ func (k *catalog) object(name string) (d *salesforce.Describe, unanswered string
 	return d, k.unanswered
 }
 
-// objects offers the org's objects; fit says why one cannot be chosen, and may be nil.
-func (k *catalog) objects(fit func(salesforce.ObjectSummary) string) (groups []ui.ChoiceGroup, unanswered string) {
+// summaries lists the org's objects, or says why they are not known.
+func (k *catalog) summaries() (all []salesforce.ObjectSummary, unanswered string) {
 	if k.unanswered != "" {
 		return nil, k.unanswered
 	}
 	ctx, cancel := context.WithTimeout(k.ctx, describeLimit)
 	defer cancel()
 	client, err := k.s.Client(ctx, k.c.ID)
-	var all []salesforce.ObjectSummary
 	if err == nil {
 		all, err = client.DescribeGlobal(ctx)
 	}
 	if err != nil && k.ctx.Err() == nil {
 		k.unanswered = k.s.unanswered(k.ctx, k.c, err)
 	}
-	return objectChoices(all, fit), k.unanswered
+	return all, k.unanswered
+}
+
+// objects offers the org's objects; fit says why one cannot be chosen, and may be nil.
+func (k *catalog) objects(fit func(salesforce.ObjectSummary) string) (groups []ui.ChoiceGroup, unanswered string) {
+	all, unanswered := k.summaries()
+	return objectChoices(all, fit), unanswered
 }
 
 func isNotFound(err error) bool {

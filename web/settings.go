@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,7 +40,7 @@ type section struct {
 
 // sections lists the sections that are served through their table entry.
 func sections() []section {
-	return []section{fieldsSection(), ownerMappingSection(), valuesSection(), chatterSection(), advancedSection()}
+	return []section{fieldsSection(), ownerMappingSection(), valuesSection(), customObjectsSection(), chatterSection(), advancedSection()}
 }
 
 // settingsPage is what a section shows, for GET and for every POST: the settings as saved and as they are being changed.
@@ -476,8 +477,8 @@ func (p *settingsPage) labels() map[string]string {
 	for _, c := range settings.Diff(settings.Settings{}, p.shown) {
 		out[c.Path] = c.Label
 	}
-	for path, label := range filterLabels {
-		out[path] = label
+	for _, more := range []map[string]string{filterLabels, customObjectLabels(p.shown.CustomObjects)} {
+		maps.Copy(out, more)
 	}
 	return out
 }
