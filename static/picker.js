@@ -151,7 +151,7 @@
       else if (e.key === "ArrowUp") open() ? mark(at <= 0 ? last : at - 1) : show("");
       else if (e.key === "Home" && open()) mark(0);
       else if (e.key === "End" && open()) mark(last);
-      else if (e.key === "Enter" && open()) take(options[at]);
+      else if (e.key === "Enter") open() ? take(options[at]) : show("");
       else if (e.key === "Escape" && open()) {
         close();
         sync();
@@ -160,6 +160,8 @@
       e.preventDefault();
       e.stopPropagation();
     });
+    // As in a select, Enter never sends the form.
+    input.addEventListener("keypress", (e) => e.key === "Enter" && e.preventDefault());
     // The pointer takes an option without taking the focus.
     list.addEventListener("pointerdown", (e) => {
       e.preventDefault();

@@ -390,16 +390,17 @@ func drawCustomObject(known *catalog, r *http.Request, p *settingsPage, i int, c
 		Name: ui.Field{ID: ui.PathID(path + settings.PartName), Name: path + settings.PartName, Label: "Display name", Value: c.Name, Errors: p.errs[path+settings.PartName], Required: true,
 			MaxLength: 80, Hint: "What its records are called here.", Autocomplete: "off"},
 	}
+	v.Object.Attrs["hx-select-oob"] = "#" + id + "-title,#" + id + "-remove"
 	if c.Object == "" {
 		return v
 	}
 	d, _ := known.object(c.Object)
 	v.Match = known.one(path+settings.PartMatch, c.Object, linkTo(c.Parent), c.Match)
 	v.Match.Groups = matchGroups(d, c.Parent, len(known.externalIDs(c.Parent)) > 0)
-	v.Match.Label, v.Match.Errors, v.Match.Required, v.Match.Attrs = "Matching field", p.errs[path+settings.PartMatch], true, brings(doFollowMatch, id+"-to")
+	v.Match.Label, v.Match.Errors, v.Match.Required, v.Match.Attrs = "Matching field", p.errs[path+settings.PartMatch], true, brings(doFollowMatch, id+"-key")
 	v.Match.Hint = "The field that says which " + parent + " a record belongs to."
 	v.To = known.one(path+settings.PartTo, parent, forExternalID, c.To)
-	v.To.Label, v.To.Errors, v.To.Groups, v.To.Attrs = "Holds the "+parent+"’s", p.errs[path+settings.PartTo], onlyFitting(v.To.Groups), result
+	v.To.Label, v.To.Errors, v.To.Groups, v.To.Attrs = "External ID of "+parent, p.errs[path+settings.PartTo], onlyFitting(v.To.Groups), result
 	v.To.Hint = "The External ID field of " + parent + " whose value the matching field holds."
 	v.ByText = c.To != "" || len(v.To.Errors) > 0
 	if d != nil {
