@@ -9,8 +9,8 @@ import (
 
 const objectsPage = "/connections/1/settings/custom-objects"
 
-// choose sets a select or a radio button where no script runs.
-func (b *browser) choose(selector, what string) {
+// setValue sets a select where no script runs.
+func (b *browser) setValue(selector, what string) {
 	b.t.Helper()
 	b.waitFor(selector, `document.querySelector(`+quoteJS(selector)+`) !== null`)
 	value[bool](b, `(() => { document.querySelector(`+quoteJS(selector)+`).value = `+quoteJS(what)+`; return true })()`)
@@ -35,17 +35,17 @@ func TestCustomObjectsSection(t *testing.T) {
 		b.open(d.app + objectsPage)
 		b.shot("empty")
 		b.follow("button[value=add-object]")
-		b.choose(object+"-object", "Success_Plan__c")
+		b.setValue(object+"-object", "Success_Plan__c")
 		b.follow("button[value='follow-object:custom_objects.0']")
 		b.shot("chosen")
 		b.click(object + "-parent-contact")
 		b.follow("button[value='follow-object:custom_objects.0']")
 		b.waitFor("the only link to contacts", `document.querySelector("#custom_objects-0-match").value === "Sponsor__c"`)
-		b.choose(object+"-match", "")
+		b.setValue(object+"-match", "")
 		b.follow("button[data-save]")
 		b.waitText("#summary", "Choose the field that links to the parent")
 		b.shot("refused")
-		b.choose(object+"-match", "Sponsor__c")
+		b.setValue(object+"-match", "Sponsor__c")
 		b.follow("button[value='preview-object:custom_objects.0']")
 		b.waitText(object+"-result", "Sponsor__c is empty on")
 		b.shot("preview")
