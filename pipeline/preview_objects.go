@@ -20,11 +20,11 @@ type ObjectPreview struct {
 	Unlinked int64 // records that the filter selects and whose matching field is empty; Unknown when Salesforce has no query for it
 	// Elsewhere counts the records that the filter selects and that belong to accounts that no account filter matches; Unknown when Count has them in it.
 	Elsewhere int64
-	Records  []LinkedRecord
-	Fields   []string // API names of the fields that are synced
-	Query    string   // of the run
-	Note     string   // what the run leaves out and why; empty for nothing
-	Took     time.Duration
+	Records   []LinkedRecord
+	Fields    []string // API names of the fields that are synced
+	Query     string   // of the run
+	Note      string   // what the run leaves out and why; empty for nothing
+	Took      time.Duration
 }
 
 // LinkedRecord is one record with the parent that it leads to.

@@ -160,8 +160,10 @@
       e.preventDefault();
       e.stopPropagation();
     });
-    // As in a select, Enter never sends the form.
-    input.addEventListener("keypress", (e) => e.key === "Enter" && e.preventDefault());
+    // Enter never sends the form from here, as it does not from a list without scripts.
+    input.addEventListener("keypress", (e) => {
+      if (e.key === "Enter") e.preventDefault();
+    });
     // The pointer takes an option without taking the focus.
     list.addEventListener("pointerdown", (e) => {
       e.preventDefault();
