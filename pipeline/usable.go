@@ -128,6 +128,11 @@ func Additional(object string) Fit {
 			always = append(always, c.Field)
 		}
 	}
+	for _, f := range FeedParents {
+		if strings.EqualFold(object, f.Object()) {
+			always = feedTable(f, settings.Chatter{}).fieldNames()
+		}
+	}
 	if strings.EqualFold(object, "Contact") {
 		always = append(always, settings.PredefinedContactFields...)
 	}

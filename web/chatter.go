@@ -1,18 +1,22 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/a-h/templ"
 
 	"millrace/pipeline"
-	"millrace/salesforce/soql"
+	"millrace/salesforce"
 	"millrace/settings"
 	"millrace/views"
+	"millrace/views/ui"
 )
 
 // chatterSection decides which Chatter posts are synced. When they are synced is a schedule of its own, see chatterSchedule.
@@ -25,6 +29,7 @@ type feed struct {
 	object, parent   string // API names
 	onPath, path     string // of the switch and of the filter
 	label, parents   string
+	posts            pipeline.FeedParent
 	on               func(*settings.Chatter) *bool
 	filter           func(*settings.Chatter) *string
 	placeholder, tip string
@@ -32,12 +37,12 @@ type feed struct {
 
 var feeds = []feed{
 	{
-		object: "AccountFeed", parent: "Account", onPath: settings.PathChatterAccounts, path: settings.PathChatterAccountFilter, label: "Filter of posts on accounts", parents: "Accounts",
+		posts: pipeline.OnAccounts, object: "AccountFeed", parent: "Account", onPath: settings.PathChatterAccounts, path: settings.PathChatterAccountFilter, label: "Filter of posts on accounts", parents: "Accounts",
 		on: func(c *settings.Chatter) *bool { return &c.Accounts }, filter: func(c *settings.Chatter) *string { return &c.AccountFilter },
 		placeholder: "Type = 'TextPost'", tip: "Posts on the accounts that are synced.",
 	},
 	{
-		object: "OpportunityFeed", parent: "Opportunity", onPath: settings.PathChatterOpportunities, path: settings.PathChatterOpportunityFilter,
+		posts: pipeline.OnOpportunities, object: "OpportunityFeed", parent: "Opportunity", onPath: settings.PathChatterOpportunities, path: settings.PathChatterOpportunityFilter,
 		label: "Filter of posts on opportunities", parents: "Opportunities",
 		on: func(c *settings.Chatter) *bool { return &c.Opportunities }, filter: func(c *settings.Chatter) *string { return &c.OpportunityFilter },
 		placeholder: "Type = 'TextPost'", tip: "Posts on the opportunities of those accounts.",
@@ -70,26 +75,74 @@ func actChatter(s *Server, r *http.Request, p *settingsPage, do string) error {
 		if verb == "fix" {
 			*text = repair(f.object, *text, at, o.schema)
 		}
-		p.results[path] = o.tryFeed(r.Context(), f, p.shown.Chatter)
+		p.results[path] = o.tryFeed(r.Context(), f, p.shown)
 		return nil
 	}
 	return badForm(errors.New("no such button: " + strconv.Quote(do)))
 }
 
-// tryFeed asks the org for the posts that the settings select. Without tracked changes, those that Salesforce writes itself do not count.
-func (o *org) tryFeed(ctx context.Context, f feed, c settings.Chatter) *views.FilterResult {
-	var own soql.Expr
-	if !c.TrackedChanges {
-		var err error
-		if own, err = soql.Compare("Type", soql.NotEqual, soql.Text("TrackedChange")); err != nil {
-			return &views.FilterResult{Unanswered: faultSentence(err)}
+// tryFeed checks the filter of a feed as it stands in its box and asks the org for the posts that a run by the settings would read.
+func (o *org) tryFeed(ctx context.Context, f feed, all settings.Settings) *views.FilterResult {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	text := *f.filter(&all.Chatter)
+	out := &views.FilterResult{Object: f.object}
+	if strings.TrimSpace(text) != "" {
+		o.checkText(f.object, text, out)
+	}
+	if o.schema != nil {
+		if err := salesforce.SchemaErr(o.schema); err != nil {
+			return &views.FilterResult{Object: f.object, Unanswered: faultSentence(err)}
 		}
 	}
-	res := o.tryObject(ctx, f.object, own, *f.filter(&c), "Type", "CreatedDate", "Parent.Name")
-	if res.Query != "" {
-		res.Note = "Counted over all " + f.parents + " that the connected user can see. A sync keeps the posts on those that are synced."
+	if len(out.Problems) > 0 {
+		return out
 	}
-	return res
+	if out.Unanswered = o.why; o.source == nil {
+		return out
+	}
+	if out.Unanswered = o.filtersReady(all); out.Unanswered != "" {
+		return out
+	}
+	found, err := pipeline.PreviewChatter(ctx, o.source, all, f.posts, o.schema)
+	var refused *pipeline.QueryRefused
+	switch {
+	case errors.As(err, &refused):
+		out.Problems = []views.FilterProblem{refusedAt(text, strings.TrimSpace(text), refused)}
+		out.Details = strings.TrimPrefix(refused.Code+": "+refused.Message, ": ")
+		return out
+	case err != nil:
+		out.Unanswered = faultSentence(err)
+		return out
+	case found.Missing != "":
+		out.Unanswered = found.Missing
+		return out
+	}
+	out.Count, out.Query, out.Note, out.Took = found.Count, found.Query, found.Note, ui.Duration(found.Took)
+	o.fillPosts(out, f, text, found.Samples)
+	if plan, err := o.client.Explain(ctx, found.Query); err == nil {
+		out.Speed = speed(plan, "record")
+	}
+	return out
+}
+
+// fillPosts shows posts as samples: their text, type and time, and the fields that the filter compares as far as a run reads them.
+func (o *org) fillPosts(out *views.FilterResult, f feed, filter string, posts []pipeline.PostSample) {
+	out.Columns = []views.SampleColumn{{Name: "Type", Label: "Type"}, {Name: "CreatedDate", Label: "Created Date"}}
+	for _, c := range filteredColumns(f.object, filter, o.schema) {
+		known := slices.ContainsFunc(out.Columns, func(had views.SampleColumn) bool { return had.Name == c.Name })
+		read := slices.ContainsFunc(posts, func(p pipeline.PostSample) bool { _, ok := p.Values[c.Name]; return ok })
+		if !known && read {
+			out.Columns = append(out.Columns, c)
+		}
+	}
+	for _, p := range posts {
+		sample := views.SampleAccount{ID: p.ID, Name: cmp.Or(p.Body, p.Title), Href: recordURL(o.connection, p.ID)}
+		for _, c := range out.Columns {
+			sample.Values = append(sample.Values, valueText(p.Values[c.Name]))
+		}
+		out.Samples = append(out.Samples, sample)
+	}
 }
 
 // checkChatter finds feeds that the org does not have, filters that it refuses, and fields that it does not show.
@@ -112,10 +165,10 @@ func checkChatter(ctx context.Context, o *org, all settings.Settings) (settings.
 			return nil, err
 		}
 		checkFields(errs, settings.PathChatterFields, described, c.Fields, pipeline.Syncable)
-		if *f.filter(&c) == "" {
+		if *f.filter(&c) == "" || o.filtersReady(all) != "" { // account filters that are not ready keep the save off by themselves
 			continue
 		}
-		switch res := o.tryFeed(ctx, f, c); {
+		switch res := o.tryFeed(ctx, f, all); {
 		case len(res.Problems) > 0:
 			errs.Add(f.path, "SOQL validation failed: "+res.Problems[0].Message)
 		case res.Unanswered != "":

@@ -92,13 +92,15 @@ func TestChatter(t *testing.T) {
 
 func TestChatterValidates(t *testing.T) {
 	t.Parallel()
-	o, b, _, path := chatterApp(t)
+	o, b, c, path := chatterApp(t)
 	posts, err := o.org.EvalCount("SELECT COUNT() FROM AccountFeed WHERE Type = 'LinkPost'")
 	if err != nil || posts == 0 {
 		t.Fatalf("%d posts: %v", posts, err)
 	}
 	p := b.post(path, chatterForm("1", settings.PathChatterAccountFilter, "Type = 'LinkPost'", "do", "validate:chatter.account_filter")).is(http.StatusOK)
-	p.says("#result-chatter-account_filter", itoa(int64(posts)), "LinkPost", "Created Date", "keeps the posts on those that are synced")
+	p.says("#result-chatter-account_filter", itoa(int64(posts)), "LinkPost", "Created Date")
+	anyway := b.get(orgPath(c.ID, "/settings/pick") + "?object=AccountFeed&path=chatter.fields&for=additional&q=body").is(http.StatusOK)
+	anyway.says("[data-pick-found=Body]", "Synced anyway")
 	if n := len(p.all("#result-chatter-account_filter tbody tr")); n != min(posts, 5) {
 		t.Errorf("%d samples", n)
 	}
@@ -116,7 +118,13 @@ func TestChatterValidates(t *testing.T) {
 
 	wrong := b.post(path, chatterForm("1", settings.PathChatterAccountFilter, "Typ = 'x'", "do", "validate:chatter.account_filter")).is(http.StatusOK)
 	wrong.says("#result-chatter-account_filter", "SOQL validation failed", "Type")
-	b.post(path, chatterForm("1", "do", "validate:chatter.nope")).is(http.StatusBadRequest)
+	// A run reads the posts of the accounts that the account filters select, and so does Validate.
+	if _, _, err := o.db.SaveSettings(t.Context(), c.ID, 1, settings.Settings{Accounts: settings.AccountFiltering{Single: "Name = 'Nobody of that name'"}}, "", o.admin.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.post(path+"/discard", nil)
+	b.post(path, chatterForm("2", settings.PathChatterAccountFilter, "Type = 'LinkPost'", "do", "validate:chatter.account_filter")).says("#result-chatter-account_filter", "0 records match")
+	b.post(path, chatterForm("2", "do", "validate:chatter.nope")).is(http.StatusBadRequest)
 }
 
 func TestChatterRefused(t *testing.T) {
