@@ -29,7 +29,7 @@ type Activity struct {
 	Rich      bool         `db:"rich"` // the body is HTML
 	Link      string       `db:"link"`
 	Author    string       `db:"author"`     // who wrote it, or owns the case
-	About     string       `db:"about"`      // of a message, the case's number; of a post or comment, the opportunity's name
+	About     string       `db:"about"`      // of a case or a message, the case's number; of a post or comment, the opportunity's name
 	AboutID   string       `db:"about_id"`   // of a message, its case; of a post, its record; of a comment, its post
 	ReplyTo   string       `db:"reply_to"`   // the Id of the email that is answered
 	Source    string       `db:"source"`     // of a message: comment or email
@@ -64,7 +64,7 @@ func (d *DB) AccountActivities(ctx context.Context, connectionID int64, accountI
 		     ORDER BY at DESC NULLS LAST, sf_id DESC LIMIT $3 OFFSET $4)
 		SELECT p.kind, p.sf_id, p.at, coalesce(c.subject, m.subject, o.title, '') AS title, coalesce(m.body, o.body, f.body, '') AS body,
 		       coalesce(o.is_rich_text, f.is_rich_text, false) AS rich, coalesce(o.link_url, '') AS link, coalesce(nullif(m.from_name, ''), m.from_address, u.name, '') AS author,
-		       coalesce(mc.case_number, op.name, '') AS about, coalesce(m.case_id, o.parent_id, f.post_id, '') AS about_id, coalesce(m.reply_to_id, '') AS reply_to,
+		       coalesce(c.case_number, mc.case_number, op.name, '') AS about, coalesce(m.case_id, o.parent_id, f.post_id, '') AS about_id, coalesce(m.reply_to_id, '') AS reply_to,
 		       coalesce(m.source, '') AS source, coalesce(m.is_incoming, false) AS incoming, coalesce(NOT m.is_published, false) AS internal, coalesce(o.post_type, '') AS post_type,
 		       coalesce(salesforce.label($1, 'Case', 'Status', c.status), '') AS status, coalesce(salesforce.label($1, 'Case', 'Priority', c.priority), '') AS priority,
 		       coalesce(c.is_closed, false) AS closed, coalesce(c.is_escalated, false) AS escalated, coalesce(c.sentiment_label, '') AS mood,

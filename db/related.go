@@ -25,7 +25,7 @@ type Contact struct {
 type Opportunity struct {
 	SFID         string     `db:"sf_id"`
 	Name         string     `db:"name"`
-	Stage        string     `db:"stage"`
+	Stage        string     `db:"stage"` // its label
 	Amount       *string    `db:"amount"`   // exact decimal
 	Currency     string     `db:"currency"` // ISO code; empty for the org's own
 	CloseDate    *time.Time `db:"close_date"`
@@ -66,7 +66,7 @@ func (d *DB) AccountContacts(ctx context.Context, connectionID int64, accountID 
 func (d *DB) AccountOpportunities(ctx context.Context, connectionID int64, accountID string, limit, offset int) (rows []Opportunity, total int, err error) {
 	id := fullID(accountID)
 	err = d.pool.SelectContext(ctx, &rows, `
-		SELECT o.sf_id, coalesce(o.name, '') AS name, coalesce(o.stage, '') AS stage, o.amount::text AS amount, coalesce(o.currency, '') AS currency,
+		SELECT o.sf_id, coalesce(o.name, '') AS name, coalesce(salesforce.label($1, 'Opportunity', 'StageName', o.stage), '') AS stage, o.amount::text AS amount, coalesce(o.currency, '') AS currency,
 		       o.close_date, o.probability::float8 AS probability, coalesce(o.is_closed, false) AS is_closed, coalesce(o.is_won, false) AS is_won,
 		       coalesce(o.sf_type, '') AS sf_type, coalesce(u.name, '') AS owner_name, o.synced_at, o.left_filter_at, o.deleted_in_salesforce_at
 		  FROM millrace.opportunities o LEFT JOIN millrace.sf_users u ON u.connection_id = $1 AND u.sf_id = o.owner_id

@@ -62,7 +62,7 @@ func activityEntry(c db.Connection, a db.Activity) views.ActivityEntry {
 	}
 	switch a.Kind {
 	case db.ActivityCase:
-		e.Icon, e.What, e.Case = ui.IconLifeBuoy, "Support case", true
+		e.Icon, e.What, e.Case = ui.IconLifeBuoy, strings.TrimSpace("Support case "+a.About), true
 		e.Status, e.Priority, e.Open, e.Escalated = a.Status, a.Priority, !a.Closed, a.Escalated
 		if a.Mood != "" {
 			e.Mood = views.Mood{Label: a.Mood, Score: fmt.Sprintf("%+.2f", a.Compound)}

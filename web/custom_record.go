@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -55,7 +56,7 @@ func (s *Server) recordGroup(r *http.Request, c db.Connection, object string, ro
 			return g, fmt.Errorf("read the fields of record %s: %w", row.SFID, err)
 		}
 		for name, v := range decoded[i] {
-			if text, _ := v.(string); len(text) <= shownText && !slices.Contains(bookkeeping, name) {
+			if telling(name, v) {
 				counts[name]++
 			}
 		}
@@ -81,7 +82,7 @@ func (s *Server) recordGroup(r *http.Request, c db.Connection, object string, ro
 	}
 	titles := s.labels(c.ID, object)
 	for _, name := range names {
-		g.Columns = append(g.Columns, cmp.Or(titles[name], name))
+		g.Columns = append(g.Columns, cmp.Or(titles[name], spaced(name)))
 	}
 	for i, row := range rows {
 		v := views.RecordRow{Name: row.Name, Href: recordURL(c, row.SFID), Contact: row.Contact, Left: row.Left, Deleted: row.Deleted}
@@ -93,6 +94,26 @@ func (s *Server) recordGroup(r *http.Request, c db.Connection, object string, ro
 	return g, nil
 }
 
+var (
+	recordID = regexp.MustCompile(`^[a-zA-Z0-9]{15}[A-Z0-5]{3}$`)
+	instant  = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(\.\d+)?(Z|\+00:?00)$`)
+)
+
+// telling reports whether a value says something in a table: no bookkeeping, no Id of another record, no markup and no long text.
+func telling(name string, v any) bool {
+	text, _ := v.(string)
+	return !slices.Contains(bookkeeping, name) && len(text) <= shownText && !recordID.MatchString(text) && !strings.HasPrefix(text, "<")
+}
+
+// spaced makes a heading of an API name, which Salesforce makes of the label.
+func spaced(name string) string {
+	name = strings.TrimSuffix(name, "__c")
+	if at := strings.Index(name, "__"); at > 0 { // the namespace of a managed package
+		name = name[at+2:]
+	}
+	return strings.ReplaceAll(name, "_", " ")
+}
+
 // shownValue writes a value of a further field for people. labels are those of the field's picklist values.
 func shownValue(v any, labels map[string]string) string {
 	switch v := v.(type) {
@@ -100,7 +121,14 @@ func shownValue(v any, labels map[string]string) string {
 		return ""
 	case bool:
 		return map[bool]string{true: "Yes", false: "No"}[v]
+	case json.Number:
+		if whole, zero := strings.CutSuffix(v.String(), ".0"); zero {
+			return whole
+		}
 	case string:
+		if at := instant.FindStringSubmatch(v); at != nil {
+			return at[1] + " " + at[2] + " UTC"
+		}
 		if len(labels) == 0 {
 			return strings.ReplaceAll(v, "\r\n", "\n")
 		}

@@ -67,6 +67,19 @@ func (g *gen) cases() *object {
 	return o
 }
 
+// within gives the messages of cases times after their case was opened, later ones of a case after earlier ones.
+func (g *gen) within(o *object, n int, parent func(int) int) (at func(int) value) {
+	at = func(row int) value {
+		first := int(int64(parent(row)&^15) * int64(n) / int64(max(g.n.cases, 1)))
+		hours := 2 + 9*int64(max(row-first, 0))
+		return value{kind: kDateTime, n: min(g.created("case", parent(row), g.n.cases)+hours*3600_000+int64(row%53)*60_000, g.epoch-1000)}
+	}
+	for _, name := range []string{"CreatedDate", "LastModifiedDate", "SystemModstamp"} {
+		o.field(name).from(at)
+	}
+	return at
+}
+
 // said appends one to n sentences of a conversation about a case, by the customer or by support.
 func (g *gen) said(tag string, n int, customer func(int) bool) func([]byte, int) []byte {
 	return func(dst []byte, row int) []byte {
@@ -90,8 +103,10 @@ func (g *gen) said(tag string, n int, customer func(int) bool) func([]byte, int)
 func (g *gen) caseComments() *object {
 	n := g.n.caseComments
 	o := newObject("00a", "CaseComment", "Case Comment", "Case Comments", g.systemFields("casecomment", n, false)...)
+	parent := func(row int) int { return g.parent("ccparent", row, n, g.n.cases) }
+	g.within(o, n, parent)
 	o.add(refField("ParentId", "Parent ID", "Parent", "Case").required().children("CaseComments").from(func(row int) value {
-		return idValue(rowID(prefixCase, g.parent("ccparent", row, n, g.n.cases)))
+		return idValue(rowID(prefixCase, parent(row)))
 	}))
 	o.add(checkField("IsPublished", "Published").from(func(row int) value { return boolValue(g.maybe("ccpub", row, 60)) }))
 	o.add(areaField("CommentBody", "Body", 4000).write(g.said("ccbody", 3, func(row int) bool { return g.maybe("ccside", row, 50) })))
@@ -104,6 +119,7 @@ func (g *gen) emails() *object {
 	parent := func(row int) int { return g.parent("emparent", row, n, g.n.cases) }
 	incoming := func(row int) bool { return g.maybe("emin", row, 55) }
 	o := newObject("02s", "EmailMessage", "Email Message", "Email Messages", g.systemFields("email", n, false)...)
+	sent := g.within(o, n, parent)
 	o.add(refField("ParentId", "Case ID", "Parent", "Case").children("EmailMessages").from(func(row int) value { return idValue(rowID(prefixCase, parent(row))) }))
 	o.add(refField("RelatedToId", "Related To ID", "RelatedTo", "Account", "Opportunity", "Case", "Contact").from(func(row int) value {
 		return idValue(rowID(prefixCase, parent(row)))
@@ -128,7 +144,7 @@ func (g *gen) emails() *object {
 		dst = body(dst, row)
 		if before := answered(row); before >= 0 {
 			dst = append(dst, "\n\nOn "...)
-			dst = time.UnixMilli(g.created("email", before, n)).UTC().AppendFormat(dst, "Mon, Jan 2, 2006 at 15:04")
+			dst = time.UnixMilli(sent(before).n).UTC().AppendFormat(dst, "Mon, Jan 2, 2006 at 15:04")
 			dst = append(body(append(dst, " the other side wrote:\n> "...), before), '\n')
 		}
 		return dst
@@ -166,7 +182,7 @@ func (g *gen) emails() *object {
 		}
 		return value{kind: kText, s: "3"}
 	}))
-	o.add(dateTimeField("MessageDate", "Message Date").from(func(row int) value { return value{kind: kDateTime, n: g.created("email", row, n)} }))
+	o.add(dateTimeField("MessageDate", "Message Date").from(sent))
 	o.add(refField("ReplyToEmailMessageId", "Email Message ID", "ReplyToEmailMessage", "EmailMessage").from(func(row int) value {
 		if before := answered(row); before >= 0 {
 			return idValue(rowID(prefixEmail, before))
