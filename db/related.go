@@ -25,7 +25,7 @@ type Contact struct {
 type Opportunity struct {
 	SFID         string     `db:"sf_id"`
 	Name         string     `db:"name"`
-	Stage        string     `db:"stage"` // its label
+	Stage        string     `db:"stage"`    // its label
 	Amount       *string    `db:"amount"`   // exact decimal
 	Currency     string     `db:"currency"` // ISO code; empty for the org's own
 	CloseDate    *time.Time `db:"close_date"`
