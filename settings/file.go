@@ -162,7 +162,7 @@ func ReadFile(data []byte, now Settings) (f File, line func(path string) int, pr
 	keys := r.mapping(root, "The file", []string{"format", "org", "version", "exported_at", "settings"})
 	if n := keys["format"]; n == nil || n.Value != fileFormat {
 		r.problems = nil
-		r.say(n, "This is not a file of Millrace's settings: it begins with format: "+fileFormat+".")
+		r.say(n, "This is not a file of Millrace's settings: it must have the line format: "+fileFormat+".")
 		return f, line, r.problems
 	}
 	for key, into := range map[string]any{"org": &f.Org, "version": &f.Version} {

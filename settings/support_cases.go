@@ -74,7 +74,7 @@ func (c Cases) entries() []entry {
 		{PathCasesEnabled, "Sync support cases", onOff(c.Enabled)},
 		{PathCasesFilter, "Case filter", c.Filter},
 		{PathCasesLookback, "Case lookback", strconv.Itoa(c.LookbackDays) + " days"},
-		{PathCasesConversation, "Conversation source", string(c.Conversation)},
+		{PathCasesConversation, "Conversation source", c.Conversation.Label()},
 		{PathCasesFields, "Further case fields", strings.Join(c.Fields, ", ")},
 	}
 }

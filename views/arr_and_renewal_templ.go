@@ -53,7 +53,7 @@ func (v Value) title() string {
 
 func (v Value) text() string {
 	if v.Kind == pipeline.Renewal {
-		return "When the account's contract is due."
+		return "When the account's contract is up for renewal."
 	}
 	return "Annual recurring revenue: what the account is worth in a year."
 }
@@ -2010,11 +2010,22 @@ func comparedText(k pipeline.ValueKind, c pipeline.Comparison) string {
 	case c.Difference == "0":
 		return value + ". The same."
 	}
-	difference := amountText(c.Difference, c.In)
-	if k == pipeline.Renewal {
-		difference = c.Difference + " days"
+	size, below := strings.CutPrefix(c.Difference, "-")
+	way := "more"
+	if below {
+		way = "less"
 	}
-	out := value + ". The value here differs by " + difference + "."
+	difference := amountText(size, c.In)
+	if k == pipeline.Renewal {
+		difference, way = size+" days", "later"
+		if size == "1" {
+			difference = "1 day"
+		}
+		if below {
+			way = "earlier"
+		}
+	}
+	out := value + ". The value here is " + difference + " " + way + "."
 	if c.Note != "" {
 		out += " " + c.Note
 	}

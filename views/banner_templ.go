@@ -121,7 +121,7 @@ func (r BannerRun) headline() string {
 	case r.State == RunQueued && r.Behind != "":
 		return "Starts when " + r.Behind + " has ended"
 	case r.State == RunQueued:
-		return "Waiting for a free runner"
+		return "Waiting for its turn"
 	case r.State == RunRunning && r.Phase != "":
 		return r.Phase
 	case r.State == RunRunning:

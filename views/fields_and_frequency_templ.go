@@ -203,7 +203,7 @@ func FieldsAndFrequencyPage(v FieldsAndFrequency) templ.Component {
 
 func startField(v FieldsAndFrequency) ui.Field {
 	f := v.Start
-	f.ID, f.Name, f.Label, f.Type, f.Hint, f.Required = BoxID(settings.PathStart), settings.PathStart, "First sync of the day", "time", "24 hours, such as 02:00.", true
+	f.ID, f.Name, f.Label, f.Type, f.Hint, f.Required = BoxID(settings.PathStart), settings.PathStart, "First sync of the day", "time", "In the time zone beside it, such as 02:00.", true
 	return f
 }
 

@@ -186,7 +186,7 @@ func TestARRExplained(t *testing.T) {
 		p.says(row(p, expired), "Left out", "by Status__c = 'Active'", "Status: Expired")
 		p.says(row(p, small), "Left out", "by Seats__c > 10 OR Seats__c = null", "Seats: 1")
 		p.says(row(p, empty), "Left out", "ARR__c is empty")
-		p.says("[data-compared]", "ARR (ARR__c)", "1,000.5", "differs by")
+		p.says("[data-compared]", "ARR (ARR__c)", "1,000.5", "The value here is")
 		if p.attr("#arr-explain-account", "value") != name {
 			t.Error("the question is lost")
 		}

@@ -37,7 +37,7 @@ var flashes = map[string]struct {
 	"impact-busy":        {ui.Informs, "An impact is being worked out already. Wait for it, or cancel it."},
 	"nothing-to-try":     {ui.Informs, "Nothing is changed, so there is nothing to work out."},
 	"kept":               {ui.Warning, "What you typed before you were signed out is back. Nothing of it is saved yet."},
-	"run-started":        {ui.Success, "Sync % was requested. It starts as soon as a runner is free."},
+	"run-started":        {ui.Success, "Sync % was requested. It starts as soon as its turn comes."},
 	"run-active":         {ui.Informs, "Sync % is active already, so no second one was started."},
 	"run-cancelled":      {ui.Success, "Cancelling %. What it has stored so far stays."},
 	"run-over":           {ui.Informs, "% had ended already."},

@@ -63,7 +63,7 @@ func (p *preflight) connectedApp(ctx context.Context) (views.Check, error) {
 			Cure: "Setup → External Client App Manager → the app → Settings → OAuth Settings → add the scope “Perform requests at any time (refresh_token, offline_access)”. Then reconnect.",
 		}, nil
 	}
-	return views.Check{Sentence: "The app is approved for the connected user and holds a lasting grant. No package needs to be installed."}, nil
+	return views.Check{Sentence: "The app is approved for the connected user and keeps its access without a new sign-in. No package needs to be installed."}, nil
 }
 
 // withoutAPI are editions to which Salesforce gives no API, or only for an extra charge.

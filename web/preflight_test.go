@@ -33,7 +33,7 @@ func TestPreflightOfAGoodOrg(t *testing.T) {
 	p.says("#flash", "Connected to Salesforce")
 	p.says("#verdict", "The org is ready to be synced")
 	for title, want := range map[string]string{
-		"API access": "The REST API answers", "Connected app": "lasting grant", "Edition": "Enterprise Edition, a production org", "Objects that every sync reads": "Opportunity",
+		"API access": "The REST API answers", "Connected app": "keeps its access", "Edition": "Enterprise Edition, a production org", "Objects that every sync reads": "Opportunity",
 		"Sight of all records": "View All Data", "Daily API budget": "API requests are left today",
 	} {
 		if got := checkOf(p, title); !strings.Contains(got, want) || !strings.Contains(got, "OK") {

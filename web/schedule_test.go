@@ -27,7 +27,7 @@ func TestRunOfOneEntity(t *testing.T) {
 	a.exec(`UPDATE millrace.runs SET state = 'completed', outcome = '3 created', started_at = now(), finished_at = now()`)
 	accounts := b.follow(b.post(runs, url.Values{"entity": {"accounts"}})).is(http.StatusOK)
 	accounts.says("h1", "Accounts sync R-")
-	accounts.says("#run-live", "Waiting for a free runner")
+	accounts.says("#run-live", "Waiting for its turn")
 	running, err := a.db.ActiveRun(t.Context(), c.ID, pipeline.EntityAccounts)
 	if err != nil || running == nil {
 		t.Fatal(running, err)
