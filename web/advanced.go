@@ -102,7 +102,7 @@ func drawAdvanced(s *Server, r *http.Request, p *settingsPage, frame views.Setti
 	} {
 		m := known.many(list.path, list.object, forAllowlist, list.chosen, r.PostForm)
 		m.Label, m.Errors = "Only these "+list.object+" fields", p.errs[list.path]
-		m.Empty = "Everything is synced: an empty list leaves nothing out."
+		m.Empty = "No list: nothing is left out."
 		*list.to = m
 	}
 	contact, _ := known.object("Contact")

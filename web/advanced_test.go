@@ -29,7 +29,7 @@ func TestAdvanced(t *testing.T) {
 
 	// Empty lists leave everything; the locked keys are named.
 	p := b.get(path).is(http.StatusOK)
-	p.says("#advanced-account_allowlist", "Everything is synced")
+	p.says("#advanced-account_allowlist", "No list: nothing is left out.")
 	p.says("#trim-accounts", "Always synced", "Id", "SystemModstamp")
 	p.says("#trim-opportunities", "AccountId")
 	p.says("#advanced-excluded_contact_fields", "First Name (FirstName)", "last name only", "Department")
