@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -19,7 +21,24 @@ type Draft struct {
 	Settings  settings.Settings
 	Note      string
 	Problems  settings.FieldErrors // what the last refused save said
+	Forms     map[string]DraftForm // the boxes that are edited as rows, by field path
 	UpdatedAt time.Time
+
+	replaced bool // all of it, by other settings
+}
+
+// DraftForm is a box as it is being edited in rows. Its setting holds what the finished rows stand for.
+type DraftForm struct {
+	Rows       []DraftRow `json:"rows"`
+	Unfinished string     `json:"unfinished,omitempty"` // what the first row lacks that is not finished; empty when all are
+}
+
+// DraftRow is one row as it was typed.
+type DraftRow struct {
+	Field    string   `json:"field"`
+	Operator string   `json:"operator"`
+	Value    string   `json:"value"`
+	Picks    []string `json:"picks,omitempty"` // the ticked values
 }
 
 type draftRow struct {
@@ -27,6 +46,7 @@ type draftRow struct {
 	Body      []byte    `db:"body"`
 	Note      string    `db:"note"`
 	Problems  []byte    `db:"problems"`
+	Forms     []byte    `db:"forms"`
 	UpdatedAt time.Time `db:"updated_at"`
 }
 
@@ -37,6 +57,9 @@ func (r draftRow) decode() (*Draft, error) {
 	}
 	if err := json.Unmarshal(r.Problems, &d.Problems); err != nil {
 		return nil, fmt.Errorf("read a draft's problems: %w", err)
+	}
+	if err := json.Unmarshal(r.Forms, &d.Forms); err != nil {
+		return nil, fmt.Errorf("read a draft's rows: %w", err)
 	}
 	return d, nil
 }
@@ -50,7 +73,7 @@ func (d *DB) Draft(ctx context.Context, connectionID, userID int64) (*Draft, err
 func draftOf(ctx context.Context, q sqlx.QueryerContext, connectionID, userID int64) (*Draft, error) {
 	var row draftRow
 	err := sqlx.GetContext(ctx, q, &row, `
-		SELECT base, body, note, problems, updated_at FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, userID)
+		SELECT base, body, note, problems, forms, updated_at FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, userID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -60,11 +83,11 @@ func draftOf(ctx context.Context, q sqlx.QueryerContext, connectionID, userID in
 	return row.decode()
 }
 
-// KeepSection keeps one section of s, and the note, in a person's draft, which begins with the version base where there is none yet, and returns the
-// draft, or nil when nothing in it differs from its version any more; it is dropped then. Where base is older than the draft's own version, the draft
-// goes back to base: what others have saved since is to be decided anew. It returns a *SettingsTextError for texts that cannot be stored and
-// ErrNotFound for a version that does not exist.
-func (d *DB) KeepSection(ctx context.Context, connectionID, userID int64, base int, section settings.Section, s settings.Settings, note string) (*Draft, error) {
+// KeepSection keeps one section of s with its forms, and the note, in a person's draft, which begins with the version base where there is none yet, and
+// returns the draft, or nil when nothing is being edited any more; it is dropped then. Where base is older than the draft's own version, the draft goes
+// back to base: what others have saved since is to be decided anew. It returns a *SettingsTextError for texts that cannot be stored and ErrNotFound for a
+// version that does not exist.
+func (d *DB) KeepSection(ctx context.Context, connectionID, userID int64, base int, section settings.Section, s settings.Settings, note string, forms map[string]DraftForm) (*Draft, error) {
 	return d.changeDraft(ctx, connectionID, userID, base, note, func(draft *Draft) {
 		draft.Settings = draft.Settings.Take(section, s)
 		for path := range draft.Problems {
@@ -72,14 +95,40 @@ func (d *DB) KeepSection(ctx context.Context, connectionID, userID int64, base i
 				delete(draft.Problems, path)
 			}
 		}
+		maps.DeleteFunc(draft.Forms, func(path string, _ DraftForm) bool { return settings.SectionOf(path) == section })
+		for path, form := range forms {
+			if settings.SectionOf(path) == section {
+				draft.Forms[path] = form.storable()
+			}
+		}
 	})
 }
 
-// KeepDraft replaces all of a person's draft by s on the version base, like KeepSection.
+// KeepDraft replaces all settings of a person's draft by s on the version base, like KeepSection. Boxes whose text stays the same keep their rows; nothing
+// is kept when s is the version itself.
 func (d *DB) KeepDraft(ctx context.Context, connectionID, userID int64, base int, s settings.Settings, note string) (*Draft, error) {
 	return d.changeDraft(ctx, connectionID, userID, base, note, func(draft *Draft) {
-		draft.Base, draft.Settings, draft.Problems = base, s, settings.FieldErrors{}
+		for _, c := range settings.Diff(draft.Settings, s) {
+			delete(draft.Forms, c.Path)
+		}
+		draft.Base, draft.Settings, draft.Problems, draft.replaced = base, s, settings.FieldErrors{}, true
 	})
+}
+
+// storable is the form without what a database cannot hold.
+func (f DraftForm) storable() DraftForm {
+	clean := func(text string) string {
+		return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+	}
+	out := DraftForm{Unfinished: clean(f.Unfinished)}
+	for _, row := range f.Rows {
+		kept := DraftRow{Field: clean(row.Field), Operator: clean(row.Operator), Value: clean(row.Value)}
+		for _, v := range row.Picks {
+			kept.Picks = append(kept.Picks, clean(v))
+		}
+		out.Rows = append(out.Rows, kept)
+	}
+	return out
 }
 
 // NoteProblems keeps what a refused save said of a person's draft.
@@ -109,8 +158,14 @@ func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, base i
 		if err != nil {
 			return err
 		}
-		if draft == nil {
-			draft = &Draft{Base: base, Problems: settings.FieldErrors{}}
+		fresh := draft == nil
+		if fresh {
+			draft = &Draft{Problems: settings.FieldErrors{}, Forms: map[string]DraftForm{}}
+		} else if fresh, err = unchanged(ctx, tx, connectionID, draft); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if fresh { // no setting differs from its version, so that it begins with any
+			draft.Base = base
 			if draft.Settings, err = versionOrDefaults(ctx, tx, connectionID, base); err != nil {
 				return err
 			}
@@ -121,11 +176,11 @@ func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, base i
 		if bad := draft.Settings.CheckTexts(note); len(bad) > 0 {
 			return &SettingsTextError{Fields: bad}
 		}
-		from, err := versionOrDefaults(ctx, tx, connectionID, draft.Base)
+		same, err := unchanged(ctx, tx, connectionID, draft)
 		if err != nil {
 			return err
 		}
-		if len(settings.Diff(from, draft.Settings)) == 0 {
+		if same && (len(draft.Forms) == 0 || draft.replaced) {
 			_, err = tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, userID)
 			return err
 		}
@@ -133,6 +188,12 @@ func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, base i
 		return storeDraft(ctx, tx, connectionID, userID, draft)
 	})
 	return out, wrapIf(err, "db.changeDraft(%d, %d, base %d)", connectionID, userID, base)
+}
+
+// unchanged reports whether a draft's settings are those of the version that it began with.
+func unchanged(ctx context.Context, tx *sqlx.Tx, connectionID int64, draft *Draft) (bool, error) {
+	from, err := versionOrDefaults(ctx, tx, connectionID, draft.Base)
+	return err == nil && len(settings.Diff(from, draft.Settings)) == 0, err
 }
 
 func storeDraft(ctx context.Context, tx *sqlx.Tx, connectionID, userID int64, draft *Draft) error {
@@ -144,11 +205,15 @@ func storeDraft(ctx context.Context, tx *sqlx.Tx, connectionID, userID int64, dr
 	if err != nil {
 		return err
 	}
+	forms, err := json.Marshal(draft.Forms)
+	if err != nil {
+		return err
+	}
 	return tx.GetContext(ctx, &draft.UpdatedAt, `
-		INSERT INTO millrace.settings_drafts (connection_id, user_id, base, body, note, problems) VALUES ($1, $2, $3, $4, $5, $6)
+		INSERT INTO millrace.settings_drafts (connection_id, user_id, base, body, note, problems, forms) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (connection_id, user_id) DO UPDATE
-		SET base = excluded.base, body = excluded.body, note = excluded.note, problems = excluded.problems, updated_at = now()
-		RETURNING updated_at`, connectionID, userID, draft.Base, body, draft.Note, problems)
+		SET base = excluded.base, body = excluded.body, note = excluded.note, problems = excluded.problems, forms = excluded.forms, updated_at = now()
+		RETURNING updated_at`, connectionID, userID, draft.Base, body, draft.Note, problems, forms)
 }
 
 // versionOrDefaults returns the settings of a version; the defaults for version 0.

@@ -19,20 +19,20 @@ func TestDraftKeepsSections(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := single("Name = 'x'")
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, changed, "why"); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, changed, "why", nil); err != nil {
 		t.Fatal(err)
 	}
 	other := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}, Accounts: settings.AccountFiltering{Single: "not this one"}}
-	draft, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "why now")
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "why now", nil)
 	if err != nil || draft == nil || draft.Base != 1 || draft.Note != "why now" || draft.Settings.Accounts.Single != "Name = 'x'" || draft.Settings.Owners.CSM != "CSM__c" {
 		t.Fatalf("two sections: %+v, %v", draft, err)
 	}
 
 	other.Owners.CSM = ""
-	if draft, err = d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "why"); err != nil || draft == nil {
+	if draft, err = d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "why", nil); err != nil || draft == nil {
 		t.Fatalf("one section taken back: %+v, %v", draft, err)
 	}
-	if draft, err = d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("Name != null"), "why"); err != nil || draft != nil {
+	if draft, err = d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("Name != null"), "why", nil); err != nil || draft != nil {
 		t.Errorf("nothing differs any more: %+v, %v", draft, err)
 	}
 	if draft, err = d.Draft(ctx, c.ID, u.ID); draft != nil || err != nil {
@@ -49,11 +49,11 @@ func TestDraftGoesBackToAnOlderVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 2, settings.SectionFiltering, single("A = 3"), ""); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 2, settings.SectionFiltering, single("A = 3"), "", nil); err != nil {
 		t.Fatal(err)
 	}
 	other := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}}
-	draft, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "")
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "", nil)
 	if err != nil || draft == nil || draft.Base != 1 || draft.Settings.Accounts.Single != "A = 3" {
 		t.Errorf("from a tab on v1: %+v, %v", draft, err)
 	}
@@ -69,14 +69,14 @@ func TestDraftProblemsEndWithTheirSection(t *testing.T) {
 	t.Parallel()
 	d, u, c := connected(t)
 	ctx := t.Context()
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 0, settings.SectionFiltering, single("A = 1"), ""); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 0, settings.SectionFiltering, single("A = 1"), "", nil); err != nil {
 		t.Fatal(err)
 	}
 	problems := settings.FieldErrors{settings.PathSingle: {"No such field."}, settings.PathOwner(settings.CSM): {"Not a user."}}
 	if err := d.NoteProblems(ctx, c.ID, u.ID, problems); err != nil {
 		t.Fatal(err)
 	}
-	draft, err := d.KeepSection(ctx, c.ID, u.ID, 0, settings.SectionFiltering, single("A = 2"), "")
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, 0, settings.SectionFiltering, single("A = 2"), "", nil)
 	if err != nil || draft == nil || len(draft.Problems) != 1 || len(draft.Problems[settings.PathOwner(settings.CSM)]) != 1 {
 		t.Errorf("got %+v, %v", draft, err)
 	}
@@ -91,7 +91,7 @@ func TestDraftsAreTheirPersonsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []int64{u.ID, eve.ID} {
-		if _, err := d.KeepSection(ctx, c.ID, id, 0, settings.SectionFiltering, single("A = 1"), ""); err != nil {
+		if _, err := d.KeepSection(ctx, c.ID, id, 0, settings.SectionFiltering, single("A = 1"), "", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -104,7 +104,7 @@ func TestDraftsAreTheirPersonsOwn(t *testing.T) {
 	if draft, err := d.Draft(ctx, c.ID, eve.ID); draft == nil || err != nil {
 		t.Errorf("the other's: %+v, %v", draft, err)
 	}
-	if _, err := d.KeepSection(ctx, c.ID, eve.ID, 0, settings.SectionFiltering, single("A = 'a\x00b'"), ""); !errors.As(err, new(*db.SettingsTextError)) {
+	if _, err := d.KeepSection(ctx, c.ID, eve.ID, 0, settings.SectionFiltering, single("A = 'a\x00b'"), "", nil); !errors.As(err, new(*db.SettingsTextError)) {
 		t.Errorf("a text that cannot be stored: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestRestoreMakesANewVersionAndKeepsTheDraft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 2, settings.SectionFiltering, single("A = 3"), ""); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 2, settings.SectionFiltering, single("A = 3"), "", nil); err != nil {
 		t.Fatal(err)
 	}
 	v, saved, err := d.RestoreSettings(ctx, c.ID, 2, 1, u.ID)

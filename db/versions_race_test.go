@@ -77,7 +77,7 @@ func TestTwoTabsLoseNoSection(t *testing.T) {
 			s   settings.Settings
 		}{{settings.SectionFiltering, one}, {settings.SectionOwners, two}} {
 			wg.Go(func() {
-				if _, err := d.KeepSection(t.Context(), c.ID, u.ID, 0, tab.key, tab.s, ""); err != nil {
+				if _, err := d.KeepSection(t.Context(), c.ID, u.ID, 0, tab.key, tab.s, "", nil); err != nil {
 					t.Error(err)
 				}
 			})

@@ -43,7 +43,10 @@
     const keeps = document.querySelector("[data-keep-script]");
     if (keeps) load(keeps.dataset.keepScript);
     loadPicker();
+    unlist();
   };
+  // A browser's own list of choices gives way to the suggestions.
+  const unlist = () => document.querySelectorAll("input[list][data-suggest]").forEach((el) => el.removeAttribute("list"));
   const load = (src) => {
     const script = document.createElement("script");
     script.src = src;
@@ -60,6 +63,7 @@
   document.addEventListener("htmx:after:swap", () => {
     localise(document);
     loadPicker();
+    unlist();
   });
   document.addEventListener("settings:kept", () => localise(document));
 

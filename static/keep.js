@@ -42,15 +42,20 @@
     }
   };
 
-  const note = (e) => {
-    if (!form.contains(e.target) || e.target.matches("[type=search]")) return;
+  const later = () => {
     edited ||= Date.now();
     clearTimeout(timer);
     timer = setTimeout(send, Math.max(0, Math.min(pause, edited + longest - Date.now())));
   };
+  const note = (e) => {
+    if (form.contains(e.target) && !e.target.matches("[type=search]")) later();
+  };
   document.addEventListener("input", note);
   document.addEventListener("change", note);
-  form.addEventListener("settings:changed", note);
+  // The server has drawn a box anew: with a row more or less, or the other way to edit it.
+  document.addEventListener("htmx:after:swap", (e) => {
+    if (e.detail?.ctx?.sourceElement?.getAttribute("hx-post")?.endsWith("/builder")) later();
+  });
   form.addEventListener("submit", (e) => {
     if (!e.defaultPrevented) over = true;
   });

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"millrace/db"
 	"millrace/salesforce/soql"
 	"millrace/settings"
 	"millrace/views"
@@ -30,6 +31,7 @@ type filteringPage struct {
 	*settingsPage
 	results  map[string]*views.FilterResult // by field path
 	builders map[string]*builder            // by field path; of the boxes that are edited as rows
+	away     map[string]db.DraftForm        // likewise, of those whose rows cannot be drawn while the org is not there
 	whyNot   map[string]string              // by field path
 	schema   soql.Schema                    // for the builders
 	overlap  *views.Overlap
@@ -41,7 +43,7 @@ func (s *Server) loadFiltering(r *http.Request) (*filteringPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &filteringPage{settingsPage: p, results: map[string]*views.FilterResult{}, builders: map[string]*builder{}, whyNot: map[string]string{}}, nil
+	return &filteringPage{settingsPage: p, results: map[string]*views.FilterResult{}, builders: map[string]*builder{}, away: map[string]db.DraftForm{}, whyNot: map[string]string{}}, nil
 }
 
 // read takes what was typed.
@@ -51,6 +53,7 @@ func (p *filteringPage) read(r *http.Request) error {
 	}
 	form := r.PostForm
 	text := func(path string) string { return unixLines(form.Get(path)) }
+	drafted := p.shown.Accounts
 	p.shown.Accounts = settings.AccountFiltering{
 		Mode: settings.FilterMode(form.Get(settings.PathMode)), Single: text(settings.PathSingle),
 		Customer: text(settings.PathCustomer), Prospect: text(settings.PathProspect), Partner: text(settings.PathPartner),
@@ -58,10 +61,15 @@ func (p *filteringPage) read(r *http.Request) error {
 	for _, path := range filterPaths {
 		if b := readBuilder(form, path); b != nil {
 			p.builders[path] = b
+		} else if rows, ok := p.forms[path]; ok && form.Get(path+".view") == awayView && sameText(*filterText(&drafted, path), *p.text(path)) {
+			p.away[path] = rows
 		}
 	}
 	return nil
 }
+
+// sameText compares texts as they would be stored.
+func sameText(a, b string) bool { return strings.TrimSpace(a) == strings.TrimSpace(b) }
 
 // readFiltering loads the page, takes what was typed, and writes the SOQL of the boxes that are edited as rows.
 func (s *Server) readFiltering(r *http.Request) (*filteringPage, error) {
@@ -76,8 +84,9 @@ func (s *Server) readFiltering(r *http.Request) (*filteringPage, error) {
 }
 
 // text returns what is shown in the box of a path.
-func (p *filteringPage) text(path string) *string {
-	a := &p.shown.Accounts
+func (p *filteringPage) text(path string) *string { return filterText(&p.shown.Accounts, path) }
+
+func filterText(a *settings.AccountFiltering, path string) *string {
 	return map[string]*string{
 		settings.PathSingle: &a.Single, settings.PathCustomer: &a.Customer, settings.PathProspect: &a.Prospect, settings.PathPartner: &a.Partner,
 	}[path]
@@ -98,7 +107,7 @@ func (s *Server) renderFiltering(w http.ResponseWriter, r *http.Request, status 
 		box := views.FilterBox{
 			Path: path, ID: views.BoxID(path), Label: filterLabels[path], Hint: "A SOQL condition on Account, without the word WHERE.",
 			Placeholder: filterExamples[path], Value: *p.text(path), Errors: p.errs[path], Result: p.results[path], Base: p.path(p.section),
-			Builder: p.builderView(path), WhyNot: p.whyNot[path], Dirty: changed[path],
+			Builder: p.builderView(path), Away: p.isAway(path), WhyNot: p.whyNot[path], Dirty: changed[path],
 		}
 		if path == settings.PathSingle {
 			view.Single = box
@@ -114,10 +123,13 @@ func (s *Server) filteringForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.reopen(r.Context(), p); err != nil {
+		return err
+	}
 	return s.renderFiltering(w, r, http.StatusOK, p)
 }
 
-// validateFilter tries one filter against the org and shows the page with its result. Nothing is saved. The form's "fix" repairs the box first.
+// validateFilter tries one filter against the org and shows the page with its result. Nothing is saved, but the draft is kept. The form's "fix" repairs the box first.
 func (s *Server) validateFilter(w http.ResponseWriter, r *http.Request) error {
 	p, err := s.readFiltering(r)
 	if err != nil {
@@ -135,6 +147,9 @@ func (s *Server) validateFilter(w http.ResponseWriter, r *http.Request) error {
 	text := p.text(path)
 	if text == nil {
 		return badForm(errors.New("no such filter: " + strconv.Quote(path)))
+	}
+	if err := s.keepFiltering(r, p); err != nil {
+		return err
 	}
 	if b := p.builders[path]; b != nil && len(b.problems) > 0 {
 		p.results[path] = &views.FilterResult{Problems: []views.FilterProblem{{Message: "Complete the rows, or remove them: " + b.problems[0].Message}}}
@@ -158,10 +173,10 @@ func (s *Server) saveFiltering(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	p.noteRows()
 	if do := r.PostForm.Get("do"); leaves(do) {
 		return s.leave(w, r, p.settingsPage, do)
 	}
-	p.incomplete()
 	also := func(o *org) { p.tryAll(r, o) }
 	return s.saveAll(w, r, p.settingsPage, also, func(status int) error { return s.renderFiltering(w, r, status, p) })
 }

@@ -12,7 +12,6 @@ import (
 	"millrace/db"
 	"millrace/pipeline"
 	"millrace/salesforce/soql"
-	"millrace/settings"
 	"millrace/views"
 	"millrace/views/ui"
 )
@@ -170,15 +169,15 @@ func byLabel(label string, schema soql.Schema) string {
 }
 
 // assemble writes the SOQL of every box that is edited as rows. When the org's fields cannot be had, those boxes go on as SOQL with what their rows stood
-// for last.
+// for last, and the rows wait.
 func (s *Server) assemble(ctx context.Context, p *filteringPage) error {
 	if len(p.builders) == 0 {
 		return nil
 	}
 	var reason string
 	if p.schema, reason = s.builderSchema(ctx, p.connection); reason != "" {
-		for path := range p.builders {
-			p.whyNot[path] = reason
+		for path, b := range p.builders {
+			p.away[path], p.whyNot[path] = b.form(p.forms[path].Unfinished), reason+" Until then its rows are put by."
 		}
 		clear(p.builders)
 		return ctx.Err()
@@ -204,14 +203,27 @@ func (s *Server) builderSchema(ctx context.Context, c db.Connection) (schema soq
 	return schema, ""
 }
 
-// editRows answers the builder's own buttons: open a box in it, go back to SOQL, add or remove a row, or just show what the rows stand for now. Nothing is saved.
+// editRows answers the builder's own buttons: open a box in it, go back to SOQL, add or remove a row, or just show what the rows stand for now. Nothing is
+// saved, but the draft is kept.
 func (s *Server) editRows(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.loadFiltering(r)
+	p, err := s.changeRows(r)
 	if err != nil {
 		return err
 	}
-	if err := p.read(r); err != nil {
+	if err := s.keepFiltering(r, p); err != nil {
 		return err
+	}
+	return s.renderFiltering(w, r, http.StatusOK, p)
+}
+
+// changeRows reads the form and does to it what the pressed button says.
+func (s *Server) changeRows(r *http.Request) (*filteringPage, error) {
+	p, err := s.loadFiltering(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.read(r); err != nil {
+		return nil, err
 	}
 	form := r.PostForm
 	if path, index, ok := strings.Cut(form.Get("remove"), ":"); ok {
@@ -224,15 +236,15 @@ func (s *Server) editRows(w http.ResponseWriter, r *http.Request) error {
 		b.rows = append(b.rows, typedRow{})
 	}
 	if err := s.assemble(r.Context(), p); err != nil {
-		return err
+		return nil, err
 	}
 	if path, view, ok := strings.Cut(form.Get("open"), ":"); ok {
 		if !slices.Contains(filterPaths, path) {
-			return badForm(errors.New("no such filter: " + strconv.Quote(path)))
+			return nil, badForm(errors.New("no such filter: " + strconv.Quote(path)))
 		}
 		s.switchView(r.Context(), p, path, view)
 	}
-	return s.renderFiltering(w, r, http.StatusOK, p)
+	return p, nil
 }
 
 // switchView shows a box as rows or as SOQL.
@@ -242,6 +254,7 @@ func (s *Server) switchView(ctx context.Context, p *filteringPage, path, view st
 			p.whyNot[path] = "Rows that were not complete are left out of the SOQL."
 		}
 		delete(p.builders, path)
+		delete(p.away, path)
 		return
 	}
 	if p.builders[path] != nil {
@@ -251,23 +264,18 @@ func (s *Server) switchView(ctx context.Context, p *filteringPage, path, view st
 	if p.schema == nil {
 		p.schema, reason = s.builderSchema(ctx, p.connection)
 	}
+	if rows, ok := p.away[path]; ok && reason == "" {
+		p.builders[path] = builderOf(rows)
+		*p.text(path) = p.builders[path].write(p.schema)
+		delete(p.away, path)
+		return
+	}
 	if reason == "" {
 		p.builders[path], reason = openBuilder(*p.text(path), p.schema)
 	}
 	if reason != "" {
 		delete(p.builders, path)
 		p.whyNot[path] = "The builder cannot show this filter. " + reason
-	}
-}
-
-// incomplete refuses what rows that are not complete would save or try.
-func (p *filteringPage) incomplete() {
-	for _, path := range filterPaths {
-		b := p.builders[path]
-		inUse := slices.ContainsFunc(p.shown.Accounts.Filters(), func(f settings.Filter) bool { return f.Path == path })
-		if b != nil && len(b.problems) > 0 && inUse {
-			p.errs.Add(path, "Complete the rows, or remove them: "+b.problems[0].Message)
-		}
 	}
 }
 

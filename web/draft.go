@@ -88,7 +88,7 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, page string) err
 	r.SetPathValue("section", parts[4])
 	visitOf(r).notice = "kept"
 	if settings.Section(parts[4]) == settings.SectionFiltering {
-		return s.editRows(w, r)
+		return s.resumeRows(w, r)
 	}
 	x, err := sectionOf(r)
 	if err != nil {

@@ -57,6 +57,7 @@ type settingsPage struct {
 	elsewhere  settings.FieldErrors // of other sections, from the last refused save
 	blocked    *views.Blocked
 	keptAt     time.Time                  // of the draft; zero without one
+	forms      map[string]db.DraftForm    // the boxes that are edited as rows, by field path
 	results    map[string]any             // what a section's own buttons found, by field path
 	chatter    *settings.ChatterFrequency // saved together with the settings; nil when only these are saved
 }
@@ -84,7 +85,7 @@ func (s *Server) loadSettings(r *http.Request, key settings.Section) (*settingsP
 
 // showDraft goes on from a draft. One that began with a version that is gone, as after a backup was restored, goes on from the current one.
 func (s *Server) showDraft(r *http.Request, p *settingsPage, draft *db.Draft) error {
-	p.shown, p.note, p.keptAt = draft.Settings, draft.Note, draft.UpdatedAt
+	p.shown, p.note, p.keptAt, p.forms = draft.Settings, draft.Note, draft.UpdatedAt, draft.Forms
 	for path, sentences := range draft.Problems {
 		if path == settings.PathNote || settings.SectionOf(path) == p.section {
 			p.errs[path] = sentences
@@ -96,15 +97,62 @@ func (s *Server) showDraft(r *http.Request, p *settingsPage, draft *db.Draft) er
 		return nil
 	}
 	p.base, p.saved = draft.Base, settings.Defaults()
-	if draft.Base == 0 {
-		return nil
+	if draft.Base > 0 {
+		switch v, err := s.DB.SettingsVersionAt(r.Context(), p.connection.ID, draft.Base); {
+		case errors.Is(err, db.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		default:
+			p.saved = v.Settings
+		}
 	}
-	v, err := s.DB.SettingsVersionAt(r.Context(), p.connection.ID, draft.Base)
-	if errors.Is(err, db.ErrNotFound) {
-		return nil
+	if len(settings.Diff(p.saved, p.shown)) == 0 {
+		p.goOn()
 	}
-	p.saved = v.Settings
-	return err
+	return nil
+}
+
+// goOn takes a draft that changes no setting of its version to the current one. Rows of boxes that somebody has changed since are let go.
+func (p *settingsPage) goOn() {
+	for _, c := range settings.Diff(p.saved, p.current.Settings) {
+		delete(p.forms, c.Path)
+	}
+	p.base, p.saved, p.shown = p.current.Version, p.current.Settings, p.current.Settings
+}
+
+// changes lists what is not saved yet; rows that are not finished are a change too.
+func (p *settingsPage) changes() []settings.Change {
+	out := settings.Diff(p.saved, p.shown)
+	for _, path := range p.unfinished() {
+		if !slices.ContainsFunc(out, func(c settings.Change) bool { return c.Path == path }) {
+			out = append(out, settings.Change{Section: settings.SectionOf(path), Path: path, Label: filterLabels[path] + " (rows that are not finished)"})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b settings.Change) int {
+		return slices.Index(settings.Sections, a.Section) - slices.Index(settings.Sections, b.Section)
+	})
+	return out
+}
+
+// unfinished lists the boxes with rows that are not finished, in the order of the screens.
+func (p *settingsPage) unfinished() []string {
+	var out []string
+	for _, path := range filterPaths {
+		if p.forms[path].Unfinished != "" {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+// refuseUnfinished refuses rows that are not finished, in boxes in use: they stand for nothing yet, and saving would lose them.
+func (p *settingsPage) refuseUnfinished() {
+	for _, path := range p.unfinished() {
+		if slices.ContainsFunc(p.shown.Accounts.Filters(), func(f settings.Filter) bool { return f.Path == path }) {
+			p.found(settings.FieldErrors{path: {"Complete the rows, or remove them: " + p.forms[path].Unfinished}})
+		}
+	}
 }
 
 // readFrame takes what every section's form holds: the version it was opened on and the note.
@@ -143,7 +191,7 @@ func (s *Server) keep(r *http.Request, p *settingsPage) error {
 	if p.base > p.version() || len(p.noteErrors) > 0 {
 		return nil
 	}
-	draft, err := s.DB.KeepSection(r.Context(), p.connection.ID, visitOf(r).user.ID, p.base, p.section, p.shown, p.note)
+	draft, err := s.DB.KeepSection(r.Context(), p.connection.ID, visitOf(r).user.ID, p.base, p.section, p.shown, p.note, p.forms)
 	var unfit *db.SettingsTextError
 	switch {
 	case errors.As(err, &unfit):
@@ -279,6 +327,7 @@ func (s *Server) keepSection(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		f.noteRows()
 		p = f.settingsPage
 	} else {
 		var err error
@@ -333,7 +382,7 @@ func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage
 	if p.base < p.version() {
 		return s.mergePage(w, r, http.StatusConflict, p)
 	}
-	if len(p.errs) == 0 && len(p.noteErrors) == 0 && p.chatter == nil && p.current != nil && len(settings.Diff(p.saved, p.shown)) == 0 {
+	if len(p.errs) == 0 && len(p.noteErrors) == 0 && p.chatter == nil && p.current != nil && len(p.changes()) == 0 {
 		return s.see(w, r, p.path(p.section), "nothing-changed", "")
 	}
 	if err := s.checkAll(r, p, also); err != nil {
@@ -391,6 +440,7 @@ func (s *Server) storeSettings(r *http.Request, p *settingsPage) (db.SettingsVer
 // checkAll gathers everything that is wrong with the settings of the page: what can be known here, and what only the org knows.
 func (s *Server) checkAll(r *http.Request, p *settingsPage, also func(*org)) error {
 	p.elsewhere = settings.FieldErrors{}
+	p.refuseUnfinished()
 	found, err := s.check(r.Context(), p.connection, p.shown, also)
 	p.found(found)
 	return err
@@ -584,7 +634,7 @@ func (s *Server) settingsFrame(w http.ResponseWriter, r *http.Request, p *settin
 
 // sectionItems says of each section how far it is.
 func sectionItems(p *settingsPage) []views.SectionItem {
-	unsaved, chosen := settings.Changed(p.saved, p.shown), settings.Changed(settings.Defaults(), p.shown)
+	unsaved, chosen := p.changes(), settings.Changed(settings.Defaults(), p.shown)
 	problems := map[settings.Section]bool{}
 	for _, found := range []settings.FieldErrors{p.errs, p.elsewhere} {
 		for path := range found {
@@ -597,7 +647,7 @@ func sectionItems(p *settingsPage) []views.SectionItem {
 	}
 	var out []views.SectionItem
 	for _, key := range settings.Sections {
-		item := views.SectionItem{Key: key, Unsaved: slices.Contains(unsaved, key), State: views.SectionDefault}
+		item := views.SectionItem{Key: key, Unsaved: slices.ContainsFunc(unsaved, func(c settings.Change) bool { return c.Section == key }), State: views.SectionDefault}
 		switch {
 		case problems[key] || key == p.section && p.blocked != nil && len(p.errs) > 0:
 			item.State = views.SectionProblems
@@ -618,7 +668,7 @@ func sectionItems(p *settingsPage) []views.SectionItem {
 }
 
 func saveBar(p *settingsPage) views.SaveBar {
-	return views.SaveBar{Base: p.base, Note: p.note, NoteErrors: p.noteErrors, Changes: settings.Diff(p.saved, p.shown), Section: p.section, KeptAt: p.keptAt}
+	return views.SaveBar{Base: p.base, Note: p.note, NoteErrors: p.noteErrors, Changes: p.changes(), Section: p.section, KeptAt: p.keptAt}
 }
 
 func versionLabel(v db.SettingsVersion) views.VersionLabel {
