@@ -134,6 +134,10 @@
       unsaved = true; // the server gave back what was typed
       return store();
     }
+    if (draft && form.hasAttribute("data-dirty") && same(draft.fields, loaded)) {
+      unsaved = true; // the server has just given it back
+      return store();
+    }
     if (!draft || (draft.sent && draft.base !== current) || same(draft.fields, loaded)) return;
     // It goes on from the version that it was typed on, so that a newer one is not overwritten unseen.
     const field = form.querySelector("[name=base]");
