@@ -52,7 +52,7 @@ func TestRowsSurvive(t *testing.T) {
 	// The session ends while a row is typed: whatever is sent next leads to the sign-in page, and from there back to the rows.
 	d.endSessions(t)
 	b.fill("#accounts-single-row-1-value", "more")
-	b.click("[data-save]")
+	b.press(kb.Tab)
 	b.signInHere(d)
 	b.holdsRows("more")
 	b.open(d.app + draftPage)

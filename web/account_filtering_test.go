@@ -117,6 +117,16 @@ func TestSaveMakesVersions(t *testing.T) {
 	bad.is(http.StatusUnprocessableEntity).says("#summary", "SOQL validation failed", "Customer filter")
 	bad.has("#summary a[href='#accounts-customer']")
 	bad.has("#accounts-customer[aria-invalid=true]")
+	// The field says what is wrong, once; the summary leads there, and below stands only where it is and what may help.
+	if n := strings.Count(bad.text("main"), "Nmae is not on Account"); n != 1 {
+		t.Errorf("the page says %d times what is wrong", n)
+	}
+	bad.says("#accounts-customer-error", "Nmae is not on Account")
+	if by := bad.attr("#accounts-customer", "aria-describedby"); !strings.Contains(by, "accounts-customer-error") {
+		t.Errorf("the box is described by %q", by)
+	}
+	bad.says("#result-accounts-customer", "Line 1, character 1", "Nearest names", "Name")
+	bad.has("#result-accounts-customer [data-edit='accounts-customer']")
 	bad.has("#accounts-mode-typed[checked]")
 	bad.says("#result-accounts-prospect", "30 accounts match")
 	if bad.text("#accounts-customer") != "Nmae = 'x'" || bad.attr("#note", "value") != "mine" {

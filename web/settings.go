@@ -551,8 +551,11 @@ func (p *settingsPage) block() bool {
 				label = strings.TrimSuffix(key.Label()+": "+label, ": ")
 			}
 			for _, text := range found[path] {
-				if strings.HasPrefix(text, "SOQL validation failed") {
-					title, text = "SOQL validation failed", strings.TrimPrefix(text, "SOQL validation failed: ")
+				if rest, ok := strings.CutPrefix(text, "SOQL validation failed: "); ok {
+					title, text = "SOQL validation failed", rest
+					if key == p.section { // the field says what; this leads there
+						text = "its SOQL is not valid"
+					}
 				}
 				problem.Text = strings.TrimPrefix(label+": "+text, ": ")
 				problems = append(problems, problem)
