@@ -114,6 +114,8 @@
     discard.dataset.size = "sm";
     discard.textContent = "Discard";
     discard.addEventListener("click", () => form.querySelector("[data-discard]")?.click());
+    const own = form.querySelector("[data-discard]");
+    if (own) own.disabled = false;
     box.append(text, discard);
     form.before(box);
   };

@@ -44,6 +44,7 @@
 
   const later = () => {
     edited ||= Date.now();
+    form.querySelector("[data-discard]").disabled = false;
     clearTimeout(timer);
     timer = setTimeout(send, Math.max(0, Math.min(pause, edited + longest - Date.now())));
   };

@@ -136,7 +136,7 @@ func TestChatterRefused(t *testing.T) {
 		{settings.PathChatterOpportunityFilter, "Type = ", "#chatter-opportunity_filter", "stops too early"},
 	} {
 		p := b.post(path, chatterForm("1", x.field, x.value)).is(http.StatusUnprocessableEntity)
-		p.says("#summary", x.says)
+		p.says(x.id+"-error", x.says)
 		p.has("#summary a[href='" + x.id + "']")
 	}
 	p := b.post(path, chatterForm("1", settings.PathChatterAccounts, "", settings.PathChatterOpportunities, "")).is(http.StatusUnprocessableEntity)

@@ -49,6 +49,16 @@ func TestLocalCheckNeverAsksSalesforce(t *testing.T) {
 			t.Errorf("the repair's %s is %q, want %q", name, got, want)
 		}
 	}
+	// Nor does anything else that typing sends, once the fields are known.
+	before := client.Calls()
+	typed := with(single("0", "Name LIKE 'x%' AND Ind"), "before", "Name LIKE 'x%' AND Ind")
+	b.post(section+"/suggest?box=accounts.single", typed).is(http.StatusOK).says("[role=listbox]", "Industry")
+	b.post(section+"/keep", typed).is(http.StatusOK)
+	b.post(section+"/keep", rows("0", "Industry", "equals", "x")).is(http.StatusOK)
+	b.post(section+"/builder", rows("0", "Industry", "equals", "x")).is(http.StatusOK).has(".builder-row")
+	if n := client.Calls() - before; n > 0 {
+		t.Errorf("typing asked Salesforce %d times", n)
+	}
 	check("Name LIKE 'x%'").says("[data-fine]", "Looks right; Validate asks Salesforce.")
 	if p := check(" \n "); p.text("body") != "" {
 		t.Errorf("an empty box is answered with %q", p.text("body"))

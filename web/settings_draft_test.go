@@ -110,7 +110,11 @@ func TestDiscard(t *testing.T) {
 	a.configure(c, "Type = 'Customer'")
 	b := a.as(a.admin)
 	filtering, owners := orgPath(c.ID, "/settings/account-filtering"), orgPath(c.ID, "/settings/owner-mapping")
-	b.post(filtering+"/keep", single("1", "Type = 'Prospect'")).is(http.StatusOK)
+	b.get(filtering).is(http.StatusOK).has("[data-discard][disabled]") // there is nothing to discard
+	kept := b.post(filtering+"/keep", single("1", "Type = 'Prospect'")).is(http.StatusOK)
+	kept.has("#discard [data-discard]")
+	kept.lacks("[data-discard][disabled]")
+	b.get(owners).is(http.StatusOK).lacks("[data-discard][disabled]")
 	p := b.follow(b.post(owners+"/discard", url.Values{}).is(http.StatusSeeOther)).is(http.StatusOK)
 	p.says("#flash", "Your changes were discarded")
 	p.says("#unsaved", "No unsaved changes")
