@@ -190,6 +190,7 @@
   document.addEventListener("htmx:after:request", (e) => {
     if (!e.detail?.ctx?.hx?.redirect) return;
     store();
+    drawing = true; // the answer holds nothing, and may take a part of the form away before the page is left
     form.removeAttribute("data-guard");
   });
   window.addEventListener("pagehide", store);
