@@ -29,6 +29,15 @@ var cases = Table{
 	},
 }
 
+// CaseFields lists the fields of a case that are always synced.
+func CaseFields() []string {
+	var out []string
+	for _, c := range cases.Columns {
+		out = append(out, c.Field)
+	}
+	return out
+}
+
 // messagesOf returns the table of the messages of cases from a source.
 func messagesOf(c settings.Conversation, days int) Table {
 	t := Table{

@@ -133,6 +133,9 @@ func Additional(object string) Fit {
 			always = feedTable(f, settings.Chatter{}).fieldNames()
 		}
 	}
+	if strings.EqualFold(object, cases.Object) {
+		always = append(always, CaseFields()...)
+	}
 	if strings.EqualFold(object, "Contact") {
 		always = append(always, settings.PredefinedContactFields...)
 	}

@@ -40,7 +40,7 @@ type section struct {
 
 // sections lists the sections that are served through their table entry.
 func sections() []section {
-	return []section{fieldsSection(), ownerMappingSection(), valuesSection(), customObjectsSection(), chatterSection(), advancedSection()}
+	return []section{fieldsSection(), ownerMappingSection(), valuesSection(), customObjectsSection(), casesSection(), chatterSection(), advancedSection()}
 }
 
 // settingsPage is what a section shows, for GET and for every POST: the settings as saved and as they are being changed.

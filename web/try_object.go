@@ -15,8 +15,8 @@ import (
 )
 
 // tryObject checks a condition on any object as it stands in its box, text, and asks the org which records it selects together with a condition of ours;
-// that may be nil, and text may be empty for all records. The samples show the fields that the text compares.
-func (o *org) tryObject(ctx context.Context, object string, condition soql.Expr, text string) *views.FilterResult {
+// that may be nil, and text may be empty for all records. The samples show the fields of also and those that the text compares.
+func (o *org) tryObject(ctx context.Context, object string, condition soql.Expr, text string, also ...string) *views.FilterResult {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	out := &views.FilterResult{Object: object}
@@ -46,7 +46,16 @@ func (o *org) tryObject(ctx context.Context, object string, condition soql.Expr,
 	}
 	out.Object = described.Label
 	fields := sampleFields(described)
-	out.Columns = filteredColumns(described.Name, text, o.schema)
+	for _, name := range also {
+		if path, f, problem := soql.FieldAt(name, described.Name, o.schema); problem == "" {
+			out.Columns = append(out.Columns, views.SampleColumn{Name: path, Label: columnLabel(path, f)})
+		}
+	}
+	for _, c := range filteredColumns(described.Name, text, o.schema) {
+		if !slices.ContainsFunc(out.Columns, func(had views.SampleColumn) bool { return had.Name == c.Name }) {
+			out.Columns = append(out.Columns, c)
+		}
+	}
 	for _, c := range out.Columns {
 		if !slices.Contains(fields, c.Name) {
 			fields = append(fields, c.Name)
