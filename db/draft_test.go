@@ -141,3 +141,38 @@ func TestRestoreMakesANewVersionAndKeepsTheDraft(t *testing.T) {
 		t.Errorf("no such version: %v", err)
 	}
 }
+
+// A save ends the draft that it saved, and no other.
+func TestSaveKeepsWhatWasTypedMeanwhile(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	ctx := t.Context()
+	if _, _, err := d.SaveSettings(ctx, c.ID, 0, single("A = 1"), "", u.ID); err != nil {
+		t.Fatal(err)
+	}
+	saving, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("A = 2"), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// In another tab, while the org is asked about the first.
+	other := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}}
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.SaveSettings(ctx, c.ID, 1, saving.Settings, "", u.ID); err != nil {
+		t.Fatal(err)
+	}
+	draft, err := d.Draft(ctx, c.ID, u.ID)
+	if err != nil || draft == nil || draft.Base != 1 || draft.Settings.Owners.CSM != "CSM__c" {
+		t.Fatalf("what was typed meanwhile: %+v, %v", draft, err)
+	}
+	if draft, err = d.KeepDraft(ctx, c.ID, u.ID, 2, draft.Settings, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.SaveSettings(ctx, c.ID, 2, draft.Settings, "", u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if draft, err := d.Draft(ctx, c.ID, u.ID); draft != nil || err != nil {
+		t.Errorf("a draft that was saved: %+v, %v", draft, err)
+	}
+}

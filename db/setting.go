@@ -125,7 +125,7 @@ func (d *DB) SettingsVersions(ctx context.Context, connectionID int64, before, l
 
 // SaveSettings stores s as the version after base, which is the version that the author saw; 0 for none. It returns saved false, with the current
 // version, when s changes nothing, a *VersionConflictError when base is not the current version any more, a *SettingsTextError when a text cannot be stored, and ErrNotFound for no connection. The audit
-// row is part of the transaction, and so are the schedules that follow from s, the end of the author's draft and the first run, which version 1 queues.
+// row is part of the transaction, and so are the schedules that follow from s, the end of the author's draft if that holds nothing else, and the first run, which version 1 queues.
 func (d *DB) SaveSettings(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64) (v SettingsVersion, saved bool, err error) {
 	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author, action: "saved"})
 }
@@ -221,8 +221,8 @@ func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID 
 	if err := Audit(ctx, tx, entry); err != nil {
 		return SettingsVersion{}, false, err
 	}
-	if of.action == "saved" { // the draft is what was saved
-		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, of.author); err != nil {
+	if of.action == "saved" { // what its author has typed elsewhere since these settings were read stays a draft
+		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2 AND body = $3`, connectionID, of.author, body); err != nil {
 			return SettingsVersion{}, false, err
 		}
 	}

@@ -352,6 +352,14 @@ func (r *fileReader) list(n *yaml.Node, v reflect.Value, name, path string, empt
 		r.say(n, name+" must be a list, each entry after a dash.")
 		return
 	}
+	most := maxNames
+	if path == PathCustomObjects {
+		most = maxCustomObjects
+	}
+	if len(n.Content) > most {
+		r.say(n, fmt.Sprintf("%s has %d entries; %d is the most.", name, len(n.Content), most))
+		return
+	}
 	all := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, child := range n.Content {
 		r.value(child, all.Index(i), name, path+"."+strconv.Itoa(i))

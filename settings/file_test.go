@@ -141,6 +141,8 @@ func TestFileIsRefused(t *testing.T) {
 		{"a merge", fileHead + "settings: {accounts: {<<: {mode: typed}}}\n", "is not known here"},
 		{"too deep", fileHead + "settings: " + strings.Repeat("[", 60) + strings.Repeat("]", 60) + "\n", "nested too deeply"},
 		{"very deep", fileHead + "settings: " + strings.Repeat("[", 200000) + "\n", "This is not YAML"},
+		{"too many fields", fileHead + "settings: {account_fields: [" + strings.Repeat("A, ", maxNames+1) + "]}\n", "account_fields has 801 entries; 800 is the most"},
+		{"too many objects", fileHead + "settings: {custom_objects: [" + strings.Repeat("{}, ", maxCustomObjects+1) + "]}\n", "custom_objects has 101 entries; 100 is the most"},
 		{"too large", fileHead + "# " + strings.Repeat("x", MaxFile), "1024 KB is the most"},
 	} {
 		_, _, problems := ReadFile([]byte(c.data), Defaults())

@@ -64,12 +64,19 @@ func (f Frequencies) validate(errs FieldErrors) {
 			errs.Add(path, "Choose 4, 8, 12 or 24 hours.")
 		}
 	}
-	if _, err := time.Parse("15:04", f.Start); err != nil {
+	if _, err := time.Parse("15:04", f.Start); err != nil || len(f.Start) != len("15:04") {
 		errs.Add(PathStart, "Enter a time of day such as 02:00.")
 	}
-	if _, err := time.LoadLocation(f.TimeZone); err != nil || f.TimeZone == "Local" {
+	if !isZone(f.TimeZone) {
 		errs.Add(PathTimeZone, "“"+f.TimeZone+"” is not a time zone. Enter one such as Europe/Berlin or UTC.")
 	}
+}
+
+// isZone reports whether a name is that of a time zone everywhere. Those of files beside them, such as posix/Europe/Berlin or localtime, begin with a small
+// letter and mean something else on another machine, or nothing.
+func isZone(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil && name != "Local" && name != "Factory" && name != "" && 'A' <= name[0] && name[0] <= 'Z'
 }
 
 func (f *Frequencies) normalize(d Frequencies) {

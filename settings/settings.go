@@ -110,9 +110,11 @@ func clean(text string) string {
 // cleanNames drops blanks and repeated names, in whatever case of letters they are repeated. It returns nil for an empty list.
 func cleanNames(names []string) []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, n := range names {
 		n = strings.TrimSpace(n)
-		if n != "" && !slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, n) }) {
+		if key := strings.ToLower(n); n != "" && !seen[key] {
+			seen[key] = true
 			out = append(out, n)
 		}
 	}

@@ -43,6 +43,21 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestStartAndZoneOfSyncs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ start, zone, path string }{
+		{"02:00", "Europe/Berlin", ""}, {"23:59", "Etc/GMT+12", ""}, {"00:00", "UTC", ""}, {"2:00", "UTC", PathStart}, {"24:00", "UTC", PathStart}, {"02:00:00", "UTC", PathStart},
+		{"02:00", "Local", PathTimeZone}, {"02:00", "localtime", PathTimeZone}, {"02:00", "posix/Europe/Berlin", PathTimeZone}, {"02:00", "right/Europe/Berlin", PathTimeZone},
+		{"02:00", "Factory", PathTimeZone}, {"02:00", "../../etc/passwd", PathTimeZone},
+	} {
+		s := Defaults()
+		s.Accounts.Single, s.Sync.Start, s.Sync.TimeZone = "x = 1", c.start, c.zone
+		if errs := s.Validate(); c.path == "" && len(errs) > 0 || c.path != "" && (len(errs) != 1 || len(errs[c.path]) != 1) {
+			t.Errorf("%s %s: got %v, want an error at %q", c.start, c.zone, errs, c.path)
+		}
+	}
+}
+
 func TestDiffIgnoresLineEndsAndOuterBlanks(t *testing.T) {
 	t.Parallel()
 	a := Settings{Accounts: AccountFiltering{Mode: SingleFilter, Single: "A = 1\nAND B = 2"}}

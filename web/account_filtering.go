@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -174,20 +175,21 @@ func (s *Server) saveFiltering(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.noteRows()
+	draw := func(status int) error { return s.renderFiltering(w, r, status, p) }
 	if do := r.PostForm.Get("do"); leaves(do) {
-		return s.leave(w, r, p.settingsPage, do)
+		return s.leave(w, r, p.settingsPage, do, draw)
 	}
-	also := func(o *org) { p.tryAll(r, o) }
-	return s.saveAll(w, r, p.settingsPage, also, func(status int) error { return s.renderFiltering(w, r, status, p) })
+	also := func(ctx context.Context, o *org) { p.tryAll(ctx, o) }
+	return s.saveAll(w, r, p.settingsPage, also, draw)
 }
 
 // tryAll tries every filter in use against the org and keeps the results for the page.
-func (p *filteringPage) tryAll(r *http.Request, o *org) {
+func (p *filteringPage) tryAll(ctx context.Context, o *org) {
 	for _, f := range p.shown.Accounts.Filters() {
 		if f.SOQL == "" {
 			continue
 		}
-		res := o.try(r.Context(), f, *p.text(f.Path), priorTo(p.shown, f.Path))
+		res := o.try(ctx, f, *p.text(f.Path), priorTo(p.shown, f.Path))
 		p.results[f.Path] = res
 		switch {
 		case len(res.Problems) > 0:

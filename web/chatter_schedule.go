@@ -56,6 +56,9 @@ func (s *Server) chatterSchedule(w http.ResponseWriter, r *http.Request) error {
 	if err := s.keep(r, p); err != nil {
 		return err
 	}
+	if do == "run" && p.unkept {
+		return p.refuse(draw)
+	}
 	if do == "run" {
 		r.PostForm.Set("entity", string(pipeline.EntityChatter))
 		return s.requestRun(w, r)
@@ -73,7 +76,7 @@ func (s *Server) chatterSchedule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if len(p.errs) > 0 || len(p.noteErrors) > 0 || p.base > p.version() { // the draft does not hold all that was typed
+	if len(p.errs) > 0 || p.unkept { // the draft does not hold all that was typed
 		visitOf(r).notice = chatterFlash(wanted)
 		return draw(http.StatusOK)
 	}

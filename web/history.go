@@ -30,9 +30,9 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	const rows = 25
-	before, _ := strconv.Atoi(r.URL.Query().Get("before"))
+	before, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 32) // a number beyond the greatest version is the greatest
 	// One more row says what the last one changed.
-	list, err := s.DB.SettingsVersions(r.Context(), c.ID, max(before, 0), rows+1)
+	list, err := s.DB.SettingsVersions(r.Context(), c.ID, int(max(before, 0)), rows+1)
 	if err != nil {
 		return err
 	}

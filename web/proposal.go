@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -32,10 +33,14 @@ func (s *Server) proposal(r *http.Request, c db.Connection, now db.SettingsVersi
 	from := settings.Defaults()
 	if draft.Base > 0 {
 		v, err := s.DB.SettingsVersionAt(r.Context(), c.ID, draft.Base)
-		if err != nil {
+		switch {
+		case errors.Is(err, db.ErrNotFound): // a backup was restored since: the draft goes on from what is current
+			from = now.Settings
+		case err != nil:
 			return p, err
+		default:
+			from = v.Settings
 		}
-		from = v.Settings
 	}
 	changed := settings.Diff(from, draft.Settings)
 	if p.Unsaved = len(changed); p.Unsaved > 0 {

@@ -59,6 +59,7 @@ type settingsPage struct {
 	keptAt     time.Time                  // of the draft; zero without one
 	forms      map[string]db.DraftForm    // the boxes that are edited as rows, by field path
 	results    map[string]any             // what a section's own buttons found, by field path
+	unkept     bool                       // the draft does not hold what was typed
 	chatter    *settings.ChatterFrequency // saved together with the settings; nil when only these are saved
 }
 
@@ -188,7 +189,7 @@ func (p *settingsPage) path(key settings.Section) string {
 
 // keep stores the section, as typed, in the viewer's draft. Where the form was opened on a version that there is none of, nothing is kept.
 func (s *Server) keep(r *http.Request, p *settingsPage) error {
-	if p.base > p.version() || len(p.noteErrors) > 0 {
+	if p.unkept = p.base > p.version() || len(p.noteErrors) > 0; p.unkept {
 		return nil
 	}
 	draft, err := s.DB.KeepSection(r.Context(), p.connection.ID, visitOf(r).user.ID, p.base, p.section, p.shown, p.note, p.forms)
@@ -198,6 +199,7 @@ func (s *Server) keep(r *http.Request, p *settingsPage) error {
 		for path, found := range unfit.Fields {
 			p.errs[path] = found
 		}
+		p.unkept = true
 		return nil
 	case err != nil:
 		return err
@@ -277,7 +279,7 @@ func (s *Server) postSection(w http.ResponseWriter, r *http.Request) error {
 	case do == "" || do == "save":
 		return s.saveAll(w, r, p, nil, draw)
 	case leaves(do):
-		return s.leave(w, r, p, do)
+		return s.leave(w, r, p, do, draw)
 	case x.act == nil:
 		return badForm(errors.New("no such button: " + strconv.Quote(do)))
 	default:
@@ -294,15 +296,28 @@ func (s *Server) postSection(w http.ResponseWriter, r *http.Request) error {
 // leaves reports whether a button keeps the draft and leads elsewhere.
 func leaves(do string) bool { return do == "keep" || do == "impact" }
 
-// leave keeps the draft and leads on: back to the section, or to what the draft would do.
-func (s *Server) leave(w http.ResponseWriter, r *http.Request, p *settingsPage, do string) error {
+// leave keeps the draft and leads on: back to the section, or to what the draft would do. What cannot be kept stays in view, with the reason.
+func (s *Server) leave(w http.ResponseWriter, r *http.Request, p *settingsPage, do string, draw func(status int) error) error {
 	if err := s.keep(r, p); err != nil {
 		return err
+	}
+	if p.unkept {
+		return p.refuse(draw)
 	}
 	if do == "impact" {
 		return s.see(w, r, orgPath(p.connection.ID, "/settings/impact"), "", "")
 	}
 	return s.see(w, r, p.path(p.section), "draft-kept", "")
+}
+
+// refuse shows the page as it was typed, with why the draft cannot hold it.
+func (p *settingsPage) refuse(draw func(status int) error) error {
+	if p.base > p.version() {
+		p.rebase()
+		return draw(http.StatusConflict)
+	}
+	p.block()
+	return draw(http.StatusUnprocessableEntity)
 }
 
 func (s *Server) readSection(r *http.Request, x section) (*settingsPage, error) {
@@ -371,7 +386,7 @@ func (s *Server) discard(w http.ResponseWriter, r *http.Request) error {
 
 // saveAll stores all sections as a new version once everything in them is accepted, here and by the org. Refused, it answers with draw, or with the page
 // on which two people's changes are put together. also has further problems of the page in view; it may be nil.
-func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage, also func(*org), draw func(status int) error) error {
+func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage, also func(context.Context, *org), draw func(status int) error) error {
 	if p.base > p.version() {
 		p.rebase()
 		return draw(http.StatusConflict)
@@ -395,8 +410,10 @@ func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage
 				all[path] = sentences
 			}
 		}
-		if err := s.DB.NoteProblems(r.Context(), p.connection.ID, visitOf(r).user.ID, all); err != nil {
-			return err
+		if !p.unkept {
+			if err := s.DB.NoteProblems(r.Context(), p.connection.ID, visitOf(r).user.ID, all); err != nil {
+				return err
+			}
 		}
 		return draw(http.StatusUnprocessableEntity)
 	}
@@ -438,7 +455,7 @@ func (s *Server) storeSettings(r *http.Request, p *settingsPage) (db.SettingsVer
 }
 
 // checkAll gathers everything that is wrong with the settings of the page: what can be known here, and what only the org knows.
-func (s *Server) checkAll(r *http.Request, p *settingsPage, also func(*org)) error {
+func (s *Server) checkAll(r *http.Request, p *settingsPage, also func(context.Context, *org)) error {
 	p.elsewhere = settings.FieldErrors{}
 	p.refuseUnfinished()
 	found, err := s.check(r.Context(), p.connection, p.shown, also)
@@ -452,7 +469,7 @@ func (s *Server) Check(ctx context.Context, c db.Connection, all settings.Settin
 }
 
 // check is Check; also may try the account filters in another way.
-func (s *Server) check(ctx context.Context, c db.Connection, all settings.Settings, also func(*org)) (settings.FieldErrors, error) {
+func (s *Server) check(ctx context.Context, c db.Connection, all settings.Settings, also func(context.Context, *org)) (settings.FieldErrors, error) {
 	errs := all.Validate()
 	add := func(found settings.FieldErrors) {
 		for path, sentences := range found {
@@ -464,10 +481,12 @@ func (s *Server) check(ctx context.Context, c db.Connection, all settings.Settin
 		return errs, err
 	}
 	defer o.close()
+	asking, cancel := context.WithTimeout(ctx, askLimit) // for all sections together
+	defer cancel()
 	if also != nil {
-		also(o)
+		also(asking, o)
 	} else {
-		add(o.checkFilters(ctx, all))
+		add(o.checkFilters(asking, all))
 	}
 	if o.source == nil {
 		return errs, nil // the filters have said why
@@ -476,7 +495,7 @@ func (s *Server) check(ctx context.Context, c db.Connection, all settings.Settin
 		if x.check == nil {
 			continue
 		}
-		found, err := x.check(ctx, o, all)
+		found, err := x.check(asking, o, all)
 		if err != nil {
 			if ctx.Err() != nil {
 				return errs, ctx.Err()

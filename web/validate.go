@@ -63,15 +63,18 @@ func (s *Server) openOrg(ctx context.Context, c db.Connection) (*org, error) {
 		return nil, err
 	}
 	source := remote.New(client)
-	schema, err := source.Schema(ctx, false, pipeline.Objects()...)
+	describing, cancel := context.WithTimeout(ctx, askLimit) // the schema reads further objects as they are asked for
+	leave := o.close
+	o.close = func() { cancel(); leave() }
+	schema, err := source.Schema(describing, false, pipeline.Objects()...)
+	if err == nil {
+		err = s.keepKnown(c, schema, pipeline.Objects()...)
+	}
 	if err != nil {
 		o.why = s.unanswered(ctx, c, err)
 		return o, nil
 	}
 	o.client, o.source, o.schema = client, source, schema
-	if err := s.keepKnown(c, schema, pipeline.Objects()...); err != nil {
-		return nil, err
-	}
 	return o, nil
 }
 
