@@ -180,7 +180,11 @@ func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, base i
 		if err != nil {
 			return err
 		}
-		if same && (len(draft.Forms) == 0 || draft.replaced) {
+		late, err := saved(ctx, tx, connectionID, draft)
+		if err != nil {
+			return err
+		}
+		if late || same && (len(draft.Forms) == 0 || draft.replaced) {
 			_, err = tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, userID)
 			return err
 		}
@@ -194,6 +198,15 @@ func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, base i
 func unchanged(ctx context.Context, tx *sqlx.Tx, connectionID int64, draft *Draft) (bool, error) {
 	from, err := versionOrDefaults(ctx, tx, connectionID, draft.Base)
 	return err == nil && len(settings.Diff(from, draft.Settings)) == 0, err
+}
+
+// saved reports whether a later version than a draft began with is what the draft holds: it was on its way while its sender saved.
+func saved(ctx context.Context, tx *sqlx.Tx, connectionID int64, draft *Draft) (bool, error) {
+	current, err := currentSettings(ctx, tx, connectionID)
+	if err != nil || current == nil || current.Version <= draft.Base {
+		return false, err
+	}
+	return len(settings.Diff(current.Settings, draft.Settings)) == 0, nil
 }
 
 func storeDraft(ctx context.Context, tx *sqlx.Tx, connectionID, userID int64, draft *Draft) error {

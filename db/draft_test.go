@@ -176,3 +176,21 @@ func TestSaveKeepsWhatWasTypedMeanwhile(t *testing.T) {
 		t.Errorf("a draft that was saved: %+v, %v", draft, err)
 	}
 }
+
+// A draft that arrives after its sender has saved the same is no draft any more.
+func TestLateDraftOfWhatIsSaved(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	ctx := t.Context()
+	for base, filter := range []string{"A = 1", "A = 2"} {
+		if _, _, err := d.SaveSettings(ctx, c.ID, base, single(filter), "", u.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if late, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("A = 2"), "", nil); late != nil || err != nil {
+		t.Errorf("kept %+v, %v", late, err)
+	}
+	if other, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("A = 3"), "", nil); other == nil || err != nil {
+		t.Errorf("another change is not kept: %v", err)
+	}
+}

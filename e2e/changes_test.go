@@ -100,7 +100,7 @@ func TestChangesInTheOrgAreSaidInTheApp(t *testing.T) {
 		d.sync(b)
 		awaitSync(b, "Failed")
 		b.waitText("#run-live", "Account_Tier__c is not on Account")
-		b.follow("#run-live a[href$='/account-filtering']")
+		b.open(d.app + filterPage)
 		b.click("#validate-accounts-single")
 		b.waitText(result, "Account_Tier__c is not on Account")
 		b.shot("dropped")

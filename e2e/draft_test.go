@@ -83,7 +83,7 @@ func TestDraftSurvivesTheEndOfTheSession(t *testing.T) {
 	value[bool](b, `document.querySelector("form[data-guard]").removeAttribute("data-guard") || true`)
 	b.open(d.app + draftPage)
 	b.waitText("#draft", "is back")
-	b.follow("#draft a")
+	b.follow("#draft button")
 	b.waitFor("the saved text", `document.getElementById("accounts-single").value !== `+quoteJS(draftText)+` && !document.getElementById("draft")`)
 	if n := value[int](b, `Object.keys(sessionStorage).length`); n != 0 {
 		t.Errorf("%d drafts are left", n)

@@ -48,7 +48,7 @@ func TestImpact(t *testing.T) {
 	plain.open(d.app + filterPage)
 	plain.fill("#accounts-single", "Type = 'Customer'")
 	plain.follow("button[value=impact]")
-	plain.waitText("main", "Account filter")
+	plain.waitText("main", "Your settings have changed since")
 	plain.follow("button[value=start]")
 	plain.waitFor("the result", `document.querySelector("#impact").innerText.includes("accounts now") || (location.reload(), false)`)
 }

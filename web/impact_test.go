@@ -39,7 +39,7 @@ func TestImpactIsAskedForAndCancelled(t *testing.T) {
 	form = single("1", "Nmae = 'x'")
 	form.Set("do", "keep")
 	b.post(filtering, form).is(http.StatusSeeOther)
-	b.post(path, do("start")).is(http.StatusUnprocessableEntity).says("#summary", "cannot be worked out", "Nmae")
+	b.post(path, do("start")).is(http.StatusUnprocessableEntity).says("#summary", "cannot be worked out", "SOQL is not valid")
 
 	form = single("1", "Type = 'Partner'")
 	form.Set("do", "keep")
