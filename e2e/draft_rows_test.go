@@ -22,6 +22,12 @@ func (b *browser) holdsRows(value string) {
 	b.waitFor("the rows", `document.querySelectorAll("#accounts-single .builder-row").length === 2 && document.getElementById("accounts-single-row-1-value")?.value === `+quoteJS(value))
 }
 
+// quiet waits until what the page asks for by itself has been answered.
+func (b *browser) quiet() {
+	b.t.Helper()
+	b.waitFor("the page to be quiet", `performance.getEntriesByType("resource").some((r) => r.name.endsWith("/schema") && r.responseEnd > 0)`)
+}
+
 // TestRowsSurvive edits a filter as rows and leaves one unfinished: a reload, another section and the end of the session take nothing of it.
 func TestRowsSurvive(t *testing.T) {
 	t.Parallel()
@@ -50,6 +56,7 @@ func TestRowsSurvive(t *testing.T) {
 	b.holdsRows("many")
 
 	// The session ends while a row is typed: whatever is sent next leads to the sign-in page, and from there back to the rows.
+	b.quiet()
 	d.endSessions(t)
 	b.fill("#accounts-single-row-1-value", "more")
 	b.press(kb.Tab)
@@ -59,6 +66,7 @@ func TestRowsSurvive(t *testing.T) {
 	b.holdsRows("more")
 
 	// So does going to another section, from which the rows are found in the tab.
+	b.quiet()
 	d.endSessions(t)
 	b.fill("#accounts-single-row-1-value", "most")
 	value[bool](b, `document.querySelector("form[data-guard]").removeAttribute("data-guard") || true`)
