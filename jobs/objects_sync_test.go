@@ -331,7 +331,7 @@ func TestChatter(t *testing.T) {
 	s.must(err)
 	all.Chatter.AccountFilter = ""
 	s.saveAll(all)
-	run = chatter()
+	chatter()
 	check("")
 	if run = chatter(); !strings.HasPrefix(run.Outcome, "Nothing changed") {
 		t.Errorf("outcome %q", run.Outcome)

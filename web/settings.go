@@ -14,7 +14,6 @@ import (
 	"github.com/a-h/templ"
 
 	"millrace/db"
-	"millrace/salesforce"
 	"millrace/settings"
 	"millrace/views"
 	"millrace/views/ui"
@@ -707,26 +706,4 @@ func readNote(r *http.Request) (note string, problem string) {
 		return note, badText
 	}
 	return note, ""
-}
-
-// describe returns what the connected user sees of an object, from the client's cache or else from the org. It is nil, with why, when that is not to be
-// had, and nil without why when there is no such object.
-func (s *Server) describe(ctx context.Context, c db.Connection, object string) (d *salesforce.Describe, why string) {
-	if why = offline(c); why != "" || object == "" {
-		return nil, why
-	}
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
-	defer cancel()
-	client, err := s.Client(ctx, c.ID)
-	if err == nil {
-		d, err = client.Describe(ctx, object)
-	}
-	var api *salesforce.APIError
-	if errors.As(err, &api) && api.Status == http.StatusNotFound {
-		return nil, ""
-	}
-	if err != nil {
-		return nil, s.unanswered(ctx, c, err)
-	}
-	return d, ""
 }
