@@ -56,7 +56,7 @@ func TestServeKilledAtRandom(t *testing.T) {
 
 	killed := 0
 	for killed < crashes && !s.done() {
-		time.Sleep(time.Duration(rand.IntN(6000)) * time.Millisecond)
+		time.Sleep(time.Duration(rand.IntN(1500)) * time.Millisecond) // the whole sync takes a few seconds
 		if s.done() {
 			break
 		}

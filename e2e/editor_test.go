@@ -3,6 +3,7 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -220,7 +221,16 @@ func TestFilterEditor(t *testing.T) {
 		b.waitFor("the editor's script", `document.querySelector("body > [role=status].sr-only") !== null`)
 		b.press("a", chromedp.KeyModifiers(2))
 		b.press(kb.Delete)
-		b.press("Type = 'Customer' AND Industry = 'Energy' AND annual rev")
+		b.press("Type = 'Customer' AND Industry = 'Energy' AND annual re")
+		const offered = `(document.querySelector("[role=listbox] [aria-selected=true]")?.innerText ?? "").includes("AnnualRevenue")`
+		for range 10 { // an answer that arrives after the caret has moved on shows nothing; the next key asks again
+			b.press("v")
+			time.Sleep(time.Second)
+			if value[bool](b, offered) {
+				break
+			}
+			b.press(kb.Backspace)
+		}
 		b.waitText("[role=listbox] [aria-selected=true]", "AnnualRevenue")
 		besideCaret(b)
 		b.look("completion")
