@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 
@@ -141,7 +142,7 @@ func (s *RunStore) SaveForecast(ctx context.Context, steps []pipeline.Forecast) 
 
 func (s *RunStore) emptyAside(ctx context.Context, tx *sqlx.Tx) error {
 	for _, table := range partitioned {
-		if len(table) > 7 && table[:7] == "impact_" {
+		if strings.HasPrefix(table, pipeline.AsidePrefix) {
 			if _, err := tx.ExecContext(ctx, fmt.Sprintf(`TRUNCATE millrace.%s_%d`, table, s.connectionID)); err != nil {
 				return err
 			}

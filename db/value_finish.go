@@ -63,7 +63,7 @@ func (s *RunStore) workOut(ctx context.Context, tx *sqlx.Tx, step pipeline.Step)
 // asideOf begins the names of the tables that a step fills together with t.
 func asideOf(t pipeline.Table) string {
 	if t.Aside {
-		return "impact_"
+		return pipeline.AsidePrefix
 	}
 	return ""
 }

@@ -38,20 +38,20 @@ func (p Plan) Aside() Plan {
 		switch s.Table.Name {
 		case accounts.Name:
 		case "value_records":
-			s.Table.Under = asidePrefix + accounts.Name
+			s.Table.Under = AsidePrefix + accounts.Name
 		case currencies.Name:
 		default:
 			continue
 		}
-		s.Table.Aside, s.Table.Quiet, s.Table.Name = true, true, asidePrefix+s.Table.Name
+		s.Table.Aside, s.Table.Quiet, s.Table.Name = true, true, AsidePrefix+s.Table.Name
 		s.Position = len(out.Steps) + 1
 		out.Steps = append(out.Steps, s)
 	}
 	return out
 }
 
-// asidePrefix begins the names of the tables whose records are kept beside.
-const asidePrefix = "impact_"
+// AsidePrefix begins the names of the tables whose records are kept beside.
+const AsidePrefix = "impact_"
 
 // forecast says what each step of the plan would cost.
 func (p Plan) forecast(o Options) []Forecast {
