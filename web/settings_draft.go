@@ -1,0 +1,213 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/a-h/templ"
+
+	"millrace/db"
+	"millrace/settings"
+	"millrace/views"
+)
+
+// loadSettings starts a section's page with the viewer's draft, or else with what is saved.
+func (s *Server) loadSettings(r *http.Request, key settings.Section) (*settingsPage, error) {
+	c, err := s.connection(r)
+	if err != nil {
+		return nil, err
+	}
+	p := &settingsPage{connection: c, section: key, saved: settings.Defaults(), errs: settings.FieldErrors{}, elsewhere: settings.FieldErrors{}, results: map[string]any{}}
+	if p.current, err = s.DB.CurrentSettings(r.Context(), c.ID); err != nil {
+		return nil, err
+	}
+	if p.current != nil {
+		p.saved, p.base = p.current.Settings, p.current.Version
+	}
+	p.shown = p.saved
+	draft, err := s.DB.Draft(r.Context(), c.ID, visitOf(r).user.ID)
+	if err != nil || draft == nil {
+		return p, err
+	}
+	return p, s.showDraft(r, p, draft)
+}
+
+// showDraft goes on from a draft. One that began with a version that is gone, as after a backup was restored, goes on from the current one.
+func (s *Server) showDraft(r *http.Request, p *settingsPage, draft *db.Draft) error {
+	p.shown, p.note, p.keptAt, p.forms = draft.Settings, draft.Note, draft.UpdatedAt, draft.Forms
+	for path, sentences := range draft.Problems {
+		if path == settings.PathNote || settings.SectionOf(path) == p.section {
+			p.errs[path] = sentences
+		} else {
+			p.elsewhere[path] = sentences
+		}
+	}
+	if p.current == nil || draft.Base >= p.current.Version {
+		return nil
+	}
+	p.base, p.saved = draft.Base, settings.Defaults()
+	if draft.Base > 0 {
+		switch v, err := s.DB.SettingsVersionAt(r.Context(), p.connection.ID, draft.Base); {
+		case errors.Is(err, db.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		default:
+			p.saved = v.Settings
+		}
+	}
+	if len(settings.Diff(p.saved, p.shown)) == 0 {
+		p.goOn()
+	}
+	return nil
+}
+
+// goOn takes a draft that changes no setting of its version to the current one. Rows of boxes that somebody has changed since are let go.
+func (p *settingsPage) goOn() {
+	for _, c := range settings.Diff(p.saved, p.current.Settings) {
+		delete(p.forms, c.Path)
+	}
+	p.base, p.saved, p.shown = p.current.Version, p.current.Settings, p.current.Settings
+}
+
+// changes lists what is not saved yet; rows that are not finished are a change too.
+func (p *settingsPage) changes() []settings.Change {
+	out := settings.Diff(p.saved, p.shown)
+	for _, path := range p.unfinished() {
+		if !slices.ContainsFunc(out, func(c settings.Change) bool { return c.Path == path }) {
+			out = append(out, settings.Change{Section: settings.SectionOf(path), Path: path, Label: filterLabels[path] + " (rows that are not finished)"})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b settings.Change) int {
+		return slices.Index(settings.Sections, a.Section) - slices.Index(settings.Sections, b.Section)
+	})
+	return out
+}
+
+// unfinished lists the boxes with rows that are not finished, in the order of the screens.
+func (p *settingsPage) unfinished() []string {
+	var out []string
+	for _, path := range filterPaths {
+		if p.forms[path].Unfinished != "" {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+// refuseUnfinished refuses rows that are not finished, in boxes in use: they stand for nothing yet, and saving would lose them.
+func (p *settingsPage) refuseUnfinished() {
+	for _, path := range p.unfinished() {
+		if slices.ContainsFunc(p.shown.Accounts.Filters(), func(f settings.Filter) bool { return f.Path == path }) {
+			p.found(settings.FieldErrors{path: {"Complete the rows, or remove them: " + p.forms[path].Unfinished}})
+		}
+	}
+}
+
+// keep stores the section, as typed, in the viewer's draft. Where the form was opened on a version that there is none of, nothing is kept.
+func (s *Server) keep(r *http.Request, p *settingsPage) error {
+	if p.unkept = p.base > p.version() || len(p.noteErrors) > 0; p.unkept {
+		return nil
+	}
+	draft, err := s.DB.KeepSection(r.Context(), p.connection.ID, visitOf(r).user.ID, p.base, p.section, p.shown, p.note, p.forms)
+	var unfit *db.SettingsTextError
+	switch {
+	case errors.As(err, &unfit):
+		for path, found := range unfit.Fields {
+			p.errs[path] = found
+		}
+		p.unkept = true
+		return nil
+	case err != nil:
+		return err
+	case draft == nil:
+		return nil
+	}
+	own := p.errs
+	p.elsewhere = settings.FieldErrors{}
+	if err := s.showDraft(r, p, draft); err != nil {
+		return err
+	}
+	p.errs = own
+	return nil
+}
+
+// leaves reports whether a button keeps the draft and leads elsewhere.
+func leaves(do string) bool { return do == "keep" || do == "impact" }
+
+// leave keeps the draft and leads on: back to the section, or to what the draft would do. What cannot be kept stays in view, with the reason.
+func (s *Server) leave(w http.ResponseWriter, r *http.Request, p *settingsPage, do string, draw func(status int) error) error {
+	if err := s.keep(r, p); err != nil {
+		return err
+	}
+	if p.unkept {
+		return p.refuse(draw)
+	}
+	if do == "impact" {
+		return s.see(w, r, orgPath(p.connection.ID, "/settings/impact"), "", "")
+	}
+	return s.see(w, r, p.path(p.section), "draft-kept", "")
+}
+
+// refuse shows the page as it was typed, with why the draft cannot hold it.
+func (p *settingsPage) refuse(draw func(status int) error) error {
+	if p.base > p.version() {
+		p.rebase()
+		return draw(http.StatusConflict)
+	}
+	p.block()
+	return draw(http.StatusUnprocessableEntity)
+}
+
+// keepSection stores what is being typed in the draft and answers with what changes around the form: the count of unsaved changes and the list of
+// sections.
+func (s *Server) keepSection(w http.ResponseWriter, r *http.Request) error {
+	var p *settingsPage
+	var x section
+	if settings.Section(r.PathValue("section")) == settings.SectionFiltering {
+		f, err := s.readFiltering(r)
+		if err != nil {
+			return err
+		}
+		f.noteRows()
+		p = f.settingsPage
+	} else {
+		var err error
+		if x, err = sectionOf(r); err != nil {
+			return err
+		}
+		if p, err = s.readSection(r, x); err != nil {
+			return err
+		}
+	}
+	if err := s.keep(r, p); err != nil {
+		return err
+	}
+	frame := views.SettingsFrame{Current: p.section, BasePath: orgPath(p.connection.ID, "/settings"), Sections: sectionItems(p), Bar: saveBar(p)}
+	parts := views.SettingsKept(frame)
+	if x.beside != nil {
+		beside, err := x.beside(s, r, p, frame)
+		if err != nil {
+			return err
+		}
+		parts = templ.Join(parts, beside)
+	}
+	return s.render(w, r, http.StatusOK, parts)
+}
+
+// discard forgets the viewer's draft.
+func (s *Server) discard(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.connection(r)
+	if err != nil {
+		return err
+	}
+	if err := s.DB.DropDraft(r.Context(), c.ID, visitOf(r).user.ID); err != nil {
+		return err
+	}
+	key := settings.Section(r.PathValue("section"))
+	if !slices.Contains(settings.Sections, key) {
+		return notFound()
+	}
+	return s.see(w, r, orgPath(c.ID, "/settings/"+string(key)), "draft-discarded", "")
+}
