@@ -58,10 +58,11 @@ var prefixes = map[Section][]string{
 	SectionAdvanced:      {"advanced."},
 }
 
-// SectionOf returns the section in which the field at path is edited; "" for a path of no section.
+// SectionOf returns the section in which the field at path is edited; "" for a path of no section. A section's own key is the path of what is about it as
+// a whole.
 func SectionOf(path string) Section {
 	for _, s := range Sections {
-		if slices.ContainsFunc(prefixes[s], func(p string) bool { return strings.HasPrefix(path, p) }) {
+		if path == string(s) || slices.ContainsFunc(prefixes[s], func(p string) bool { return strings.HasPrefix(path, p) }) {
 			return s
 		}
 	}

@@ -71,3 +71,16 @@ func TestDiffIgnoresLineEndsAndOuterBlanks(t *testing.T) {
 		t.Errorf("got %v", d)
 	}
 }
+
+func TestSectionOf(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]Section{
+		PathSingle: SectionFiltering, PathAccountFields: SectionFields, PathTimeZone: SectionFields, PathOwner(CSM): SectionOwners, PathRenewal + PartField: SectionValue,
+		PathCustomObject(3) + PartFilter: SectionCustomObjects, PathCasesFilter: SectionCases, PathChatterFields: SectionChatter, PathContactField(1) + PartName: SectionAdvanced,
+		string(SectionCustomObjects): SectionCustomObjects, string(SectionFiltering): SectionFiltering, PathNote: "", "nothing": "",
+	} {
+		if got := SectionOf(path); got != want {
+			t.Errorf("%s is of %q, want %q", path, got, want)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 
 	"millrace/db"
 	"millrace/settings"
@@ -72,9 +71,6 @@ func Findings(all settings.Settings, errs settings.FieldErrors, line func(path s
 func whereIs(path string, labels map[string]string) string {
 	key := settings.SectionOf(path)
 	if key == "" {
-		key = settings.Section(path)
-	}
-	if !slices.Contains(settings.Sections, key) {
 		return ""
 	}
 	if label := labels[path]; label != "" {

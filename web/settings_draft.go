@@ -202,12 +202,12 @@ func (s *Server) discard(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.DB.DropDraft(r.Context(), c.ID, visitOf(r).user.ID); err != nil {
-		return err
-	}
 	key := settings.Section(r.PathValue("section"))
 	if !slices.Contains(settings.Sections, key) {
 		return notFound()
+	}
+	if err := s.DB.DropDraft(r.Context(), c.ID, visitOf(r).user.ID); err != nil {
+		return err
 	}
 	return s.see(w, r, orgPath(c.ID, "/settings/"+string(key)), "draft-discarded", "")
 }

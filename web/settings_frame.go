@@ -42,11 +42,7 @@ func sectionItems(p *settingsPage) []views.SectionItem {
 	problems := map[settings.Section]bool{}
 	for _, found := range []settings.FieldErrors{p.errs, p.elsewhere} {
 		for path := range found {
-			key := settings.SectionOf(path)
-			if key == "" {
-				key = settings.Section(path)
-			}
-			problems[key] = true
+			problems[settings.SectionOf(path)] = true
 		}
 	}
 	var out []views.SectionItem

@@ -160,7 +160,7 @@ func (o *org) checkFilters(ctx context.Context, all settings.Settings) settings.
 func (p *settingsPage) found(errs settings.FieldErrors) {
 	for path, sentences := range errs {
 		at := p.elsewhere
-		if settings.SectionOf(path) == p.section || path == string(p.section) {
+		if settings.SectionOf(path) == p.section {
 			at = p.errs
 		}
 		for _, text := range sentences {
@@ -192,11 +192,8 @@ func (p *settingsPage) block() bool {
 		for _, path := range sortedPaths(found) {
 			label := labels[path]
 			key := settings.SectionOf(path)
-			if key == "" {
-				key = settings.Section(path)
-			}
 			problem := ui.Problem{FieldID: views.BoxID(path)}
-			if key != p.section {
+			if key != "" && key != p.section { // the note is on every page
 				problem.Href = p.path(key) + "#" + problem.FieldID
 				label = strings.TrimSuffix(key.Label()+": "+label, ": ")
 			}
@@ -228,13 +225,7 @@ func sortedPaths(errs settings.FieldErrors) []string {
 	for path := range errs {
 		out = append(out, path)
 	}
-	place := func(path string) int {
-		key := settings.SectionOf(path)
-		if key == "" {
-			key = settings.Section(path)
-		}
-		return slices.Index(settings.Sections, key)
-	}
+	place := func(path string) int { return slices.Index(settings.Sections, settings.SectionOf(path)) }
 	slices.SortFunc(out, func(a, b string) int {
 		if d := place(a) - place(b); d != 0 {
 			return d
