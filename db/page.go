@@ -34,9 +34,9 @@ func (s *RunStore) CommitPage(ctx context.Context, step pipeline.Step, p *pipeli
 	case err == nil && cancelled:
 		return ErrCancelled
 	case w.step.Fresh && isCode(err, "23505"):
-		// A record came twice, in two pages: from here on the step compares.
-		if err := s.update(ctx, "stop plain inserts", step, `fresh = false`); err != nil {
-			return err
+		// A record came twice, in two pages: from here on the step compares. That is right whoever says it.
+		if _, err := s.db.pool.ExecContext(ctx, `UPDATE millrace.run_steps SET fresh = false WHERE run_id = $1 AND position = $2`, s.runID, step.Position); err != nil {
+			return storeFault("stop plain inserts", asCancelled(ctx, err))
 		}
 	}
 	return storeFault(fmt.Sprintf("store page %d of %s", p.Number, step.Name), err)
@@ -199,15 +199,22 @@ func (w *pageWork) noteErrors(ctx context.Context) error {
 	return err
 }
 
-// checkpoint records the page and checks the fence, last and in one statement, so that the run's row is locked for a moment only.
+// checkpoint records the page and checks the unit's claim or the run's fence, last and in one statement, so that the run's row is locked for a moment
+// only. The run is locked before the unit, as everywhere.
 func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 	c := w.counts
 	err = w.conn.Get(ctx, &cancelled, `
-		WITH held AS (
-		    UPDATE millrace.runs SET waits = 0, in_flight = greatest(in_flight - $7, 0), moved_at = now() WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id, cancel_requested_at IS NOT NULL AS cancelled),
+		WITH run AS (
+		    UPDATE millrace.runs r SET waits = 0, in_flight = CASE WHEN $15 = 0 THEN greatest(in_flight - $7, 0) ELSE in_flight END, moved_at = now()
+		     WHERE r.id = $1 AND CASE WHEN $15 = 0 THEN r.fence = $2 AND r.state = 'running' ELSE `+activeRun+` END
+		    RETURNING r.id, r.fence, r.cancel_requested_at IS NOT NULL AS cancelled),
+		unit AS (
+		    DELETE FROM millrace.run_units u USING run
+		     WHERE u.run_id = run.id AND u.position = $3 AND u.page = $4 AND u.claim = $15 AND $15 <> 0 RETURNING u.page),
+		held AS (SELECT id, fence, cancelled FROM run WHERE $15 = 0 OR EXISTS (SELECT FROM unit)),
 		page AS (
 		    INSERT INTO millrace.run_pages (run_id, position, page, locator, next_locator, records, seen, fence)
-		    SELECT id, $3, $4, $5, $6, $7, $8, $2 FROM held),
+		    SELECT id, $3, $4, $5, $6, $7, $8, fence FROM held),
 		step AS (
 		    UPDATE millrace.run_steps s
 		       SET read = read + $7, created = created + $9, updated = updated + $10, unchanged = unchanged + $11, skipped = skipped + $12,
@@ -215,8 +222,11 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 		      FROM held WHERE s.run_id = held.id AND s.position = $3)
 		SELECT cancelled FROM held`,
 		w.runID, w.fence, w.step.Position, w.page.Number, w.page.Locator, w.page.Next, w.report.Read, c.seen,
-		c.created, c.updated, c.unchanged, c.skipped, c.elsewhere, w.report.BadTotal)
+		c.created, c.updated, c.unchanged, c.skipped, c.elsewhere, w.report.BadTotal, w.page.Claim)
 	if errors.Is(err, sql.ErrNoRows) {
+		if w.page.Claim != 0 {
+			return false, pipeline.ErrUnitLost
+		}
 		return false, ErrFenced
 	}
 	return cancelled, err

@@ -19,20 +19,25 @@ var ErrCancelled = pipeline.ErrCancelled
 
 // Claim takes over the next run that needs a runner, for as long as lease: a queued one, one whose waiting time is over, or one whose runner has let
 // its lease run out. It returns nil when there is none. The runs of one connection are claimed one after the other, the oldest first; one that has started and
-// waits keeps the others waiting: they would bring over what it must not miss. Only Postgres' clock counts, so that replicas with wrong clocks do no harm.
+// waits keeps the others waiting: they would bring over what it must not miss. The units of the last lead are free then; those of helpers stay theirs. Only Postgres' clock counts, so that replicas with wrong clocks do no harm.
 func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run, error) {
 	var id int64
 	err := d.pool.GetContext(ctx, &id, `
+		WITH due AS MATERIALIZED (
+		    SELECT r.id, r.owner FROM millrace.runs r
+		     WHERE (r.state = 'queued' OR r.state = 'waiting' AND r.waiting_until <= now() OR r.state = 'running' AND r.lease_until < now())
+		       AND NOT EXISTS (SELECT FROM millrace.runs o
+		                        WHERE o.connection_id = r.connection_id AND o.state IN ('queued', 'running', 'waiting')
+		                          AND (o.started_at IS NULL, o.id) < (r.started_at IS NULL, r.id))
+		     ORDER BY r.id FOR UPDATE OF r SKIP LOCKED LIMIT 1),
+		unit AS (
+		    UPDATE millrace.run_units u SET owner = '', lease_until = NULL, claim = nextval('millrace.run_unit_claims'), in_flight = 0
+		      FROM due WHERE u.run_id = due.id AND u.owner = due.owner AND due.owner <> '')
 		UPDATE millrace.runs
 		   SET state = 'running', owner = $1, fence = fence + 1, attempt = attempt + 1, lease_until = now() + $2 * interval '1 second',
 		       started_at = coalesce(started_at, now()), waiting_until = NULL, waiting_reason = '', in_flight = 0, moved_at = now()
-		 WHERE id = (SELECT r.id FROM millrace.runs r
-		              WHERE (r.state = 'queued' OR r.state = 'waiting' AND r.waiting_until <= now() OR r.state = 'running' AND r.lease_until < now())
-		                AND NOT EXISTS (SELECT FROM millrace.runs o
-		                                 WHERE o.connection_id = r.connection_id AND o.state IN ('queued', 'running', 'waiting')
-		                                   AND (o.started_at IS NULL, o.id) < (r.started_at IS NULL, r.id))
-		              ORDER BY r.id FOR UPDATE OF r SKIP LOCKED LIMIT 1)
-		RETURNING id`, owner, lease.Seconds())
+		  FROM due WHERE runs.id = due.id
+		RETURNING runs.id`, owner, lease.Seconds())
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -124,7 +129,7 @@ type Ending struct {
 	Surprising bool // it completed, but what it did deserves a look
 }
 
-// Finish ends a held run and forgets which records it met. It returns ErrFenced when the run is no longer held under this fence.
+// Finish ends a held run and forgets which records it met and which pages were in work. It returns ErrFenced when the run is no longer held under this fence.
 func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
 		var id int64
@@ -139,7 +144,8 @@ func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1`, runID)
+		_, err = tx.ExecContext(ctx, `
+			WITH unit AS (DELETE FROM millrace.run_units WHERE run_id = $1) DELETE FROM millrace.run_seen WHERE run_id = $1`, runID)
 		return err
 	})
 	return wrapIf(err, "db.Finish(%d)", runID)

@@ -16,7 +16,7 @@ func storeFault(op string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrFenced), errors.Is(err, ErrCancelled), errors.Is(err, pipeline.ErrSeenLost), errors.As(err, &f),
+	case errors.Is(err, ErrFenced), errors.Is(err, ErrCancelled), errors.Is(err, pipeline.ErrUnitLost), errors.Is(err, pipeline.ErrSeenLost), errors.As(err, &f),
 		errors.Is(err, context.Canceled):
 		return err
 	}

@@ -29,7 +29,10 @@ const (
 func (d *DB) RunProgress(ctx context.Context, runID int64) (Progress, error) {
 	var p Progress
 	err := d.pool.GetContext(ctx, &p, `
-		WITH run AS (SELECT * FROM millrace.runs WHERE id = $1),
+		WITH units AS (SELECT coalesce(sum(in_flight) FILTER (WHERE lease_until > now()), 0)::bigint AS in_flight, max(moved_at) AS moved_at
+		                 FROM millrace.run_units WHERE run_id = $1),
+		     run AS (SELECT r.state, r.in_flight + u.in_flight AS in_flight, greatest(r.moved_at, u.moved_at) AS moved_at
+		               FROM millrace.runs r, units u WHERE r.id = $1),
 		     current AS (SELECT * FROM millrace.run_steps WHERE run_id = $1 AND state = 'running' ORDER BY position LIMIT 1),
 		     recent AS (SELECT p.records, p.committed_at FROM millrace.run_pages p, current c
 		                 WHERE p.run_id = $1 AND p.position = c.position AND p.committed_at >= c.loading_since
@@ -53,8 +56,11 @@ func (d *DB) RunProgress(ctx context.Context, runID int64) (Progress, error) {
 	return p, nil
 }
 
-// AddAPICalls adds to the number of API calls that a held run has made.
-func (d *DB) AddAPICalls(ctx context.Context, runID, fence, calls int64) error {
-	_, err := d.pool.ExecContext(ctx, `UPDATE millrace.runs SET api_calls = api_calls + $3 WHERE id = $1 AND fence = $2`, runID, fence, calls)
+// AddAPICalls adds to the number of API calls that were made for a run, by whomever: they were made, whoever holds the run now.
+func (d *DB) AddAPICalls(ctx context.Context, runID, calls int64) error {
+	if calls == 0 {
+		return nil
+	}
+	_, err := d.pool.ExecContext(ctx, `UPDATE millrace.runs SET api_calls = api_calls + $2 WHERE id = $1`, runID, calls)
 	return wrapIf(err, "db.AddAPICalls(%d)", runID)
 }

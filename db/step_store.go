@@ -16,13 +16,14 @@ type RunStore struct {
 	db           *DB
 	runID, fence int64
 	connectionID int64
+	owner        string
 }
 
 var _ pipeline.Store = (*RunStore)(nil)
 
 // RunStore returns the store of a run as Claim returned it. All that it writes is refused once another runner has claimed the run.
 func (d *DB) RunStore(r *Run) *RunStore {
-	return &RunStore{db: d, runID: r.ID, fence: r.Fence, connectionID: r.ConnectionID}
+	return &RunStore{db: d, runID: r.ID, fence: r.Fence, connectionID: r.ConnectionID, owner: r.Owner}
 }
 
 // holdRun locks the run for the rest of the transaction, or refuses the transaction.
@@ -173,11 +174,13 @@ func (s *RunStore) RestartStep(ctx context.Context, step pipeline.Step) error {
 	})
 }
 
-// forget resets the steps that where selects by $2 and removes their checkpoints and their error lists.
+// forget resets the steps that where selects by $2 and removes their checkpoints, their units, so that no page of what was read before is taken over any
+// more, and their error lists.
 func (s *RunStore) forget(ctx context.Context, tx *sqlx.Tx, where string, arg any) error {
 	_, err := tx.ExecContext(ctx, `
 		WITH step AS (UPDATE millrace.run_steps SET `+restart+` WHERE run_id = $1 AND `+where+` RETURNING run_id, position),
-		     page AS (DELETE FROM millrace.run_pages USING step WHERE run_pages.run_id = step.run_id AND run_pages.position = step.position)
+		     page AS (DELETE FROM millrace.run_pages USING step WHERE run_pages.run_id = step.run_id AND run_pages.position = step.position),
+		     unit AS (DELETE FROM millrace.run_units USING step WHERE run_units.run_id = step.run_id AND run_units.position = step.position)
 		DELETE FROM millrace.run_errors USING step WHERE run_errors.run_id = step.run_id AND run_errors.position = step.position`, s.runID, arg)
 	return err
 }

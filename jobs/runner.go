@@ -1,5 +1,6 @@
 // Package jobs runs syncs. A Runner claims runs that are due, executes them through the pipeline under a lease that it keeps extending, and decides
-// what an error means for a run: another attempt, a pause, or its end. Any number of runners may work on one database; none of them is special.
+// what an error means for a run: another attempt, a pause, or its end. Any number of runners may work on one database; none of them is special. A
+// runner without a run helps others with theirs, page by page.
 package jobs
 
 import (
@@ -57,14 +58,20 @@ func (o Options) withDefaults() Options {
 	if o.PageRows != 0 {
 		o.Pipeline.PageRows = o.PageRows
 	}
+	o.Pipeline.Lease = o.Lease
 	return o
 }
 
 // Runner claims and executes runs.
-type Runner struct{ Options }
+type Runner struct {
+	Options
+	leading atomic.Int64 // runs that it holds
+	shunned shunned
+	spent   spent
+}
 
 // New returns a runner; Run starts it.
-func New(o Options) *Runner { return &Runner{o.withDefaults()} }
+func New(o Options) *Runner { return &Runner{Options: o.withDefaults()} }
 
 // Run works until ctx ends, and returns once the runs in progress are given back for others to go on with. No fault of Postgres or Salesforce ends it; it
 // always returns nil.
@@ -73,6 +80,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer running.Wait()
 	running.Go(func() { r.wake(ctx) })
 	running.Go(func() { r.tick(ctx) })
+	running.Go(func() { r.help(ctx) })
 	slots := make(chan struct{}, maxRuns)
 	for {
 		select {
@@ -84,8 +92,9 @@ func (r *Runner) Run(ctx context.Context) error {
 		if run == nil {
 			return nil
 		}
+		r.leading.Add(1)
 		running.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-slots; r.leading.Add(-1) }()
 			r.execute(ctx, run)
 		})
 	}

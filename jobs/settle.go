@@ -16,11 +16,7 @@ func (r *Runner) settle(stop context.Context, run *db.Run, calls int64, err erro
 	stopping := stop.Err() != nil && err != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), settleTime)
 	defer cancel()
-	if calls > 0 {
-		if err := r.DB.AddAPICalls(ctx, run.ID, run.Fence, calls); err != nil {
-			log.Warn("cannot note the API calls", "err", err)
-		}
-	}
+	r.noteCalls(ctx, run.ID, calls, log)
 	var settled error
 	switch {
 	case errors.Is(err, db.ErrFenced):

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // readBulk reads a step through a bulk query job: the one of an earlier attempt while Salesforce still has it, else a new one.
@@ -15,6 +13,11 @@ func (j Work) readBulk(ctx context.Context, s Step) error {
 		if err := j.startJob(ctx, &s); err != nil {
 			return err
 		}
+	} else if done, err := j.Store.Pages(ctx, s); err != nil {
+		return err
+	} else if whole(done) {
+		j.dropJob(ctx, s.JobID)
+		return nil
 	}
 	job, err := j.awaitJob(ctx, s)
 	if err != nil {
@@ -31,6 +34,22 @@ func (j Work) readBulk(ctx context.Context, s Step) error {
 	}
 	j.dropJob(ctx, s.JobID)
 	return nil
+}
+
+// whole reports whether the committed pages of a step, by locator, lead from its beginning to its end.
+func whole(done map[string]PageMark) bool {
+	locator := ""
+	for range done {
+		mark, ok := done[locator]
+		if !ok {
+			return false
+		}
+		if mark.Next == "" {
+			return true
+		}
+		locator = mark.Next
+	}
+	return false
 }
 
 func (j Work) startJob(ctx context.Context, s *Step) error {
@@ -106,63 +125,4 @@ func failedJob(s Step, job Job) error {
 		f.Kind = Refused
 	}
 	return f
-}
-
-// readPages follows the chain of locators. A page that an earlier attempt committed is skipped, the others are loaded by Options.Workers workers; the
-// next page is asked for as soon as its locator is known, which is before the rows of the page in front of it have arrived.
-func (j Work) readPages(ctx context.Context, s Step) error {
-	done, err := j.Store.Pages(ctx, s)
-	if err != nil {
-		return err
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(j.Options.Workers)
-	met := map[string]bool{}
-	for number, locator := 1, ""; number == 1 || locator != ""; number++ {
-		if met[locator] {
-			at := locator
-			g.Go(func() error { return repeated(s, at) })
-			break
-		}
-		met[locator] = true
-		if mark, ok := done[locator]; ok {
-			locator = mark.Next
-			continue
-		}
-		next, at := make(chan string, 1), locator
-		g.Go(func() error { return j.loadPage(gctx, s, number, at, next) })
-		select {
-		case locator = <-next:
-		case <-gctx.Done():
-			locator = ""
-		}
-	}
-	return g.Wait()
-}
-
-// loadPage brings one page over, in as many attempts as it is worth. Once Salesforce has answered, it sends the next page's locator to next.
-func (j Work) loadPage(ctx context.Context, s Step, number int, locator string, next chan<- string) error {
-	told := false
-	return j.attempt(ctx, func() error {
-		res, err := j.Source.Results(ctx, s.JobID, locator, j.Options.PageRows)
-		if err != nil {
-			return err
-		}
-		defer res.Close()
-		if !told {
-			told = true
-			next <- res.Next
-		}
-		p, err := newPage(res.Header, s.Table, res.Records)
-		if err != nil {
-			return err
-		}
-		p.Number, p.Locator, p.Next, p.Declared = number, locator, res.Next, res.Count
-		return j.commit(ctx, s, p)
-	})
-}
-
-func repeated(s Step, locator string) error {
-	return &Fault{Kind: Gone, Code: "locator_repeats", Message: "Salesforce's pages of results lead back to one another.",
-		Err: fmt.Errorf("bulk job %s: locator %q comes twice", s.JobID, locator)}
 }

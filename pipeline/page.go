@@ -15,6 +15,7 @@ type Page struct {
 	Locator  string // where it starts; empty for the first
 	Next     string // locator of the next page; empty on the last
 	Declared int64  // how many records Salesforce said it holds
+	Claim    int64  // of the unit that it is; 0 for a page that only the run's lead reads
 	Columns  []Column
 	Extra    []Column // of these the record's column fields is made
 	arrived  func()   // called for each record

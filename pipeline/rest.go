@@ -21,7 +21,7 @@ func (j Work) readREST(ctx context.Context, s Step) error {
 	met := map[string]bool{}
 	for number, locator := 1, ""; number == 1 || locator != ""; number++ {
 		if met[locator] {
-			return repeated(s, locator)
+			return LocatorRepeats(s, locator)
 		}
 		met[locator] = true
 		if mark, ok := done[locator]; ok {

@@ -43,8 +43,21 @@ type Store interface {
 	SaveSentiments(ctx context.Context, method string, all []Sentiment) error
 	// Pages returns the committed pages of a step by locator.
 	Pages(ctx context.Context, s Step) (map[string]PageMark, error)
-	// CommitPage takes a page over: records, audit rows, counts and checkpoint together or not at all. It returns ErrSeenLost when the records
-	// met earlier in the run are no longer known.
+	// OpenUnits makes the units of a step whose result can be read, unless they are there: of the pages that are known and not committed. New ones ask
+	// for rows records.
+	OpenUnits(ctx context.Context, s Step, rows int) error
+	// ClaimUnit takes the next unit of a step that nobody holds, for as long as lease; nil when there is none. more reports whether others hold some.
+	ClaimUnit(ctx context.Context, s Step, lease time.Duration) (u *Unit, more bool, err error)
+	// AddUnit adds the unit of the page after u's, unless that is known. It returns ErrUnitLost when u is held no more, and the fault of a successor that
+	// cannot be right.
+	AddUnit(ctx context.Context, s Step, u Unit, next string) error
+	// KeepUnit extends the hold on a unit and notes how many of its records have arrived. It returns ErrUnitLost when u is held no more.
+	KeepUnit(ctx context.Context, s Step, u Unit, lease time.Duration, arrived int64) error
+	// ReleaseUnit gives a unit back for others to take at once. It does nothing when u is held no more.
+	ReleaseUnit(ctx context.Context, s Step, u Unit) error
+	// CommitPage takes a page over: records, audit rows, counts and checkpoint together or not at all. A page with a
+	// claim is refused with ErrUnitLost when its unit is held no more, others by the run's fence. It returns ErrSeenLost when the records met earlier in the
+	// run are no longer known.
 	CommitPage(ctx context.Context, s Step, p *Page) error
 	// GiveUp marks a step as done whose object is not there any more, with its note. What is here of the object stays as it is.
 	GiveUp(ctx context.Context, s Step) error
@@ -87,17 +100,24 @@ type Options struct {
 	PollMin   time.Duration // first pause between looks at a bulk job; 300 ms by default
 	PollMax   time.Duration // longest such pause; 15 s by default
 	Patience  time.Duration // how long a bulk job may make no progress; 1 h by default
+	Lease     time.Duration // how long a page stays held without a sign of life; 15 s by default
+	UnitPoll  time.Duration // pause between looks for a page that others give back; 100 ms by default
 }
+
+// DefaultWorkers is how many pages are in progress at once unless Options say otherwise.
+const DefaultWorkers = 2
 
 func (o Options) withDefaults() Options {
 	set(&o.PageRows, 50_000)
 	set(&o.RESTLimit, 2_000)
-	set(&o.Workers, 2)
+	set(&o.Workers, DefaultWorkers)
 	set(&o.Attempts, 5)
 	set(&o.Backoff, 500*time.Millisecond)
 	set(&o.PollMin, 300*time.Millisecond)
 	set(&o.PollMax, 15*time.Second)
 	set(&o.Patience, time.Hour)
+	set(&o.Lease, 15*time.Second)
+	set(&o.UnitPoll, 100*time.Millisecond)
 	return o
 }
 

@@ -1,0 +1,165 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/pipeline/remote"
+	"millrace/salesforce"
+)
+
+// eager is how long after its last page a helper looks for another one often.
+const eager = 10 * time.Second
+
+// help takes pages of runs that other runners lead, as many at once as a run of its own has workers, while this runner leads none. It returns when ctx has
+// ended and the pages in work are given back.
+func (r *Runner) help(ctx context.Context) {
+	var helping sync.WaitGroup
+	defer helping.Wait()
+	workers := r.Pipeline.Workers
+	if workers == 0 {
+		workers = pipeline.DefaultWorkers
+	}
+	free := make(chan struct{}, workers)
+	var last time.Time
+	for {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		var h *db.HelpUnit
+		for h == nil {
+			if r.leading.Load() == 0 {
+				h = r.claimUnit(ctx)
+			}
+			pause := r.Poll
+			if time.Since(last) < eager {
+				pause = min(pause, r.Poll/5)
+			}
+			if h == nil {
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(pause):
+				}
+			}
+		}
+		last = time.Now()
+		helping.Go(func() {
+			defer func() { <-free }()
+			r.helpWith(ctx, h)
+		})
+	}
+}
+
+// claimUnit asks once for a page to help with. As a claim of a run, it is not interrupted by a stop.
+func (r *Runner) claimUnit(ctx context.Context) *db.HelpUnit {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	h, err := r.DB.ClaimUnitToHelp(ctx, r.Owner, r.Lease, r.shunned.list())
+	if err != nil {
+		return nil // that Postgres cannot be reached is said by whoever looks for due runs
+	}
+	return h
+}
+
+// helpWith loads one page for another runner's run. A fault ends the help for a while, not the run: what is wrong with the org meets its lead as well.
+func (r *Runner) helpWith(ctx context.Context, h *db.HelpUnit) {
+	log := r.Log.With("run_id", h.RunID, "connection_id", h.ConnectionID, "step", h.Step.Name, "page", h.Unit.Page)
+	store := r.DB.HelpStore(h, r.Owner)
+	client, err := r.Client(ctx, h.ConnectionID)
+	if err != nil {
+		err = errors.Join(err, store.ReleaseUnit(context.WithoutCancel(ctx), h.Step, h.Unit))
+	} else {
+		log.Info("helping with a page")
+		r.spent.begin(client)
+		err = pipeline.LoadUnit(ctx, pipeline.Work{Source: remote.New(client), Store: store, Options: r.Pipeline, Log: log}, h.Step, h.Unit)
+		r.noteCalls(ctx, h.RunID, r.spent.end(client), log)
+	}
+	switch {
+	case err == nil, ctx.Err() != nil:
+	case errors.Is(err, pipeline.ErrUnitLost), errors.Is(err, db.ErrCancelled):
+		log.Info("the page is not wanted from here any more", "err", err)
+	default:
+		log.Warn("gave a page back to the run's lead", "code", pipeline.FaultOf(err).Code, "err", err)
+		r.shunned.add(h.RunID, r.Lease)
+	}
+}
+
+func (r *Runner) noteCalls(ctx context.Context, runID, calls int64, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	if err := r.DB.AddAPICalls(ctx, runID, calls); err != nil {
+		log.Warn("cannot note the API calls", "err", err)
+	}
+}
+
+// shunned holds the runs that a helper leaves alone, and until when. The zero value is ready for use.
+type shunned struct {
+	mu    sync.Mutex
+	until map[int64]time.Time
+}
+
+func (s *shunned) add(run int64, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.until == nil {
+		s.until = map[int64]time.Time{}
+	}
+	s.until[run] = time.Now().Add(d)
+}
+
+func (s *shunned) list() []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var runs []int64
+	for run, until := range s.until {
+		if time.Now().After(until) {
+			delete(s.until, run)
+		} else {
+			runs = append(runs, run)
+		}
+	}
+	return runs
+}
+
+// spent tells how many API calls a client has made since it was asked last, while at least one page is loaded with it. The zero value is ready for use.
+type spent struct {
+	mu   sync.Mutex
+	used map[*salesforce.Client]*use
+}
+
+type use struct {
+	pages int
+	calls int64
+}
+
+func (s *spent) begin(c *salesforce.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used == nil {
+		s.used = map[*salesforce.Client]*use{}
+	}
+	if s.used[c] == nil {
+		s.used[c] = &use{calls: c.Calls()}
+	}
+	s.used[c].pages++
+}
+
+func (s *spent) end(c *salesforce.Client) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u, now := s.used[c], c.Calls()
+	n := now - u.calls
+	u.calls = now
+	if u.pages--; u.pages == 0 {
+		delete(s.used, c)
+	}
+	return n
+}
