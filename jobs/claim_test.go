@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"sync"
@@ -105,13 +106,16 @@ func TestPageOfAZombie(t *testing.T) {
 	version, err := s.db.SettingsVersionAt(t.Context(), s.conn, run.SettingsVersion)
 	s.must(err)
 	taken := sync.OnceFunc(func() {
-		_, err := s.sql.Exec(`UPDATE millrace.runs SET fence = fence + 1 WHERE id = $1`, run.ID)
+		_, err := s.sql.Exec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE id = $1`, run.ID)
 		s.must(err)
+		if heir, err := s.db.Claim(context.Background(), "heir", time.Minute); err != nil || heir == nil {
+			t.Errorf("the heir got %v, %v", heir, err)
+		}
 	})
 	rewrite := func(page []byte) []byte { taken(); return page }
 	s.rewrite.Store(&rewrite)
 	o := s.quick()
-	o.Pipeline.PageRows = 50
+	o.Pipeline.PageRows, o.Pipeline.Workers = 50, 1
 	err = pipeline.Run(t.Context(), pipeline.Work{
 		Settings: version.Settings, Source: remote.New(client), Store: s.db.RunStore(run), Options: o.Pipeline, Log: s.log,
 	})

@@ -40,7 +40,11 @@ type scene struct {
 	admin  int64
 	log    *slog.Logger
 
-	rewrite atomic.Pointer[func(page []byte) []byte] // changes the bulk results on their way, when set
+	rewrite  atomic.Pointer[func(page []byte) []byte] // changes the bulk results on their way, when set
+	relocate atomic.Bool                              // makes the later pages of bulk results name the second one as the next
+	seconds  sync.Map                                 // locators of second pages, by path
+	pages    atomic.Int64                             // of bulk results that were asked for
+	serving  atomic.Int64                             // of them: being sent
 
 	mu     sync.Mutex
 	client *salesforce.Client
@@ -76,8 +80,20 @@ func newScene(t *testing.T, o sim.Options) *scene {
 
 // serve is the org, with rewrite between it and its caller.
 func (s *scene) serve(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "/results") {
+		s.org.ServeHTTP(w, r)
+		return
+	}
+	s.pages.Add(1)
+	s.serving.Add(1)
+	defer s.serving.Add(-1)
 	rewrite := s.rewrite.Load()
-	if rewrite == nil || !strings.HasSuffix(r.URL.Path, "/results") {
+	if at := r.URL.Query().Get("locator"); s.relocate.Load() && at != "" {
+		if second, _ := s.seconds.LoadOrStore(r.URL.Path, at); second != at {
+			w = leadingBack{w, second.(string)}
+		}
+	}
+	if rewrite == nil {
 		s.org.ServeHTTP(w, r)
 		return
 	}
@@ -92,6 +108,24 @@ func (s *scene) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(page.Code)
 	_, _ = w.Write(body) // the caller may have gone
+}
+
+// leadingBack is an answer whose page names another page as the next one.
+type leadingBack struct {
+	http.ResponseWriter
+	locator string
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (l leadingBack) WriteHeader(status int) {
+	l.Header().Set("Sforce-Locator", l.locator)
+	l.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (l leadingBack) Write(p []byte) (int, error) {
+	l.Header().Set("Sforce-Locator", l.locator)
+	return l.ResponseWriter.Write(p)
 }
 
 // connect signs in at the org as a person would and stores the connection.
@@ -184,22 +218,27 @@ func (s *scene) open(ctx context.Context, id int64) (*salesforce.Client, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.client == nil {
-		s.client = salesforce.New(salesforce.Config{
-			App: s.app, Hosts: s.hosts,
-			Token: func(ctx context.Context) (salesforce.Token, error) {
-				g, err := s.db.Grant(ctx, id)
-				return tokenOf(g), err
-			},
-			Refresh: func(ctx context.Context, spent salesforce.Token, exchange func(context.Context, salesforce.Token) (salesforce.Token, error)) (salesforce.Token, error) {
-				g, err := s.db.RefreshGrant(ctx, id, spent.Version, func(ctx context.Context, g db.Grant) (db.Grant, error) {
-					t, err := exchange(ctx, tokenOf(g))
-					return db.Grant{AccessToken: t.Access, RefreshToken: t.Refresh, InstanceURL: t.InstanceURL}, err
-				})
-				return tokenOf(g), err
-			},
-		})
+		s.client = s.newClient(id)
 	}
 	return s.client, nil
+}
+
+// newClient returns a client of its own, as another process has.
+func (s *scene) newClient(id int64) *salesforce.Client {
+	return salesforce.New(salesforce.Config{
+		App: s.app, Hosts: s.hosts,
+		Token: func(ctx context.Context) (salesforce.Token, error) {
+			g, err := s.db.Grant(ctx, id)
+			return tokenOf(g), err
+		},
+		Refresh: func(ctx context.Context, spent salesforce.Token, exchange func(context.Context, salesforce.Token) (salesforce.Token, error)) (salesforce.Token, error) {
+			g, err := s.db.RefreshGrant(ctx, id, spent.Version, func(ctx context.Context, g db.Grant) (db.Grant, error) {
+				t, err := exchange(ctx, tokenOf(g))
+				return db.Grant{AccessToken: t.Access, RefreshToken: t.Refresh, InstanceURL: t.InstanceURL}, err
+			})
+			return tokenOf(g), err
+		},
+	})
 }
 
 func tokenOf(g db.Grant) salesforce.Token {
