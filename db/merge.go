@@ -335,7 +335,7 @@ func (m merge) assignments() string {
 // changes is the before and after of each field that differs, one entry for each of the further fields too. The statement still sees t as it was before
 // the update beside it.
 func (m merge) changes() string {
-	var pairs, taken []string
+	var pairs []string
 	further := ""
 	for _, c := range m.cols {
 		if c.name == "fields" {
@@ -343,14 +343,18 @@ func (m merge) changes() string {
 			continue
 		}
 		pairs = append(pairs, fmt.Sprintf("('%s', to_jsonb(t.%s), %s)", c.name, c.name, toJSON(c)))
-		taken = append(taken, pq.QuoteLiteral(c.name))
+	}
+	if !m.step.Table.Quiet {
+		for _, mark := range marks {
+			pairs = append(pairs, fmt.Sprintf("('%s', to_jsonb(t.%s), NULL)", mark, mark))
+		}
 	}
 	if m.step.Table.Typed {
 		pairs = append(pairs, "('account_type', to_jsonb(t.account_type), to_jsonb($4::text))")
 	}
 	if further != "" && len(pairs) > 0 {
 		// A further field may have been given the name of a column.
-		key := "CASE WHEN key IN (" + strings.Join(taken, ", ") + ") THEN 'fields.' || key ELSE key END"
+		key := "CASE WHEN key IN (" + strings.Join(columnNames(m.step.Table), ", ") + ") THEN 'fields.' || key ELSE key END"
 		return "CASE WHEN v.verdict IN ('updated', 'returned') THEN (SELECT jsonb_object_agg(d.k, jsonb_build_array(d.o, d.n))\n        FROM (VALUES " +
 			strings.Join(pairs, ", ") + "\n        UNION ALL SELECT " + key + ", o.value, n.value FROM jsonb_each(t.fields) o FULL JOIN jsonb_each(" + further +
 			") n USING (key)) AS d (k, o, n) WHERE d.o IS DISTINCT FROM d.n) END"
@@ -367,4 +371,25 @@ func toJSON(c mergeColumn) string {
 		return "NULL"
 	}
 	return "to_jsonb(" + c.value + ")"
+}
+
+// marks are the columns that say that a record is no longer met.
+var marks = []string{"left_filter_at", "deleted_in_salesforce_at"}
+
+// columnNames lists, as literals, the columns of a table that a page can change or that say something about a record besides its values.
+func columnNames(t pipeline.Table) []string {
+	names := slices.Concat([]string{"connection_id", "sf_id", "account_type", "fields", "first_seen_run", "last_seen_run", "synced_at"}, marks, t.Cleared)
+	for _, c := range t.Columns {
+		names = append(names, c.Name)
+	}
+	for _, l := range t.Lookups {
+		names = append(names, l.Column)
+	}
+	for _, k := range t.Keys {
+		names = append(names, k.Name)
+	}
+	for i, name := range names {
+		names[i] = pq.QuoteLiteral(name)
+	}
+	return names
 }

@@ -90,6 +90,7 @@ type Run struct {
 	FinishedAt        *time.Time      `db:"finished_at"`
 	ScheduledFor      *time.Time      `db:"scheduled_for"` // the slot of the schedule that started it
 	Missed            int64           `db:"missed"`        // slots that passed while no runner was there, for which it makes up
+	OfRun             string          `db:"of_run"`        // the short id of the run that it undoes; empty for other runs
 }
 
 // Duration returns how long the run took, or has taken up to now; 0 before it started.
@@ -108,11 +109,13 @@ SELECT r.id, r.short_id, r.connection_id, c.name AS connection_name, r.entity, r
        coalesce(nullif(u.name, ''), u.email, '') AS requested_by_name, coalesce(r.settings_version, 0) AS settings_version, r.state, r.outcome, r.phase, r.owner, r.fence,
        r.attempt, r.waits, r.lease_until, r.waiting_until, r.waiting_reason, r.cancel_requested_at, r.cancel_requested_by,
        coalesce(nullif(cu.name, ''), cu.email, '') AS cancelled_by_name, r.cancel_cause, r.error_code, r.error, r.surprising,
-       r.api_calls, r.created_at, r.started_at, r.finished_at, r.scheduled_for, r.missed
+       r.api_calls, r.created_at, r.started_at, r.finished_at, r.scheduled_for, r.missed,
+       coalesce(o.short_id, '') AS of_run
   FROM millrace.runs r
   JOIN millrace.connections c ON c.id = r.connection_id
   LEFT JOIN millrace.users u ON u.id = r.requested_by
-  LEFT JOIN millrace.users cu ON cu.id = r.cancel_requested_by`
+  LEFT JOIN millrace.users cu ON cu.id = r.cancel_requested_by
+  LEFT JOIN millrace.runs o ON o.id = r.of_run`
 
 // Run returns a connection's run by its short id. It returns ErrNotFound when the connection has no such run.
 func (d *DB) Run(ctx context.Context, connectionID int64, shortID string) (Run, error) {

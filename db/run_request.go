@@ -61,10 +61,12 @@ type newRun struct {
 	by         *int64     // the person who asked for it
 	slot       *time.Time // of the schedule that asked for it
 	missed     int64      // slots of it for which the run makes up
+	of         int64      // the run that it undoes; 0 for none
 }
 
-// covering selects the active runs of the connection $1 that bring the entity $2 over: its own, and those of everything, to which neither Chatter nor an impact belongs.
-const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 NOT IN ('chatter', 'impact'))`
+// covering selects the active runs of the connection $1 that bring the entity $2 over: its own, and those of everything, to which neither Chatter nor what
+// is no sync belongs.
+const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 NOT IN ('chatter', 'impact', 'undo', 'gap'))`
 
 // queueRun inserts a queued run with its audit row and returns its id, or the id of the active run that covers it already, or of the run that its slot has
 // had. Requests of one connection take
@@ -79,14 +81,14 @@ func queueRun(ctx context.Context, tx *sqlx.Tx, n newRun) (id int64, started boo
 	}
 	err = tx.GetContext(ctx, &id, `
 		WITH new AS (
-		    INSERT INTO millrace.runs (short_id, connection_id, entity, trigger, requested_by, settings_version, state, scheduled_for, missed)
-		    VALUES ($1, $2, $3, $4, $5, nullif($6, 0), 'queued', $7, $8)
+		    INSERT INTO millrace.runs (short_id, connection_id, entity, trigger, requested_by, settings_version, state, scheduled_for, missed, of_run, root_run)
+		    VALUES ($1, $2, $3, $4, $5, nullif($6, 0), 'queued', $7, $8, nullif($9, 0), (SELECT coalesce(o.root_run, o.id) FROM millrace.runs o WHERE o.id = $9))
 		    ON CONFLICT (connection_id, entity, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING
 		    RETURNING id),
 		audit AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, actor_id, entity, action, detail)
 		    SELECT $2, id, $5::bigint, 'run', 'requested', $3 || ', ' || $4 FROM new)
-		SELECT id FROM new`, shortID(), n.connection, n.entity, n.trigger, n.by, n.version, n.slot, n.missed)
+		SELECT id FROM new`, shortID(), n.connection, n.entity, n.trigger, n.by, n.version, n.slot, n.missed, n.of)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = tx.GetContext(ctx, &id, `SELECT id FROM millrace.runs WHERE connection_id = $1 AND entity = $2 AND scheduled_for = $3`, n.connection, n.entity, n.slot)
 		return id, false, err

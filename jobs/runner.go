@@ -28,6 +28,7 @@ type Options struct {
 	Workers  int           // pages of one run in progress at once; 2 by default
 	Log      *slog.Logger
 	PageRows int // records per page of a bulk result; 50,000 by default
+	UndoRows int // records that an undo puts back in one transaction; 10,000 by default
 
 	Pauses   []time.Duration  // how long a run rests after a fault, by how often it has rested since its last page; then it fails
 	Pipeline pipeline.Options // further tuning; Workers and PageRows above win
@@ -51,6 +52,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Pauses == nil {
 		o.Pauses = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, 15 * time.Minute, 15 * time.Minute}
+	}
+	if o.UndoRows == 0 {
+		o.UndoRows = 10_000
 	}
 	if o.Workers != 0 {
 		o.Pipeline.Workers = o.Workers
@@ -172,6 +176,9 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, log *slog.Logger) (calls int64, err error) {
 	if run.CancelRequestedAt != nil {
 		return 0, db.ErrCancelled
+	}
+	if run.Entity == pipeline.EntityUndo {
+		return 0, r.DB.RunStore(run).Undo(ctx, r.UndoRows)
 	}
 	set, err := r.settings(ctx, run)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"millrace/db"
@@ -49,8 +50,11 @@ func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) e
 	}
 	e := ending(steps)
 	e.Outcome = late(e.Outcome, run.Missed)
-	if run.Entity == pipeline.EntityImpact {
+	switch run.Entity {
+	case pipeline.EntityImpact:
 		e.Outcome, e.Surprising = "Compared with what is here", false
+	case pipeline.EntityUndo:
+		e = undone(run.OfRun, steps)
 	}
 	log.Info("run ended", "state", e.State, "outcome", e.Outcome)
 	return r.DB.Finish(ctx, run.ID, run.Fence, e)
@@ -67,6 +71,9 @@ func (r *Runner) cancelled(ctx context.Context, run *db.Run, log *slog.Logger) e
 	}
 	log.Info("run cancelled", "cause", now.CancelCause)
 	outcome := cutShort("Cancelled", steps)
+	if run.Entity == pipeline.EntityUndo {
+		outcome = undoCutShort("Cancelled", run.OfRun, steps)
+	}
 	if now.CancelCause == db.CauseDisconnected {
 		outcome = "Cancelled: the org was disconnected" + by(now.CancelledByName) + ". " + cutShort("It ended", steps)
 	}
@@ -109,7 +116,12 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 	if f.Kind == pipeline.Transient {
 		said += " It was tried again and again for a while; run the sync again once that has passed."
 	}
-	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunFailed, Outcome: cutShort("Failed", steps), Code: f.Code, Error: said})
+	outcome := cutShort("Failed", steps)
+	if run.Entity == pipeline.EntityUndo {
+		outcome = undoCutShort("Failed", run.OfRun, steps)
+		said = strings.ReplaceAll(said, "run the sync again", "undo the run again")
+	}
+	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunFailed, Outcome: outcome, Code: f.Code, Error: said})
 }
 
 // sentence is what people are told about a fault. A fault without words of its own is a bug: its details are for the log only.

@@ -18,6 +18,7 @@ const (
 	EntityCases    Entity = "cases"
 	EntityChatter  Entity = "chatter"
 	EntityImpact   Entity = "impact" // brings nothing over: it finds out what other settings would change
+	EntityUndo     Entity = "undo"   // brings nothing over: it puts back what another run did here
 )
 
 // Entities lists every entity that is synced.
@@ -38,14 +39,19 @@ func (e Entity) Label() string {
 		return "Chatter"
 	case EntityImpact:
 		return "Impact of a change"
+	case EntityUndo:
+		return "Undo"
 	}
 	return string(e)
 }
 
 // SyncLabel names a run of the entity: "Accounts sync", "Sync of everything".
 func (e Entity) SyncLabel() string {
-	if e == EntityAll {
+	switch e {
+	case EntityAll:
 		return "Sync of everything"
+	case EntityUndo, EntityImpact:
+		return e.Label()
 	}
 	return e.Label() + " sync"
 }
