@@ -24,11 +24,19 @@ func runPath(connectionID int64, shortID string) string {
 	return orgPath(connectionID, "/runs/"+shortID)
 }
 
+// runTitle says what a run is: "Accounts sync", "Undo of R-7KQ2MX".
+func runTitle(run db.Run) string {
+	if run.OfRun != "" {
+		return "Undo of " + run.OfRun
+	}
+	return run.Entity.SyncLabel()
+}
+
 func runLine(run db.Run) views.RunLine {
 	return views.RunLine{
 		ShortID: run.ShortID, Href: runPath(run.ConnectionID, run.ShortID), State: views.RunState(run.State), Outcome: run.Outcome, Error: run.Error,
 		Surprising:   run.Surprising,
-		Title:        run.Entity.SyncLabel(),
+		Title:        runTitle(run),
 		TriggerLabel: triggerLabel(run), By: run.RequestedByName, CreatedAt: run.CreatedAt, StartedAt: run.StartedAt,
 		FinishedAt: run.FinishedAt, Version: run.SettingsVersion,
 	}

@@ -98,6 +98,8 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/settings/{section}/discard", s.discard},
 		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
 		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
+		{adminOnly, "GET /connections/{id}/runs/{run}/undo", s.undoForm},
+		{adminOnly, "POST /connections/{id}/runs/{run}/undo", s.undo},
 	}
 }
 

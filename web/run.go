@@ -101,7 +101,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	shell, err := s.shell(w, r, run.Entity.SyncLabel()+" "+run.ShortID, "runs")
+	shell, err := s.shell(w, r, runTitle(run)+" "+run.ShortID, "runs")
 	if err != nil {
 		return err
 	}
@@ -126,6 +126,9 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 		view.ErrorsTotal += int(step.Failed)
 	}
 	if err := s.addSkips(r, c, run, &view); err != nil {
+		return err
+	}
+	if err := s.addUndo(r, c, run, steps, &view); err != nil {
 		return err
 	}
 	const shown = 100
@@ -182,7 +185,7 @@ func stepFacts(step db.RunStep) (facts []string) {
 
 // addSkips adds to the page of an ended run a part of the records that it skipped.
 func (s *Server) addSkips(r *http.Request, c db.Connection, run db.Run, view *views.Run) error {
-	if run.State.Active() {
+	if run.State.Active() || run.Entity == pipeline.EntityUndo {
 		return nil
 	}
 	offsets := map[string]int{"skipped": readOffset(r, "skipped")}
