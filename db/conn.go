@@ -120,3 +120,16 @@ func (c *Conn) Query(ctx context.Context, query string, args ...any) (*sqlx.Rows
 	rows, err := c.conn.QueryxContext(ctx, query, args...)
 	return rows, asCancelled(ctx, err)
 }
+
+// alone runs fn while it holds an advisory lock, given by its keys as SQL, on the connection; where another holds it, fn is left out.
+func (c *Conn) alone(ctx context.Context, keys string, fn func() error) error {
+	var free bool
+	if err := c.Get(ctx, &free, `SELECT pg_try_advisory_lock(`+keys+`)`); err != nil || !free {
+		return err
+	}
+	err := fn()
+	if _, unlockErr := c.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(`+keys+`)`); unlockErr != nil {
+		c.broken = true // the lock goes with the connection
+	}
+	return err
+}

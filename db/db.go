@@ -64,6 +64,7 @@ type DB struct {
 	refresh keyedLock // one grant refresh per connection and process waits in Postgres, the others here
 	hashing chan struct{}
 	counts  counts
+	kinds   auditKinds
 }
 
 // minServer is the oldest supported server_version_num.
@@ -86,7 +87,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxIdleConns(o.MaxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	d := &DB{pool: pool, opts: o, wires: wires, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing),
-		counts: counts{of: map[int64]accountCount{}}}
+		counts: counts{of: map[int64]accountCount{}}, kinds: auditKinds{of: map[string][]auditKind{}}}
 	if err := d.checkServer(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("db.Open: %w", err), pool.Close())
 	}

@@ -31,16 +31,7 @@ func (d *DB) EnsureReadIndexes(ctx context.Context, connectionID int64) error {
 			SELECT count(*) FROM (SELECT FROM millrace.accounts WHERE connection_id = $2 LIMIT $3) f) = $3`, table, connectionID, readIndexRows); err != nil || !large {
 			return err
 		}
-		const lock = `hashtext('millrace.read_indexes'), $1::int`
-		var free bool
-		if err := c.Get(ctx, &free, `SELECT pg_try_advisory_lock(`+lock+`)`, connectionID); err != nil || !free {
-			return err
-		}
-		err := makeReadIndexes(ctx, c, connectionID, table)
-		if _, unlockErr := c.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(`+lock+`)`, connectionID); unlockErr != nil {
-			c.broken = true // the lock goes with the connection
-		}
-		return err
+		return c.alone(ctx, fmt.Sprintf(`hashtext('millrace.read_indexes'), %d`, connectionID), func() error { return makeReadIndexes(ctx, c, connectionID, table) })
 	})
 	if err != nil {
 		return fmt.Errorf("db.EnsureReadIndexes(%d): %w", connectionID, err)

@@ -167,8 +167,14 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 	cancel(nil)
 	beating.Wait()
 	r.settle(stop, run, calls, err, log)
-	if err := r.DB.EnsureReadIndexes(stop, run.ConnectionID); err != nil && stop.Err() == nil {
-		log.Warn("cannot make the indexes of the accounts list; trying again after the next run", "err", err)
+	for _, ensure := range []func() error{
+		func() error { return r.DB.EnsureReadIndexes(stop, run.ConnectionID) },
+		func() error { return r.DB.EnsureNameIndexes(stop, run.ConnectionID) },
+		func() error { return r.DB.EnsureAuditIndexes(stop) },
+	} {
+		if err := ensure(); err != nil && stop.Err() == nil {
+			log.Warn("cannot make the indexes of the lists; trying again after the next run", "err", err)
+		}
 	}
 }
 

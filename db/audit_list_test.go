@@ -1,0 +1,161 @@
+package db_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/db"
+)
+
+// fillAudit writes entries of several days, kinds, people and runs, many of them at the same instant, and returns how many.
+func fillAudit(t *testing.T, d *db.DB, connectionID, actor int64, perDay int) int {
+	t.Helper()
+	const days = 6
+	exec(t, d, `SELECT millrace.add_audit_day((now() AT TIME ZONE 'UTC')::date - i) FROM generate_series(0, $1::int) i`, days)
+	exec(t, d, `INSERT INTO millrace.audit_log (at, connection_id, run_id, actor_id, entity, sf_id, action, changes, detail)
+		SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - day * interval '1 day' + (i / 40) * interval '7 seconds',
+		       CASE WHEN i % 50 = 0 THEN 0 WHEN i % 41 = 0 THEN $1 + 1000 ELSE $1 END,
+		       CASE WHEN i % 50 > 0 THEN day END, CASE WHEN i % 50 = 0 OR i % 97 = 0 THEN $2::bigint END,
+		       CASE WHEN i % 50 = 0 THEN 'session' WHEN i % 97 = 0 THEN 'settings' WHEN i % 3 = 0 THEN 'contact' ELSE 'account' END,
+		       CASE WHEN i % 50 > 0 AND i % 97 > 0 THEN (ARRAY['001', '003'])[1 + (i % 3 = 0)::int] || lpad((i % 300)::text, 12, '0') || 'AAA' ELSE '' END,
+		       (ARRAY['created', 'updated', 'skipped', 'failed'])[1 + i % 4],
+		       CASE WHEN i % 4 = 1 THEN jsonb_build_object(CASE WHEN i % 8 = 1 THEN 'phone' ELSE 'annual_revenue' END, jsonb_build_array(i, i + 1)) END,
+		       CASE i % 4 WHEN 2 THEN 'No e-mail address' WHEN 3 THEN 'The value of Region__c is longer than ' || i || ' characters' END
+		  FROM generate_series(1, $3::int) i, generate_series(0, $4::int - 1) day`, connectionID, actor, perDay, days)
+	return perDay * days
+}
+
+func ids(rows []db.AuditRow) []string {
+	out := make([]string, len(rows))
+	for i, r := range rows {
+		out[i] = fmt.Sprint(r.At.UnixMicro(), r.Place, r.ConnectionID, r.Entity, r.SFID, r.Action)
+	}
+	return out
+}
+
+// readAll reads what q selects page by page.
+func readAll(t *testing.T, d *db.DB, q db.AuditQuery) []db.AuditRow {
+	t.Helper()
+	var all []db.AuditRow
+	for range 10_000 {
+		page, err := d.AuditLog(t.Context(), q)
+		if err != nil {
+			t.Fatalf("%+v: %v", q, err)
+		}
+		if q.Ascending {
+			slices.Reverse(page.Rows)
+		}
+		all = append(all, page.Rows...)
+		if !page.More {
+			if q.Ascending {
+				slices.Reverse(all)
+			}
+			return all
+		}
+		next := page.Next
+		q.Start = &next
+	}
+	t.Fatal("the log has no end")
+	return nil
+}
+
+// TestAuditLogFindsTheSameWithAndWithoutIndexes compares each way of asking with a plain filter over all entries, page by page in both directions, before and
+// after the days get their indexes.
+func TestAuditLogFindsTheSameWithAndWithoutIndexes(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	exec(t, d, `INSERT INTO millrace.accounts (connection_id, sf_id, account_type, name, first_seen_run, last_seen_run)
+		SELECT $1, '001' || lpad(i::text, 12, '0') || 'AAA', 'customer', 'Acme Media ' || i, 1, 1 FROM generate_series(1, 40) i`, c.ID)
+	before := len(readAll(t, d, db.AuditQuery{ConnectionID: c.ID, Global: true, Limit: 100}))
+	fillAudit(t, d, c.ID, u.ID, 2000)
+	all := readAll(t, d, db.AuditQuery{ConnectionID: c.ID, Global: true, Limit: 1000})
+	if n := get[int](t, d, `SELECT count(*) FROM millrace.audit_log WHERE connection_id IN (0, $1)`, c.ID); len(all) != n || n <= before {
+		t.Fatalf("read %d of %d entries", len(all), n)
+	}
+	day := time.Now().UTC().Truncate(24 * time.Hour)
+	has := func(r db.AuditRow, words ...string) bool {
+		text := " " + strings.ToLower(strings.NewReplacer("_", " ", "-", " ", `"`, " ").Replace(r.Detail+" "+string(r.Changes)))
+		return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, " "+w) })
+	}
+	account := "001000000000007AAA"
+	cases := []struct {
+		name string
+		q    db.AuditQuery
+		want func(db.AuditRow) bool
+	}{
+		{"everything", db.AuditQuery{Global: true}, func(db.AuditRow) bool { return true }},
+		{"of the connection", db.AuditQuery{}, func(r db.AuditRow) bool { return r.ConnectionID == c.ID }},
+		{"an entity", db.AuditQuery{Global: true, Entities: []db.AuditEntity{{Name: "contact"}}}, func(r db.AuditRow) bool { return r.Entity == "contact" }},
+		{"a rare entity", db.AuditQuery{Global: true, Entities: []db.AuditEntity{{Name: "settings"}}}, func(r db.AuditRow) bool { return r.Entity == "settings" && r.ConnectionID == c.ID }},
+		{"an entity of no connection", db.AuditQuery{Global: true, Entities: []db.AuditEntity{{Name: "session", Global: true}}}, func(r db.AuditRow) bool { return r.Entity == "session" }},
+		{"an action", db.AuditQuery{Global: true, Actions: []string{"failed"}}, func(r db.AuditRow) bool { return r.Action == "failed" }},
+		{"an entity and actions", db.AuditQuery{Global: true, Entities: []db.AuditEntity{{Name: "account"}}, Actions: []string{"skipped", "created"}},
+			func(r db.AuditRow) bool {
+				return r.Entity == "account" && (r.Action == "skipped" || r.Action == "created")
+			}},
+		{"hidden", db.AuditQuery{Hidden: []string{"settings"}}, func(r db.AuditRow) bool { return r.ConnectionID == c.ID && r.Entity != "settings" }},
+		{"a person", db.AuditQuery{Global: true, ActorID: u.ID}, func(r db.AuditRow) bool { return r.ActorID != nil && *r.ActorID == u.ID }},
+		{"a person and an action", db.AuditQuery{Global: true, ActorID: u.ID, Actions: []string{"updated"}}, func(r db.AuditRow) bool { return r.ActorID != nil && *r.ActorID == u.ID && r.Action == "updated" }},
+		{"days", db.AuditQuery{Global: true, From: day.AddDate(0, 0, -3), Until: day.AddDate(0, 0, -1)},
+			func(r db.AuditRow) bool {
+				return !r.At.Before(day.AddDate(0, 0, -3)) && r.At.Before(day.AddDate(0, 0, -1))
+			}},
+		{"an Id", db.AuditQuery{Global: true, Search: account[:15]}, func(r db.AuditRow) bool { return r.SFID == account }},
+		{"an Id of 18 characters", db.AuditQuery{Global: true, Search: " " + account}, func(r db.AuditRow) bool { return r.SFID == account }},
+		{"an Id and an action", db.AuditQuery{Global: true, Search: account, Actions: []string{"failed"}}, func(r db.AuditRow) bool { return r.SFID == account && r.Action == "failed" }},
+		{"records", db.AuditQuery{SFIDs: []string{account}}, func(r db.AuditRow) bool { return r.SFID == account }},
+		{"a name", db.AuditQuery{Global: true, Search: "acme media 7"}, func(r db.AuditRow) bool { return r.SFID == account }},
+		{"a field", db.AuditQuery{Global: true, Search: "Annual_Revenue"}, func(r db.AuditRow) bool { return has(r, "annual", "revenue") }},
+		{"the beginning of a field", db.AuditQuery{Global: true, Search: "pho"}, func(r db.AuditRow) bool { return has(r, "pho") }},
+		{"words of an error", db.AuditQuery{Global: true, Search: "region__c longer"}, func(r db.AuditRow) bool { return has(r, "region", "longer") }},
+		{"a rare word of an error", db.AuditQuery{Global: true, Search: "than 1003 char"}, func(r db.AuditRow) bool { return has(r, "1003 ") && has(r, "char") }},
+		{"words and an entity", db.AuditQuery{Global: true, Search: "e-mail", Entities: []db.AuditEntity{{Name: "contact"}}}, func(r db.AuditRow) bool { return has(r, "mail") && r.Entity == "contact" }},
+		{"nothing like it", db.AuditQuery{Global: true, Search: "zzz"}, func(db.AuditRow) bool { return false }},
+		{"quotes and operators", db.AuditQuery{Global: true, Search: `'; \ & | ! :* (`}, func(db.AuditRow) bool { return false }},
+	}
+	check := func(t *testing.T) {
+		for _, one := range cases {
+			one.q.ConnectionID = c.ID
+			var want []db.AuditRow
+			for _, r := range all {
+				if one.want(r) {
+					want = append(want, r)
+				}
+			}
+			if len(want) == 0 && one.name != "nothing like it" && one.name != "quotes and operators" {
+				t.Errorf("%s: there is nothing to find", one.name)
+			}
+			for _, limit := range []int{7, 100} {
+				if limit == 7 && len(want) > 60 {
+					continue
+				}
+				one.q.Limit = limit
+				for _, asc := range []bool{false, true} {
+					one.q.Ascending = asc
+					if got := readAll(t, d, one.q); !slices.Equal(ids(got), ids(want)) {
+						t.Errorf("%s, %d at a time, ascending %v: got %d entries, want %d", one.name, limit, asc, len(got), len(want))
+					}
+				}
+			}
+			one.q.Ascending = false
+			n, more, err := d.CountAudit(t.Context(), one.q, 20_000)
+			if err != nil || !more && n != len(want) || n > len(want) {
+				t.Errorf("%s: counted %d, more %v, want %d: %v", one.name, n, more, len(want), err)
+			}
+			if n, more, err := d.CountAudit(t.Context(), one.q, 5); err != nil || n != min(5, len(want)) && !more || len(want) > 5 && !more {
+				t.Errorf("%s: counted %d of at most 5, more %v: %v", one.name, n, more, err)
+			}
+		}
+	}
+	t.Run("without", check)
+	if err := d.EnsureAuditIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := get[int](t, d, `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'audit_log_%_by_%'`); n != 5*4 {
+		t.Fatalf("%d indexes; five days that are over want four each, and the day in progress is too small", n)
+	}
+	t.Run("with", check)
+}
