@@ -94,24 +94,34 @@ func fromGrant(g db.Grant) salesforce.Token {
 	return salesforce.Token{Access: g.AccessToken, Refresh: g.RefreshToken, InstanceURL: g.InstanceURL, Version: g.Version}
 }
 
-// usageRecorder stores the API use at most once per usageInterval.
+// usageRecorder counts the calls that are not made for a run, and stores them with the API use that answers report, at most once per usageInterval.
 func (c *clients) usageRecorder(connectionID int64) func(salesforce.Usage) {
 	var mu sync.Mutex
+	var reading db.APIReading
 	var last time.Time
-	return func(u salesforce.Usage) {
+	var due bool // a later moment is set for what is not stored yet
+	store := func() {
 		mu.Lock()
-		due := time.Since(last) >= usageInterval
-		if due {
-			last = time.Now()
-		}
+		r := reading
+		reading.Calls, last, due = 0, time.Now(), false
 		mu.Unlock()
-		if !due {
-			return
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if err := c.db.RecordAPIUse(ctx, connectionID, u.Used, u.Limit); err != nil {
+		if err := c.db.RecordAPIUse(ctx, connectionID, r); err != nil {
 			c.log.Warn("storing the API use", "connection_id", connectionID, "error", err)
+		}
+	}
+	return func(u salesforce.Usage) {
+		mu.Lock()
+		reading.Used, reading.Limit, reading.Calls = u.Used, u.Limit, reading.Calls+1
+		now := !due && time.Since(last) >= usageInterval
+		if !now && !due {
+			due = true
+			time.AfterFunc(usageInterval, store)
+		}
+		mu.Unlock()
+		if now {
+			store()
 		}
 	}
 }

@@ -263,12 +263,3 @@ func (d *DB) Disconnect(ctx context.Context, id, by int64) error {
 	}
 	return nil
 }
-
-// RecordAPIUse notes the org's use of its daily allowance, as Salesforce told it with an answer.
-func (d *DB) RecordAPIUse(ctx context.Context, id int64, used, limit int64) error {
-	_, err := d.pool.ExecContext(ctx, `UPDATE millrace.connections SET api_used = $2, api_limit = $3, api_seen_at = now() WHERE id = $1`, id, used, limit)
-	if err != nil {
-		return fmt.Errorf("db.RecordAPIUse(%d): %w", id, asCancelled(ctx, err))
-	}
-	return nil
-}

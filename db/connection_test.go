@@ -245,7 +245,7 @@ func TestRenameConnectionAndAPIUse(t *testing.T) {
 	if err := d.RenameConnection(t.Context(), c.ID, "Europe", u.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.RecordAPIUse(t.Context(), c.ID, 12, 15000); err != nil {
+	if err := d.RecordAPIUse(t.Context(), c.ID, db.APIReading{Used: 12, Limit: 15000}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := d.Connection(t.Context(), c.ID)

@@ -79,6 +79,8 @@ func (d *DB) Release(ctx context.Context, runID, fence int64) error {
 // Wait is how long and why a run pauses.
 type Wait struct {
 	For    time.Duration // from now; ignored for Person
+	Until  *time.Time    // instead of For, when it is set
+	Budget bool          // for the API budget: more room ends it early
 	AtHour bool          // until the next full hour instead
 	Person bool          // until a person reconnects the org, or WakeBlocked
 	Reason string        // a plain sentence
@@ -92,10 +94,10 @@ func (d *DB) Wait(ctx context.Context, runID, fence int64, w Wait) error {
 		UPDATE millrace.runs
 		   SET state = CASE WHEN cancel_requested_at IS NULL THEN 'waiting' ELSE state END, owner = '', phase = '',
 		       waiting_until = CASE WHEN $3 THEN NULL WHEN $4 THEN date_trunc('hour', now()) + interval '1 hour'
-		                            ELSE now() + $5 * interval '1 second' END,
-		       waiting_reason = $6, waits = waits + CASE WHEN $7 THEN 1 ELSE 0 END
+		                            ELSE coalesce($8, now() + $5 * interval '1 second') END,
+		       waiting_reason = $6, waiting_for = CASE WHEN $9 THEN 'budget' ELSE '' END, waits = waits + CASE WHEN $7 THEN 1 ELSE 0 END
 		 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested_at IS NOT NULL`,
-		runID, fence, w.Person, w.AtHour, w.For.Seconds(), w.Reason, w.Fault)
+		runID, fence, w.Person, w.AtHour, w.For.Seconds(), w.Reason, w.Fault, w.Until, w.Budget)
 }
 
 // wakeRuns lets the runs that wait for the connection to be reconnected go on.

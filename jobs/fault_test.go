@@ -136,8 +136,7 @@ func TestDailyLimit(t *testing.T) {
 	}
 	s.org.ClearFaults(0)
 	s.org.SetAPILimit(0, 100_000)
-	_, err := s.sql.Exec(`UPDATE millrace.runs SET waiting_until = now() WHERE id = $1`, run.ID)
-	s.must(err)
+	s.later(run.ID)
 	s.completed(s.until(run.ID, ended))
 	s.equalsOrg("", "AccountId != null")
 	s.auditedOnce()

@@ -194,12 +194,12 @@ func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, 
 	if err != nil {
 		return 0, unprepared(err)
 	}
-	before := client.Calls()
+	purse := &purse{db: r.DB, client: client, run: run, log: log}
 	err = pipeline.Run(ctx, pipeline.Work{
-		Settings: set, Entity: run.Entity, Source: remote.New(client), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
-		InFlight: inFlight,
+		Settings: set, Entity: run.Entity, Source: remote.Metered(client, purse.pay), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
+		InFlight: inFlight, Afford: purse.afford,
 	})
-	return client.Calls() - before, err
+	return purse.close(ctx), err
 }
 
 // settings returns what a run goes by: a version, or what an impact tries.

@@ -98,8 +98,12 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Person: true, Reason: f.Message + " This run then goes on from where it stopped."})
 	case pipeline.DailyLimit:
 		log.Warn("run waits for the daily API limit", "err", f)
-		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{AtHour: true, Reason: f.Message +
+		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{AtHour: true, Budget: true, Reason: f.Message +
 			" It counts the requests of the last 24 hours, so room appears bit by bit; Millrace looks again at each full hour and then goes on from here."})
+	case pipeline.OverBudget:
+		log.Warn("run waits for the allowance of API requests", "until", f.Until, "err", f)
+		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Until: f.Until, AtHour: f.Until == nil, Budget: true, Reason: f.Message +
+			" The run goes on from here as soon as there is room; an admin can change the allowance under API budget."})
 	case pipeline.Transient:
 		if now.Waits < len(r.Pauses) {
 			pause := r.Pauses[now.Waits]

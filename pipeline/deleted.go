@@ -33,6 +33,9 @@ func (j Work) findDeleted(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
+			if k := KindOf(err); k == OverBudget || k == DailyLimit {
+				return err
+			}
 			if err != nil {
 				j.Log.Warn("cannot ask which leavers were deleted", "step", s.Name, "err", err)
 				return nil

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // FaultKind says what to do about an error.
@@ -18,6 +19,7 @@ const (
 	Gone                     // the bulk job or the query's cursor no longer exists
 	Refused                  // Salesforce does not accept the query
 	Blocked                  // a setting here forbids the way to Salesforce: a person must change it
+	OverBudget               // the allowance of API requests has no room
 )
 
 // Fault is an error of the source or the store with what it means for the run.
@@ -27,6 +29,7 @@ type Fault struct {
 	Message string // a plain sentence with the remedy; may be empty
 	Line    int    // of a refused query, counted from 1, where Salesforce names the place; 0 otherwise
 	Column  int
+	Until   *time.Time // when a wait for it to pass is over, where that is known
 	Err     error
 }
 

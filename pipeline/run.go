@@ -24,6 +24,9 @@ func Run(ctx context.Context, j Work) error {
 	if err := j.plan(ctx); err != nil {
 		return j.explained(ctx, err)
 	}
+	if err := j.afford(ctx); err != nil {
+		return err
+	}
 	for {
 		step, ok, err := j.next(ctx)
 		if err != nil {
@@ -69,6 +72,8 @@ type Work struct {
 	Options  Options
 	Log      *slog.Logger
 	InFlight *atomic.Int64 // counts the records that have arrived of uncommitted pages; may be nil
+	// Afford, when set, is asked before records are read whether so many API requests fit the allowance; a Fault says why not and until when.
+	Afford func(ctx context.Context, calls int64) error
 }
 
 // plan makes, counts and stores the steps, unless an earlier attempt did.

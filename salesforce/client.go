@@ -127,13 +127,18 @@ func (c *Client) send(ctx context.Context, token Token, q request) (*http.Respon
 		return nil, fmt.Errorf("salesforce: waiting for a free request: %w", ctx.Err())
 	}
 	release := func() { <-c.slots }
+	told, err := c.spend(ctx)
+	if err != nil {
+		release()
+		return nil, err
+	}
 	c.calls.Add(1)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		release()
 		return nil, networkFailure(ctx, q, err)
 	}
-	c.noteUsage(resp.Header)
+	c.noteUsage(resp.Header, told)
 	resp.Body = newBody(ctx, q, resp, release)
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 || resp.StatusCode == http.StatusNotModified {
 		return resp, nil

@@ -9,8 +9,25 @@ import (
 
 var apiUsage = regexp.MustCompile(`(?:^|[;,\s])api-usage=(\d+)/(\d+)`)
 
+// Meter pays the calls of a context. It is asked before each request to the data APIs, tries included; an error ends the call before anything is sent.
+// What it returns is told the daily API use when the answer carries it.
+type Meter func(ctx context.Context) (told func(Usage), err error)
+
+type meterKey struct{}
+
+// Metered returns a context whose calls m pays; nil takes the meter away. Config.OnUsage hears nothing of calls that a meter pays.
+func Metered(ctx context.Context, m Meter) context.Context { return context.WithValue(ctx, meterKey{}, m) }
+
+// spend asks the meter of ctx, and returns who is to be told the use.
+func (c *Client) spend(ctx context.Context) (told func(Usage), err error) {
+	if m, _ := ctx.Value(meterKey{}).(Meter); m != nil {
+		return m(ctx)
+	}
+	return c.cfg.OnUsage, nil
+}
+
 // noteUsage takes over the daily API use that a REST answer carries.
-func (c *Client) noteUsage(h http.Header) {
+func (c *Client) noteUsage(h http.Header, told func(Usage)) {
 	m := apiUsage.FindStringSubmatch(h.Get("Sforce-Limit-Info"))
 	if m == nil {
 		return
@@ -22,8 +39,8 @@ func (c *Client) noteUsage(h http.Header) {
 	}
 	u := Usage{Used: used, Limit: limit, At: c.now()}
 	c.usage.Store(&u)
-	if c.cfg.OnUsage != nil {
-		c.cfg.OnUsage(u)
+	if told != nil {
+		told(u)
 	}
 }
 

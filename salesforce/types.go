@@ -54,7 +54,7 @@ type Config struct {
 	// returns that, else it calls exchange with the stored token and stores what it returns before it returns it. A refused grant
 	// (IsGrantDead) must be recorded by it as "needs reconnect".
 	Refresh func(ctx context.Context, spent Token, exchange func(context.Context, Token) (Token, error)) (Token, error)
-	// OnUsage, when set, is told the daily API use after each response that carries it.
+	// OnUsage, when set, is told the daily API use after each response that carries it, but for calls that a Meter pays.
 	OnUsage   func(Usage)
 	Transport http.RoundTripper // nil for Guarded(Hosts)
 	Hosts     HostPolicy

@@ -17,6 +17,10 @@ func fault(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
+	var known *pipeline.Fault
+	if errors.As(err, &known) { // of the meter
+		return err
+	}
 	f := &pipeline.Fault{Err: err, Code: "salesforce_error"}
 	var api *salesforce.APIError
 	if errors.As(err, &api) && api.Code != "" {
@@ -128,3 +132,6 @@ func jobFault(err error) error {
 	}
 	return fault(err)
 }
+
+// Fault says what an error of the client means for a run.
+func Fault(err error) error { return fault(err) }

@@ -11,41 +11,57 @@ import (
 )
 
 // Source reads one org for runs and previews.
-type Source struct{ client *salesforce.Client }
+type Source struct {
+	client *salesforce.Client
+	meter  salesforce.Meter
+}
 
 var _ pipeline.Source = (*Source)(nil)
 
 // New returns the source of the org behind the client.
 func New(client *salesforce.Client) *Source { return &Source{client: client} }
 
+// Metered returns the source of the org behind the client, whose calls the meter pays.
+func Metered(client *salesforce.Client, meter salesforce.Meter) *Source {
+	return &Source{client: client, meter: meter}
+}
+
+// paid returns ctx with the source's meter.
+func (s *Source) paid(ctx context.Context) context.Context {
+	if s.meter == nil {
+		return ctx
+	}
+	return salesforce.Metered(ctx, s.meter)
+}
+
 // Schema implements pipeline.Source.
 func (s *Source) Schema(ctx context.Context, fresh bool, objects ...string) (soql.Schema, error) {
 	if fresh {
 		s.client.RefreshSchema()
 	}
-	schema, err := s.client.Schema(ctx, objects...)
+	schema, err := s.client.Schema(s.paid(ctx), objects...)
 	return schema, fault(err)
 }
 
 // Count implements pipeline.Sampler.
 func (s *Source) Count(ctx context.Context, query string) (int64, error) {
-	n, err := s.client.Count(ctx, query)
+	n, err := s.client.Count(s.paid(ctx), query)
 	return n, fault(err)
 }
 
 // Rows implements pipeline.Sampler.
 func (s *Source) Rows(ctx context.Context, query string) (*pipeline.Rows, error) {
-	return rows(s.client.Query(ctx, query))
+	return rows(s.client.Query(s.paid(ctx), query))
 }
 
 // MoreRows implements pipeline.Source.
 func (s *Source) MoreRows(ctx context.Context, next string) (*pipeline.Rows, error) {
-	return rows(s.client.QueryMore(ctx, next))
+	return rows(s.client.QueryMore(s.paid(ctx), next))
 }
 
 // Deleted implements pipeline.Source.
 func (s *Source) Deleted(ctx context.Context, query string) ([]string, error) {
-	r, err := s.client.QueryAll(ctx, query)
+	r, err := s.client.QueryAll(s.paid(ctx), query)
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -71,13 +87,13 @@ func rows(r *salesforce.QueryResult, err error) (*pipeline.Rows, error) {
 
 // StartJob implements pipeline.Source.
 func (s *Source) StartJob(ctx context.Context, query string) (string, error) {
-	job, err := s.client.CreateQueryJob(ctx, query)
+	job, err := s.client.CreateQueryJob(s.paid(ctx), query)
 	return job.ID, fault(err)
 }
 
 // Job implements pipeline.Source.
 func (s *Source) Job(ctx context.Context, id string) (pipeline.Job, error) {
-	job, err := s.client.Job(ctx, id)
+	job, err := s.client.Job(s.paid(ctx), id)
 	if err != nil {
 		return pipeline.Job{}, jobFault(err)
 	}
@@ -95,7 +111,7 @@ func (s *Source) Job(ctx context.Context, id string) (pipeline.Job, error) {
 
 // Results implements pipeline.Source.
 func (s *Source) Results(ctx context.Context, id, locator string, records int) (*pipeline.Results, error) {
-	res, err := s.client.Results(ctx, id, locator, records)
+	res, err := s.client.Results(s.paid(ctx), id, locator, records)
 	if err != nil {
 		return nil, jobFault(err)
 	}
@@ -109,11 +125,11 @@ func (s *Source) Results(ctx context.Context, id, locator string, records int) (
 
 // DropJob implements pipeline.Source. A job that is still in progress must be aborted before it can be deleted.
 func (s *Source) DropJob(ctx context.Context, id string) error {
-	if s.client.DeleteJob(ctx, id) == nil {
+	if s.client.DeleteJob(s.paid(ctx), id) == nil {
 		return nil
 	}
-	if err := s.client.AbortJob(ctx, id); err != nil {
+	if err := s.client.AbortJob(s.paid(ctx), id); err != nil {
 		return fault(err)
 	}
-	return fault(s.client.DeleteJob(ctx, id))
+	return fault(s.client.DeleteJob(s.paid(ctx), id))
 }

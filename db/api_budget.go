@@ -1,0 +1,235 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"millrace/pipeline"
+)
+
+// APIReading is the use of an org's daily allowance as an answer of Salesforce told it.
+type APIReading struct {
+	Used, Limit int64
+	Ticket      int64 // of the call whose answer it came with; 0 for a call that TakeAPICall was not asked for
+	Calls       int64 // calls made since the last reading that TakeAPICall was not asked for
+}
+
+// APICall is what became of the wish to call Salesforce.
+type APICall struct {
+	Granted bool
+	Ticket  int64 // grows with each granted call
+	Budget  pipeline.Budget
+}
+
+const (
+	// underWay is how many calls may be on their way to an org at once without being in the use that another's answer tells. So many are taken to be.
+	underWay = 10
+	// lookAfter is how old the last reading must be before a run without room asks the org anew.
+	lookAfter = 10 * time.Minute
+	// usageKept is how long the use by the hour is kept.
+	usageKept = "90 days"
+)
+
+// RecordAPIUse notes the org's use of its daily allowance. A lower use than the known one counts only when it is newer. Runs that wait for room are woken
+// when there is more of it than was known.
+func (d *DB) RecordAPIUse(ctx context.Context, id int64, r APIReading) error {
+	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
+		if err := lockAPIBudget(ctx, tx, id, "off"); err != nil {
+			return err
+		}
+		return noteAPIUse(ctx, tx, id, r)
+	})
+	return wrapIf(err, "db.RecordAPIUse(%d)", id)
+}
+
+// lockAPIBudget makes everybody who counts calls of a connection take turns. Nobody waits for the disk where commit is "off": counts may be lost in a crash of
+// Postgres.
+func lockAPIBudget(ctx context.Context, tx *sqlx.Tx, id int64, commit string) error {
+	var set string
+	err := tx.GetContext(ctx, &set, `SELECT set_config('synchronous_commit', coalesce(nullif($2, ''), current_setting('synchronous_commit')), true) FROM millrace.api_budgets WHERE connection_id = $1 FOR UPDATE`, id, commit)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO millrace.api_budgets (connection_id) SELECT id FROM millrace.connections WHERE id = $1
+			ON CONFLICT (connection_id) DO UPDATE SET granted = api_budgets.granted`, id)
+	}
+	return err
+}
+
+func noteAPIUse(ctx context.Context, tx *sqlx.Tx, id int64, r APIReading) error {
+	if r.Calls > 0 {
+		if err := countAPICalls(ctx, tx, id, r.Calls); err != nil {
+			return err
+		}
+	}
+	var more bool
+	err := tx.GetContext(ctx, &more, `
+		WITH told AS (
+		    SELECT b.connection_id, CASE WHEN $4 = 0 THEN b.granted ELSE $4 END AS ticket, c.api_used AS used, c.api_limit AS daily_limit
+		      FROM millrace.api_budgets b JOIN millrace.connections c ON c.id = b.connection_id
+		     WHERE b.connection_id = $1 AND ($2 >= coalesce(c.api_used, 0) OR CASE WHEN $4 = 0 THEN b.granted ELSE $4 END >= b.reading)),
+		budget AS (
+		    UPDATE millrace.api_budgets b SET reading = greatest(b.reading, t.ticket), covered = greatest(b.covered, t.ticket - $5)
+		      FROM told t WHERE b.connection_id = t.connection_id),
+		connection AS (
+		    UPDATE millrace.connections c SET api_used = $2, api_limit = $3, api_seen_at = now() FROM told t WHERE c.id = t.connection_id),
+		hour AS (
+		    INSERT INTO millrace.api_usage AS h (connection_id, hour, used, daily_limit)
+		    SELECT connection_id, date_trunc('hour', now()), $2, $3 FROM told
+		    ON CONFLICT (connection_id, hour) DO UPDATE SET used = greatest(h.used, excluded.used), daily_limit = excluded.daily_limit)
+		SELECT coalesce($2 < used OR $3 > daily_limit, false) FROM told`, id, r.Used, r.Limit, r.Ticket, underWay)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // an older reading
+	}
+	if err != nil || !more {
+		return err
+	}
+	return wakeForBudget(ctx, tx, id)
+}
+
+// wakeForBudget lets the runs that wait for the allowance look again.
+func wakeForBudget(ctx context.Context, tx *sqlx.Tx, id int64) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE millrace.runs SET waiting_until = now() WHERE connection_id = $1 AND state = 'waiting' AND waiting_for = 'budget' AND waiting_until > now()`, id)
+	return err
+}
+
+// countAPICalls counts calls of ours, in the hour and in all.
+func countAPICalls(ctx context.Context, tx *sqlx.Tx, id, calls int64) error {
+	_, err := tx.ExecContext(ctx, `
+		WITH budget AS (UPDATE millrace.api_budgets SET granted = granted + $2 WHERE connection_id = $1 RETURNING connection_id),
+		hour AS (
+		    INSERT INTO millrace.api_usage AS h (connection_id, hour, calls) SELECT connection_id, date_trunc('hour', now()), $2 FROM budget
+		    ON CONFLICT (connection_id, hour) DO UPDATE SET calls = h.calls + excluded.calls RETURNING h.connection_id, h.hour, h.calls)
+		DELETE FROM millrace.api_usage u USING hour
+		 WHERE u.connection_id = hour.connection_id AND hour.calls = $2 AND u.hour < hour.hour - interval '`+usageKept+`'`, id, calls)
+	return err
+}
+
+// TakeAPICall asks for one call of a run, and counts it when it is granted. last, which may be nil, is recorded first. All processes ask here, so that
+// together they stay within the allowance.
+func (d *DB) TakeAPICall(ctx context.Context, id int64, last *APIReading) (call APICall, err error) {
+	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
+		if err := lockAPIBudget(ctx, tx, id, "off"); err != nil {
+			return err
+		}
+		if last != nil {
+			if err := noteAPIUse(ctx, tx, id, *last); err != nil {
+				return err
+			}
+		}
+		if call.Budget, err = apiBudget(ctx, tx, id); err != nil {
+			return err
+		}
+		if room, known := call.Budget.Room(); known && room == 0 {
+			return nil
+		}
+		if err := countAPICalls(ctx, tx, id, 1); err != nil {
+			return err
+		}
+		call.Granted = true
+		return tx.GetContext(ctx, &call.Ticket, `SELECT granted FROM millrace.api_budgets WHERE connection_id = $1`, id)
+	})
+	return call, wrapIf(err, "db.TakeAPICall(%d)", id)
+}
+
+// APILookDue reports whether what is known of the org's use is so old that a run without room should ask the org anew; it then counts as asked.
+func (d *DB) APILookDue(ctx context.Context, id int64) (due bool, err error) {
+	err = d.pool.GetContext(ctx, &due, `
+		WITH look AS (
+		    UPDATE millrace.api_budgets b SET looked_at = now() FROM millrace.connections c
+		     WHERE c.id = b.connection_id AND c.id = $1 AND greatest(b.looked_at, c.api_seen_at) < now() - $2 * interval '1 second' RETURNING 1)
+		SELECT EXISTS (SELECT FROM look)`, id, lookAfter.Seconds())
+	return due, wrapIf(asCancelled(ctx, err), "db.APILookDue(%d)", id)
+}
+
+// APIBudget returns how the allowance of a connection stands. It returns ErrNotFound when there is no such connection.
+func (d *DB) APIBudget(ctx context.Context, id int64) (pipeline.Budget, error) {
+	b, err := apiBudget(ctx, d.pool, id)
+	return b, wrapIf(asCancelled(ctx, err), "db.APIBudget(%d)", id)
+}
+
+func apiBudget(ctx context.Context, q sqlx.QueryerContext, id int64) (b pipeline.Budget, err error) {
+	var row struct {
+		Reserve    int        `db:"reserve_percent"`
+		OwnPercent int        `db:"own_percent"`
+		OwnCalls   int64      `db:"own_calls"`
+		Used       int64      `db:"used"`
+		Limit      int64      `db:"daily_limit"`
+		SeenAt     *time.Time `db:"api_seen_at"`
+		Ahead      int64      `db:"ahead"`
+		Now        time.Time  `db:"now"`
+	}
+	err = sqlx.GetContext(ctx, q, &row, `
+		SELECT coalesce(b.reserve_percent, $2) AS reserve_percent, coalesce(b.own_percent, 0) AS own_percent, coalesce(b.own_calls, 0) AS own_calls,
+		       coalesce(c.api_used, 0) AS used, coalesce(c.api_limit, 0) AS daily_limit, c.api_seen_at, coalesce(b.granted - b.covered, 0) AS ahead, now() AS now
+		  FROM millrace.connections c LEFT JOIN millrace.api_budgets b ON b.connection_id = c.id WHERE c.id = $1`, id, pipeline.DefaultAllowance.ReservePercent)
+	if err != nil {
+		return b, notFound(err)
+	}
+	b = pipeline.Budget{Allowance: pipeline.Allowance{ReservePercent: row.Reserve, OwnPercent: row.OwnPercent, OwnCalls: row.OwnCalls},
+		Used: row.Used, Limit: row.Limit, SeenAt: row.SeenAt, Ahead: row.Ahead, Now: row.Now}
+	err = sqlx.SelectContext(ctx, q, &b.Hours, `
+		SELECT hour, calls FROM millrace.api_usage
+		 WHERE connection_id = $1 AND calls > 0 AND hour >= date_trunc('hour', now()) - interval '24 hours' ORDER BY hour`, id)
+	for _, h := range b.Hours {
+		b.Own += h.Calls
+	}
+	return b, err
+}
+
+// SaveAllowance changes how many API requests runs of a connection may use. It holds at once: runs that wait for room look again.
+func (d *DB) SaveAllowance(ctx context.Context, id int64, a pipeline.Allowance, by int64) error {
+	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
+		if err := lockAPIBudget(ctx, tx, id, ""); err != nil {
+			return err
+		}
+		before, err := apiBudget(ctx, tx, id)
+		if err != nil || before.Allowance == a {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+			UPDATE millrace.api_budgets SET reserve_percent = $2, own_percent = nullif($3, 0), own_calls = nullif($4, 0) WHERE connection_id = $1`,
+			id, a.ReservePercent, a.OwnPercent, a.OwnCalls)
+		if err != nil {
+			return err
+		}
+		if err := wakeForBudget(ctx, tx, id); err != nil {
+			return err
+		}
+		return Audit(ctx, tx, AuditEntry{ConnectionID: id, ActorID: &by, Entity: "connection", Action: "API budget changed", Changes: changedWords(
+			"kept free for other apps", before.Allowance.ReserveWords(), a.ReserveWords(), "own requests", before.Allowance.OwnWords(), a.OwnWords())})
+	})
+	return wrapIf(err, "db.SaveAllowance(%d)", id)
+}
+
+// changedWords maps names to what they were and are, where that differs; each name is followed by both.
+func changedWords(namesAndValues ...string) map[string][2]string {
+	out := map[string][2]string{}
+	for i := 0; i+2 < len(namesAndValues); i += 3 {
+		if was, is := namesAndValues[i+1], namesAndValues[i+2]; was != is {
+			out[namesAndValues[i]] = [2]string{was, is}
+		}
+	}
+	return out
+}
+
+// APIHour is the use of an org's API within an hour.
+type APIHour struct {
+	Hour  time.Time `db:"hour"`
+	Used  int64     `db:"used"`        // the greatest use of 24 hours that Salesforce told, of all apps; 0 where it told none
+	Limit int64     `db:"daily_limit"` // 0 where Salesforce told none
+	Calls int64     `db:"calls"`       // our own requests within the hour
+}
+
+// APIHistory returns the use of a connection's API by the hour since a time, oldest first. Hours without any request are left out.
+func (d *DB) APIHistory(ctx context.Context, id int64, since time.Time) ([]APIHour, error) {
+	var out []APIHour
+	err := d.pool.SelectContext(ctx, &out, `
+		SELECT hour, coalesce(used, 0) AS used, coalesce(daily_limit, 0) AS daily_limit, calls
+		  FROM millrace.api_usage WHERE connection_id = $1 AND hour >= $2 ORDER BY hour`, id, since)
+	return out, wrapIf(asCancelled(ctx, err), "db.APIHistory(%d)", id)
+}

@@ -1,0 +1,104 @@
+package db_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+)
+
+// TestAPIReadings has answers come in another order than the calls were made: a lower use counts only when its call is the newer one.
+func TestAPIReadings(t *testing.T) {
+	t.Parallel()
+	d, _, c := connected(t)
+	take := func(last *db.APIReading) db.APICall {
+		t.Helper()
+		call, err := d.TakeAPICall(t.Context(), c.ID, last)
+		if err != nil || !call.Granted {
+			t.Fatal(call, err)
+		}
+		return call
+	}
+	used := func(want int64) {
+		t.Helper()
+		if b, err := d.APIBudget(t.Context(), c.ID); err != nil || b.Used != want || b.Limit != 1000 {
+			t.Errorf("%d of %d are said to be used instead of %d: %v", b.Used, b.Limit, want, err)
+		}
+	}
+	older, newer := take(nil), take(nil)
+	take(&db.APIReading{Used: 500, Limit: 1000, Ticket: newer.Ticket})
+	take(&db.APIReading{Used: 499, Limit: 1000, Ticket: older.Ticket})
+	used(500)
+	last := take(&db.APIReading{Used: 520, Limit: 1000, Ticket: older.Ticket})
+	used(520)
+	take(&db.APIReading{Used: 7, Limit: 1000, Ticket: last.Ticket})
+	used(7)
+	if err := d.RecordAPIUse(t.Context(), c.ID, db.APIReading{Used: 600, Limit: 1000, Calls: 3}); err != nil {
+		t.Fatal(err)
+	}
+	used(600)
+	if err := d.RecordAPIUse(t.Context(), c.ID, db.APIReading{Used: 1, Limit: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	used(1)
+	hours, err := d.APIHistory(t.Context(), c.ID, time.Now().Add(-2*time.Hour))
+	if err != nil || len(hours) == 0 {
+		t.Fatal(hours, err)
+	}
+	var calls, most int64
+	for _, h := range hours {
+		calls, most = calls+h.Calls, max(most, h.Used)
+	}
+	if calls != 6+3 || most != 600 {
+		t.Errorf("the history has %d calls and a greatest use of %d: %+v", calls, most, hours)
+	}
+}
+
+// TestAPICallsOfManyProcesses has many ask at once. Nobody gets a call beyond the cap.
+func TestAPICallsOfManyProcesses(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	if err := d.SaveAllowance(t.Context(), c.ID, pipeline.Allowance{OwnCalls: 25}, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	granted := make(chan bool, 100)
+	for range 6 {
+		wg.Go(func() {
+			for range 6 {
+				call, err := d.TakeAPICall(t.Context(), c.ID, nil)
+				if err != nil {
+					t.Error(err)
+				}
+				granted <- call.Granted
+			}
+		})
+	}
+	wg.Wait()
+	close(granted)
+	n := 0
+	for ok := range granted {
+		if ok {
+			n++
+		}
+	}
+	if n != 25 {
+		t.Errorf("%d calls were granted of 25", n)
+	}
+}
+
+// TestAPIUsageIsKept90Days drops what is older when a new hour begins.
+func TestAPIUsageIsKept90Days(t *testing.T) {
+	t.Parallel()
+	d, _, c := connected(t)
+	exec(t, d, `INSERT INTO millrace.api_usage (connection_id, hour, calls) VALUES ($1, now() - interval '91 days', 5), ($1, now() - interval '89 days', 5)`, c.ID)
+	if _, err := d.TakeAPICall(t.Context(), c.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	hours, err := d.APIHistory(t.Context(), c.ID, time.Now().AddDate(-1, 0, 0))
+	if err != nil || len(hours) != 2 {
+		t.Errorf("%+v, %v", hours, err)
+	}
+}

@@ -1,0 +1,230 @@
+package jobs
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/salesforce"
+	"millrace/salesforce/sim"
+)
+
+// apiUsed is what the org counts as used.
+func (s *scene) apiUsed() int64 {
+	s.t.Helper()
+	resp, err := http.Get(s.server.URL + "/control/state")
+	s.must(err)
+	defer resp.Body.Close()
+	var state struct{ APIUsed int64 }
+	s.must(json.NewDecoder(resp.Body).Decode(&state))
+	return state.APIUsed
+}
+
+// allow sets the allowance of the connection.
+func (s *scene) allow(a pipeline.Allowance) {
+	s.t.Helper()
+	s.must(s.db.SaveAllowance(s.t.Context(), s.conn, a, s.admin))
+}
+
+// later lets a waiting run look again as if an hour had passed: what is known of the org's use is old by then.
+func (s *scene) later(run int64) {
+	s.t.Helper()
+	for _, q := range []string{
+		`UPDATE millrace.connections SET api_seen_at = api_seen_at - interval '1 hour' WHERE id = $2`,
+		`UPDATE millrace.api_budgets SET looked_at = looked_at - interval '1 hour' WHERE connection_id = $2`,
+		`UPDATE millrace.runs SET waiting_until = now() WHERE id = $1 AND connection_id = $2`,
+	} {
+		_, err := s.sql.Exec(q, run, s.conn)
+		if strings.Contains(q, "$1") {
+			s.must(err)
+			continue
+		}
+		_, err = s.sql.Exec(strings.ReplaceAll(q, "$2", "$1"), s.conn)
+		s.must(err)
+	}
+}
+
+// waitsForBudget waits until the run waits for the allowance, and checks that it says so and until when.
+func (s *scene) waitsForBudget(run int64, says ...string) db.Run {
+	s.t.Helper()
+	waiting := s.until(run, func(r db.Run) bool {
+		if ended(r) {
+			s.t.Fatalf("the run ended as %s: %s %s", r.State, r.Outcome, r.Error)
+		}
+		return r.State == db.RunWaiting
+	})
+	if at := waiting.WaitingUntil; at == nil || !at.After(time.Now()) || at.UTC().Minute() != 0 {
+		s.t.Errorf("it waits until %v", at)
+	}
+	for _, want := range append(says, "API requests") {
+		if !strings.Contains(waiting.WaitingReason, want) {
+			s.t.Errorf("%q lacks %q", waiting.WaitingReason, want)
+		}
+	}
+	return waiting
+}
+
+// TestReserveIsNeverSpent has a run reach the reserve in the middle. It waits, the reserve is whole, and once the org's limit is raised it goes on where it
+// stopped.
+func TestReserveIsNeverSpent(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 400})
+	s.filter(allAccounts)
+	s.org.SetAPILimit(0, 1000)
+	s.must(s.db.RecordAPIUse(t.Context(), s.conn, db.APIReading{Used: 0, Limit: 1000}))
+	s.slow()
+	o := s.quick()
+	o.PageRows = 10
+	run := s.request()
+	s.start(o)
+	s.midway(run.ID)
+	s.org.SetAPILimit(785, 1000) // other apps
+	s.org.ClearFaults(0)
+	s.waitsForBudget(run.ID, "1,000", "800", "other apps", "API budget")
+	used, stored := s.apiUsed(), s.count(`SELECT count(*) FROM millrace.accounts`)
+	if used > 800 {
+		t.Errorf("%d requests are used, and 200 were to stay free", used)
+	}
+	if stored == 0 || stored >= 400 {
+		t.Errorf("%d accounts came over before the wait", stored)
+	}
+	s.later(run.ID)
+	s.until(run.ID, func(r db.Run) bool { return r.State == db.RunWaiting && r.Attempt > 1 })
+	if now := s.apiUsed(); now != used+1 {
+		t.Errorf("a look for room took %d requests", now-used)
+	}
+	s.org.SetAPILimit(801, 100_000) // raised
+	s.later(run.ID)
+	s.completed(s.until(run.ID, ended))
+	s.equalsOrg("", "AccountId != null")
+	s.auditedOnce()
+}
+
+// TestBudgetFreesItselfAfterADay has the org's clock move on by a day while a run waits.
+func TestBudgetFreesItselfAfterADay(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	s.org.SetAPILimit(900, 1000)
+	run := s.request()
+	s.start(s.quick())
+	s.waitsForBudget(run.ID)
+	s.org.Advance(25 * time.Hour)
+	s.later(run.ID)
+	s.completed(s.until(run.ID, ended))
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestOwnCap has a cap on Millrace's own requests: the run says when enough of them are a day old, and goes on at once when the cap is lifted.
+func TestOwnCap(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	s.allow(pipeline.Allowance{ReservePercent: 20, OwnCalls: 9})
+	run := s.request()
+	s.start(s.quick())
+	waiting := s.waitsForBudget(run.ID, "9")
+	if d := time.Until(*waiting.WaitingUntil); d < 23*time.Hour || d > 26*time.Hour {
+		t.Errorf("it waits for %s: %s", d, waiting.WaitingReason)
+	}
+	if n := s.count(`SELECT sum(calls)::bigint FROM millrace.api_usage`); n > 9 {
+		t.Errorf("%d requests were made", n)
+	}
+	s.allow(pipeline.Allowance{ReservePercent: 20})
+	over := s.completed(s.until(run.ID, ended))
+	if n := s.count(`SELECT sum(calls)::bigint FROM millrace.api_usage`); n != over.APICalls {
+		t.Errorf("%d requests by the hour, %d of the run", n, over.APICalls)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE action = 'API budget changed' AND actor_id IS NOT NULL`); n != 2 {
+		t.Errorf("%d changes are in the audit log", n)
+	}
+}
+
+// TestWaitsBeforeItBegins has room for a part of a run only. It reads nothing before there is room for all of it.
+func TestWaitsBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 400})
+	s.filter(allAccounts)
+	s.org.SetAPILimit(760, 1000)
+	o := s.quick()
+	o.PageRows = 10
+	run := s.request()
+	s.start(o)
+	s.waitsForBudget(run.ID, "This sync needs about")
+	if n := s.count(`SELECT count(*) FROM millrace.run_pages`); n != 0 {
+		t.Errorf("%d pages were read", n)
+	}
+	s.org.SetAPILimit(100, 1000)
+	s.later(run.ID)
+	s.completed(s.until(run.ID, ended))
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestLargerThanTheAllowance has a run that needs more than a day's allowance. It begins with what there is.
+func TestLargerThanTheAllowance(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 400})
+	s.filter(allAccounts)
+	s.allow(pipeline.Allowance{ReservePercent: 20, OwnCalls: 40})
+	o := s.quick()
+	o.PageRows = 10
+	run := s.request()
+	s.start(o)
+	s.waitsForBudget(run.ID)
+	if n := s.count(`SELECT count(*) FROM millrace.run_pages`); n == 0 {
+		t.Error("nothing was read")
+	}
+}
+
+// TestRequestLimitExceeded has other apps use up the whole limit. The run waits, also when no answer has told the use before.
+func TestRequestLimitExceeded(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	s.org.SetAPILimit(1000, 1000)
+	run := s.request()
+	s.start(s.quick())
+	s.waitsForBudget(run.ID)
+	s.later(run.ID)
+	s.until(run.ID, func(r db.Run) bool { return r.State == db.RunWaiting && r.Attempt > 1 })
+	s.org.SetAPILimit(0, 1000)
+	s.later(run.ID)
+	s.completed(s.until(run.ID, ended))
+}
+
+// TestTwoRunnersShareTheBudget has two clients of one connection, as two processes have them, take calls until there is no room.
+func TestTwoRunnersShareTheBudget(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 5})
+	s.org.SetAPILimit(700, 1000)
+	s.must(s.db.RecordAPIUse(t.Context(), s.conn, db.APIReading{Used: 700, Limit: 1000}))
+	done := make(chan error)
+	for range 2 {
+		s.client = nil
+		client, err := s.open(t.Context(), s.conn)
+		s.must(err)
+		p := &purse{db: s.db, client: client, run: &db.Run{ConnectionID: s.conn}, log: s.log}
+		for range 4 {
+			go func() {
+				for {
+					if _, err := client.Limits(salesforce.Metered(t.Context(), p.pay)); err != nil {
+						done <- err
+						return
+					}
+				}
+			}()
+		}
+	}
+	for range 8 {
+		if err := <-done; pipeline.KindOf(err) != pipeline.OverBudget {
+			t.Error(err)
+		}
+	}
+	if used := s.apiUsed(); used > 800 || used < 780 {
+		t.Errorf("%d requests are used, and 200 were to stay free", used)
+	}
+}
