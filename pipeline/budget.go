@@ -17,7 +17,9 @@ type Allowance struct {
 var DefaultAllowance = Allowance{ReservePercent: 20}
 
 // ReserveWords says what stays free for other apps.
-func (a Allowance) ReserveWords() string { return fmt.Sprintf("%d%% of the daily limit", a.ReservePercent) }
+func (a Allowance) ReserveWords() string {
+	return fmt.Sprintf("%d%% of the daily limit", a.ReservePercent)
+}
 
 // OwnWords says what caps Millrace's own requests.
 func (a Allowance) OwnWords() string {

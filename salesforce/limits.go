@@ -16,7 +16,9 @@ type Meter func(ctx context.Context) (told func(Usage), err error)
 type meterKey struct{}
 
 // Metered returns a context whose calls m pays; nil takes the meter away. Config.OnUsage hears nothing of calls that a meter pays.
-func Metered(ctx context.Context, m Meter) context.Context { return context.WithValue(ctx, meterKey{}, m) }
+func Metered(ctx context.Context, m Meter) context.Context {
+	return context.WithValue(ctx, meterKey{}, m)
+}
 
 // spend asks the meter of ctx, and returns who is to be told the use.
 func (c *Client) spend(ctx context.Context) (told func(Usage), err error) {
