@@ -47,7 +47,7 @@ func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Conte
 	if err != nil {
 		return err
 	}
-	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, Log: a.log})
+	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, PageRows: a.config.PageRows, Log: a.log})
 	server := newServer(site.Handler(), a.log)
 
 	group, ctx := errgroup.WithContext(ctx)

@@ -53,7 +53,8 @@ type Server struct {
 	SalesforceClientID     string
 	SalesforceClientSecret string
 	SalesforceOrigins      string        // further origins that connections may use besides Salesforce's own hosts, comma-separated
-	Lease                  time.Duration // how long a runner that has died keeps its run from the others
+	Lease                  time.Duration // how long a runner that has died keeps what it works on from the others
+	PageRows               int           // how many records of a bulk result are asked for at a time
 	LogLevel               string
 }
 
@@ -182,7 +183,8 @@ func (c *Server) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.SalesforceClientID, "salesforce-client-id", "", "consumer key of the connected app offered on the Connect page")
 	fs.StringVar(&c.SalesforceClientSecret, "salesforce-client-secret", "", "consumer secret of that app; better given as MILLRACE_SALESFORCE_CLIENT_SECRET")
 	fs.StringVar(&c.SalesforceOrigins, "salesforce-origins", "", "further origins that connections may use besides Salesforce's own hosts, such as http://127.0.0.1:8081 of millrace org; comma-separated")
-	fs.DurationVar(&c.Lease, "lease", 15*time.Second, "how long a runner that has died keeps its run from the others; at least 1s")
+	fs.DurationVar(&c.Lease, "lease", 15*time.Second, "how long a runner that has died keeps what it works on from the others; at least 1s")
+	fs.IntVar(&c.PageRows, "page-rows", 50_000, "how many records of a large result are asked for at a time; fewer divide a run more finely among replicas; 1000 to 250000")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 }
 
@@ -202,6 +204,9 @@ func (c Server) validate(needKey bool) error {
 	}
 	if c.Lease < time.Second {
 		errs = append(errs, fmt.Errorf("-lease is %v; it must be at least 1s", c.Lease))
+	}
+	if c.PageRows < 1000 || c.PageRows > 250_000 {
+		errs = append(errs, fmt.Errorf("-page-rows is %d; it must be from 1000 to 250000", c.PageRows))
 	}
 	for _, o := range c.ExtraOrigins() {
 		u, err := url.Parse(o)

@@ -55,6 +55,7 @@ func TestBadUsageIsSaidOnce(t *testing.T) {
 			return err
 		}, "admin or viewer"},
 		{"no email", nil, func(s Source) error { _, err := s.User("passwd", nil); return err }, "-email is required"},
+		{"pages of few rows", nil, func(s Source) error { _, err := s.Migrate([]string{"-page-rows", "999"}); return err }, "from 1000 to 250000"},
 		{"no lease", nil, func(s Source) error { _, err := s.Migrate([]string{"-lease", "10ms"}); return err }, "at least 1s"},
 		{"log level", nil, func(s Source) error { _, err := s.Migrate([]string{"-log-level", "loud"}); return err }, "-log-level"},
 	} {

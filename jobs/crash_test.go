@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"syscall"
 	"testing"
@@ -20,15 +21,16 @@ import (
 
 // The victim is this test program itself, started again as a process that does nothing but run syncs until it is killed.
 const (
-	victimURL = "MILLRACE_TEST_VICTIM_DATABASE"
-	victimOrg = "MILLRACE_TEST_VICTIM_ORG"
+	victimURL   = "MILLRACE_TEST_VICTIM_DATABASE"
+	victimOrg   = "MILLRACE_TEST_VICTIM_ORG"
+	victimLease = "MILLRACE_TEST_VICTIM_LEASE"
 	// killsVariable raises the number of kills of TestKilledAtRandom.
 	killsVariable = "MILLRACE_TEST_KILLS"
 )
 
 func TestMain(m *testing.M) {
 	if address := os.Getenv(victimURL); address != "" {
-		if err := victim(address, os.Getenv(victimOrg)); err != nil {
+		if err := victim(address, os.Getenv(victimOrg), os.Getenv(victimLease)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -38,8 +40,13 @@ func TestMain(m *testing.M) {
 }
 
 // victim runs syncs of one database against one org.
-func victim(address, org string) error {
-	ctx := context.Background()
+func victim(address, org, lease string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	held, err := time.ParseDuration(lease)
+	if err != nil {
+		return err
+	}
 	d, err := db.Open(ctx, db.Options{URL: address, SecretKey: dbtest.SecretKey})
 	if err != nil {
 		return err
@@ -52,18 +59,20 @@ func victim(address, org string) error {
 	}
 	s.app = salesforce.App{LoginURL: url, ClientID: clientID, ClientSecret: secret}
 	return New(Options{
-		DB: d, Client: s.open, Owner: strconv.Itoa(os.Getpid()), Lease: time.Second, Poll: 50 * time.Millisecond, PageRows: 4000,
+		DB: d, Client: s.open, Owner: strconv.Itoa(os.Getpid()), Lease: held, Poll: 50 * time.Millisecond, PageRows: 4000,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}).Run(ctx)
 }
 
-// spawn starts a victim.
-func (s *scene) spawn() *os.Process {
+// spawn starts a victim that holds what it works on for a second.
+func (s *scene) spawn() *os.Process { return s.spawnHolding(time.Second) }
+
+func (s *scene) spawnHolding(lease time.Duration) *os.Process {
 	s.t.Helper()
 	self, err := os.Executable()
 	s.must(err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), victimURL+"="+s.url, victimOrg+"="+s.server.URL)
+	cmd.Env = append(os.Environ(), victimURL+"="+s.url, victimOrg+"="+s.server.URL, victimLease+"="+lease.String())
 	s.must(cmd.Start())
 	s.t.Cleanup(func() {
 		_ = cmd.Process.Kill() // most are dead by then
@@ -72,8 +81,24 @@ func (s *scene) spawn() *os.Process {
 	return cmd.Process
 }
 
-// TestKilledAtRandom kills the process that syncs 50,000 accounts again and again, at random moments, and starts another. In the end the copy equals the
-// org, record by record, and nothing was lost, doubled or loaded twice.
+// expire lets everything run out that a process holds.
+func (s *scene) expire(p *os.Process) {
+	s.t.Helper()
+	owner := strconv.Itoa(p.Pid)
+	for _, table := range []string{"runs", "run_units"} {
+		_, err := s.sql.Exec(`UPDATE millrace.`+table+` SET lease_until = now() - interval '1 second' WHERE owner = $1 AND lease_until IS NOT NULL`, owner)
+		s.must(err)
+	}
+}
+
+// holds reports how many pages a process works on.
+func (s *scene) holds(p *os.Process) int64 {
+	return s.count(`SELECT count(*) FROM millrace.run_units WHERE owner = '` + strconv.Itoa(p.Pid) + `'`)
+}
+
+// TestKilledAtRandom has two processes sync 50,000 accounts, and kills one of them again and again, at random moments, and starts another in its place: now
+// the run's lead, now a helper. In the end the copy equals the org, record by record, nothing was lost or doubled, and no page was fetched again but those that
+// a killed process had in work. The leases are long, so that no page is lost for another reason, and run out when their holder has died.
 func TestKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	kills := 10
@@ -83,15 +108,38 @@ func TestKilledAtRandom(t *testing.T) {
 	s := newScene(t, sim.Options{Accounts: 50_000, DailyAPILimit: 10_000_000})
 	s.filter(allAccounts)
 	run := s.request()
-	for n := range kills {
-		process := s.spawn()
-		s.until(run.ID, func(r db.Run) bool { return r.Attempt > n || ended(r) })
-		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
-		s.must(process.Signal(syscall.SIGKILL))
+	processes := []*os.Process{s.spawnHolding(time.Hour), s.spawnHolding(time.Hour)}
+	leads, helpers, again := 0, 0, int64(0)
+	for n := 0; n < kills; {
+		at := rand.IntN(2)
+		s.until(run.ID, func(r db.Run) bool {
+			return r.Owner == strconv.Itoa(processes[at].Pid) || s.holds(processes[at]) > 0 || ended(r)
+		})
+		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
+		s.must(processes[at].Signal(syscall.SIGKILL))
+		_, err := processes[at].Wait()
+		s.must(err)
+		now := s.until(run.ID, func(db.Run) bool { return true })
+		if ended(now) && n > 0 {
+			t.Logf("the run was over after %d kills", n)
+			break
+		}
+		n++
+		if now.Owner == strconv.Itoa(processes[at].Pid) {
+			leads++
+		} else {
+			helpers++
+		}
+		again += s.holds(processes[at])
+		s.expire(processes[at])
+		processes[at] = s.spawnHolding(time.Hour)
 	}
-	s.spawn()
 	done := s.completed(s.until(run.ID, ended))
-	t.Logf("%d claims, %d pages", done.Attempt, s.count(`SELECT count(*) FROM millrace.run_pages`))
+	pages := s.count(`SELECT count(*) FROM millrace.run_pages p JOIN millrace.run_steps s USING (run_id, position) WHERE s.mode = 'bulk'`)
+	t.Logf("%d leads and %d helpers were killed; %d claims, %d pages, %d of them fetched %d times in all", leads, helpers, done.Attempt, s.count(`SELECT count(*) FROM millrace.run_pages`), pages, s.pages.Load())
+	if extra := s.pages.Load() - pages; extra > again {
+		t.Errorf("%d pages were fetched again where killed processes had %d in work", extra, again)
+	}
 	s.auditedOnce()
 	for _, object := range []string{"Account", "Opportunity"} {
 		where := map[string]string{"Opportunity": "AccountId != null"}[object]
@@ -113,6 +161,85 @@ func TestFrozenProcess(t *testing.T) {
 	s.until(run.ID, func(r db.Run) bool { return r.Owner == strconv.Itoa(heir.Pid) })
 	s.must(sleeper.Signal(syscall.SIGCONT))
 	s.org.ClearFaults(0)
+	s.completed(s.until(run.ID, ended))
+	s.auditedOnce()
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestFrozenHelper stops a helper past its lease and wakes it up again: its page is the lead's by then, and what the sleeper brings is refused.
+func TestFrozenHelper(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30_000})
+	s.filter(allAccounts)
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 50_000})
+	run := s.request()
+	lead := s.spawnHolding(time.Hour)
+	s.until(run.ID, func(r db.Run) bool { return r.Phase == "Loading accounts" })
+	sleeper := s.spawnHolding(time.Hour)
+	s.until(run.ID, func(db.Run) bool { return s.holds(sleeper) > 0 })
+	s.must(sleeper.Signal(syscall.SIGSTOP))
+	claims := s.claims(sleeper)
+	s.expire(sleeper)
+	s.org.ClearFaults(0)
+	s.until(run.ID, func(r db.Run) bool { return s.holds(sleeper) == 0 || ended(r) })
+	s.must(sleeper.Signal(syscall.SIGCONT))
+	done := s.completed(s.until(run.ID, ended))
+	if done.Attempt != 1 || done.Owner != "" {
+		t.Errorf("the lead %d was disturbed: %+v", lead.Pid, done)
+	}
+	t.Logf("the sleeper had the pages of the claims %v", claims)
+	s.auditedOnce()
+	s.equalsOrg("", "AccountId != null")
+}
+
+// claims are the numbers under which a process holds pages.
+func (s *scene) claims(p *os.Process) []int64 {
+	var all []int64
+	s.must(s.sql.Select(&all, `SELECT claim FROM millrace.run_units WHERE owner = $1`, strconv.Itoa(p.Pid)))
+	return all
+}
+
+// TestLeadDies leaves its run to the helper, which goes on with its own pages and takes those of the dead at once when the run's lease is over.
+func TestLeadDies(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30_000})
+	s.filter(allAccounts)
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 50_000})
+	run := s.request()
+	lead := s.spawnHolding(time.Hour)
+	s.until(run.ID, func(r db.Run) bool { return r.Phase == "Loading accounts" })
+	helper := s.spawnHolding(time.Hour)
+	s.until(run.ID, func(db.Run) bool { return s.holds(helper) > 0 && s.holds(lead) > 0 })
+	s.must(lead.Signal(syscall.SIGKILL))
+	_, err := s.sql.Exec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE id = $1`, run.ID)
+	s.must(err)
+	s.until(run.ID, func(r db.Run) bool { return r.Owner == strconv.Itoa(helper.Pid) && s.holds(lead) == 0 })
+	s.org.ClearFaults(0)
+	s.completed(s.until(run.ID, ended))
+	s.auditedOnce()
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestProcessToldToStop gives up what it has in work at once, and ends; another one goes on before the lease is over.
+func TestProcessToldToStop(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30_000})
+	s.filter(allAccounts)
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 50_000})
+	run := s.request()
+	lead := s.spawnHolding(time.Hour)
+	s.until(run.ID, func(r db.Run) bool { return s.holds(lead) > 0 })
+	s.must(lead.Signal(syscall.SIGTERM))
+	state, err := lead.Wait()
+	s.must(err)
+	if !state.Success() {
+		t.Errorf("it ended with %s", state)
+	}
+	if now := s.until(run.ID, func(db.Run) bool { return true }); now.State != db.RunQueued || s.holds(lead) != 0 {
+		t.Errorf("after the stop the run is %s, and %d pages are held", now.State, s.holds(lead))
+	}
+	s.org.ClearFaults(0)
+	s.spawnHolding(time.Hour)
 	s.completed(s.until(run.ID, ended))
 	s.auditedOnce()
 	s.equalsOrg("", "AccountId != null")

@@ -52,7 +52,12 @@ type scene struct {
 
 func newScene(t *testing.T, o sim.Options) *scene {
 	t.Helper()
-	address := dbtest.NewURL(t)
+	return newSceneIn(t, dbtest.NewURL(t), o)
+}
+
+// newSceneIn is newScene in a database of the test's own choice.
+func newSceneIn(t *testing.T, address string, o sim.Options) *scene {
+	t.Helper()
 	d := dbtest.Open(t, db.Options{URL: address})
 	raw, err := sqlx.Open("postgres", address)
 	if err != nil {

@@ -386,7 +386,7 @@ func TestLoadedStepNeedsNoJob(t *testing.T) {
 // helped starts a run under a lead and waits until a helper has a page of it in work. The org is slow from the accounts on.
 func (s *scene) helped(lead, helper Options) (run db.Run, stopLead, stopHelper func()) {
 	s.t.Helper()
-	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 1_000})
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 3_000})
 	run = s.request()
 	stopLead = s.start(lead)
 	s.until(run.ID, func(r db.Run) bool { return r.Owner == lead.Owner })
