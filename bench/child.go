@@ -21,15 +21,18 @@ type job struct {
 	Token        string
 	ClientID     string
 	ClientSecret string
-	Rows         int64 // to take over; 0 for all
+	Rows         int64  // to take over; 0 for all
+	PageRows     int    // of a replica; 0 for what is usual
+	Name         string // of a replica
 }
 
 // measure is what a measured process prints, as JSON on its last line.
 type measure struct {
 	Seconds float64
 	Rows    int64
-	RSS     int64 // greatest resident memory in bytes
-	WAL     int64 // bytes of write-ahead log, added by the parent
+	RSS     int64  // greatest resident memory in bytes
+	WAL     int64  // bytes of write-ahead log, added by the parent
+	Token   string // of a sign-in
 }
 
 // child runs one measured process.
@@ -66,11 +69,17 @@ func script(ctx context.Context, name string, j job) (measure, error) {
 }
 
 func measured(ctx context.Context, j job, name string, args ...string) (measure, error) {
+	return measuredBy(j, func(job string) *exec.Cmd { return exec.CommandContext(ctx, name, append(args, job)...) })
+}
+
+// measuredBy runs the command that is made for a job, as JSON.
+func measuredBy(j job, command func(job string) *exec.Cmd) (measure, error) {
 	arg, err := json.Marshal(j)
 	if err != nil {
 		return measure{}, err
 	}
-	cmd := exec.CommandContext(ctx, name, append(args, string(arg))...)
+	cmd := command(string(arg))
+	name := cmd.Args[0]
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

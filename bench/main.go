@@ -4,6 +4,7 @@
 //
 //	go run ./bench [-accounts 200000,1000000] [-runs 3] [-peers=false]
 //	go run ./bench pages [-accounts 20000] [-times 300]      # the pages of the settings wizard instead
+//	go run ./bench replicas [-accounts 200000] [-rate 8mbit] # one replica and two, in network namespaces; needs root
 package main
 
 import (
@@ -35,6 +36,22 @@ func run(ctx context.Context, args []string) error {
 			return child(args[1:], func(j job) (measure, error) { return engine(ctx, j) })
 		case "floor":
 			return child(args[1:], func(j job) (measure, error) { return floor(ctx, j) })
+		case "replica":
+			return child(args[1:], func(j job) (measure, error) { return replica(ctx, j) })
+		case "token":
+			return child(args[1:], func(j job) (measure, error) { return token(ctx, j) })
+		case "replicas":
+			flags := flag.NewFlagSet("bench replicas", flag.ContinueOnError)
+			var p replicaPlan
+			flags.IntVar(&p.accounts, "accounts", 200_000, "size of the org")
+			flags.IntVar(&p.pageRows, "page-rows", 10_000, "records per page")
+			flags.IntVar(&p.runs, "runs", 3, "measurements of each kind; the median counts")
+			flags.StringVar(&p.rate, "rate", "8mbit", "of each replica's link to the org, as tc writes it")
+			if err := flags.Parse(args[1:]); err != nil {
+				return err
+			}
+			p.runs = max(p.runs, 1)
+			return replicas(ctx, p)
 		case "pages":
 			flags := flag.NewFlagSet("bench pages", flag.ContinueOnError)
 			accounts := flags.Int("accounts", 20_000, "size of the org")

@@ -23,7 +23,19 @@ type org struct {
 
 // startOrg starts one and signs in.
 func startOrg(ctx context.Context, binary string, accounts int) (*org, error) {
-	cmd := exec.Command(binary, "org", "--addr", "127.0.0.1:0", "--accounts", strconv.Itoa(accounts), "--daily-api-limit", "1000000000")
+	o, err := startOrgAt(exec.Command(binary, "org", "--addr", "127.0.0.1:0", "--accounts", strconv.Itoa(accounts), "--daily-api-limit", "1000000000"))
+	if err != nil {
+		return nil, err
+	}
+	if err := o.signIn(ctx); err != nil {
+		o.stop()
+		return nil, err
+	}
+	return o, nil
+}
+
+// startOrgAt starts the command of an org and waits until it serves.
+func startOrgAt(cmd *exec.Cmd) (*org, error) {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -56,10 +68,6 @@ func startOrg(ctx context.Context, binary string, accounts int) (*org, error) {
 		for lines.Scan() { // so that the org never blocks on its output
 		}
 	}()
-	if err := o.signIn(ctx); err != nil {
-		o.stop()
-		return nil, err
-	}
 	return o, nil
 }
 

@@ -71,13 +71,13 @@ func (r *Runner) claimUnit(ctx context.Context) *db.HelpUnit {
 
 // helpWith loads one page for another runner's run. A fault ends the help for a while, not the run: what is wrong with the org meets its lead as well.
 func (r *Runner) helpWith(ctx context.Context, h *db.HelpUnit) {
-	log := r.Log.With("run_id", h.RunID, "connection_id", h.ConnectionID, "step", h.Step.Name, "page", h.Unit.Page)
+	log := r.Log.With("run_id", h.RunID, "connection_id", h.ConnectionID)
 	store := r.DB.HelpStore(h, r.Owner)
 	client, err := r.Client(ctx, h.ConnectionID)
 	if err != nil {
 		err = errors.Join(err, store.ReleaseUnit(context.WithoutCancel(ctx), h.Step, h.Unit))
 	} else {
-		log.Info("helping with a page")
+		log.Debug("helping with a page", "step", h.Step.Name, "page", h.Unit.Page)
 		r.spent.begin(client)
 		err = pipeline.LoadUnit(ctx, pipeline.Work{Source: remote.New(client), Store: store, Options: r.Pipeline, Log: log}, h.Step, h.Unit)
 		r.noteCalls(ctx, h.RunID, r.spent.end(client), log)
@@ -85,9 +85,9 @@ func (r *Runner) helpWith(ctx context.Context, h *db.HelpUnit) {
 	switch {
 	case err == nil, ctx.Err() != nil:
 	case errors.Is(err, pipeline.ErrUnitLost), errors.Is(err, db.ErrCancelled):
-		log.Info("the page is not wanted from here any more", "err", err)
+		log.Info("the page is not wanted from here any more", "step", h.Step.Name, "page", h.Unit.Page, "err", err)
 	default:
-		log.Warn("gave a page back to the run's lead", "code", pipeline.FaultOf(err).Code, "err", err)
+		log.Warn("gave a page back to the run's lead", "step", h.Step.Name, "page", h.Unit.Page, "code", pipeline.FaultOf(err).Code, "err", err)
 		r.shunned.add(h.RunID, r.Lease)
 	}
 }
