@@ -44,6 +44,14 @@
     if (keeps) load(keeps.dataset.keepScript);
     loadPicker();
     unlist();
+    ownZone();
+  };
+  // Days of a form are days in the browser's zone where the profile names none.
+  const ownZone = () => {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    for (const el of document.querySelectorAll("input[data-zone]")) if (zone) el.value = zone;
+    const name = document.querySelector("input[data-zone]")?.form.querySelector("[data-zone-name]");
+    if (name && zone) name.textContent = zone;
   };
   // A browser's own list of choices gives way to the suggestions.
   const unlist = () => document.querySelectorAll("input[list][data-suggest]").forEach((el) => el.removeAttribute("list"));
@@ -131,6 +139,7 @@
       e.preventDefault();
       return;
     }
+    if ("download" in form.dataset) return; // the page stays, and may ask again
     leaving = true;
     form.dataset.sent = "1";
     const button = e.submitter;

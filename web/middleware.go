@@ -54,6 +54,9 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		start := time.Now()
 		defer func() {
 			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { // an answer that was cut off on purpose
+					panic(p)
+				}
 				s.Log.ErrorContext(r.Context(), "panic in a handler", "request_id", v.requestID, "panic", p, "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					s.fail(rec, r, internal(nil))

@@ -41,7 +41,7 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shell.Refresh = banner.Run != nil && banner.Run.State.Active()
-	view := views.Runs{Shell: shell, OrgName: ConnectionName(c), Banner: banner, Action: orgPath(c.ID, "/runs"), State: filter.State, Total: total}
+	view := views.Runs{Shell: shell, OrgName: ConnectionName(c), Banner: banner, Action: orgPath(c.ID, "/runs"), AuditHref: orgPath(c.ID, "/audit"), State: filter.State, Total: total}
 	here := func(before int64) string {
 		q := url.Values{}
 		if filter.State != "" {

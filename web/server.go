@@ -34,6 +34,8 @@ type Options struct {
 	// DemoOrgURL is where the simulated org can be looked at; empty outside the demo.
 	DemoOrgURL string
 	Version    string
+	// AuditDays is for how many days the entries of the audit log are kept; 0 for ever.
+	AuditDays int
 }
 
 // Preset is an org that can be connected by a click.
@@ -53,6 +55,8 @@ type Server struct {
 	// asking bounds the validations that wait for Salesforce at once.
 	asking chan struct{}
 	known  shelf
+	// exporting bounds the exports that are written at once.
+	exporting chan struct{}
 }
 
 // New checks the options and returns a server.
@@ -74,7 +78,7 @@ func New(o Options) (*Server, error) {
 		o.BaseURL = strings.TrimSuffix(o.BaseURL, "/")
 		o.Secure = o.Secure || u.Scheme == "https"
 	}
-	s := &Server{Options: o, cookies: newCookieStore(o.Secure), transport: salesforce.Guarded(o.Hosts), asking: make(chan struct{}, 8)}
+	s := &Server{Options: o, cookies: newCookieStore(o.Secure), transport: salesforce.Guarded(o.Hosts), asking: make(chan struct{}, 8), exporting: make(chan struct{}, exportsBusy)}
 	s.Forget = func(id int64) {
 		s.known.drop(id)
 		o.Forget(id)
