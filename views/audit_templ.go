@@ -22,7 +22,7 @@ type Audit struct {
 	Path, StatusHref, Here         string // of the list without filters, of Sync Status, and of this very list
 	Search, Entity, Action, Person string
 	Run, From, Until, Day, Zone    string
-	ZoneFixed                      bool // the zone is that of the viewer's profile
+	ZoneFixed                      bool // the zone is that of the viewer's profile or of the days in the address
 	PerPage                        int
 	Entities, Actions, People      []ui.Option
 	Rows                           []AuditEntry
