@@ -72,7 +72,7 @@ func (e *OrgMismatchError) Error() string {
 
 // partitioned are the tables with a part per connection.
 var partitioned = []string{"sf_users", "accounts", "contacts", "opportunities", "value_records", "currencies",
-	"custom_records", "cases", "case_messages", "chatter_posts", "chatter_comments", "impact_accounts", "impact_value_records", "impact_currencies"}
+	"custom_records", "cases", "case_messages", "chatter_posts", "chatter_comments", "impact_accounts", "impact_value_records", "impact_currencies", "gap_ids"}
 
 // SaveConnection stores a completed sign-in. A new org becomes a connection with parts of its own in the synced tables; the org of an existing one
 // renews that one's grant, whichever of the two was meant, and wakes the runs that waited for it. When Replace names a connection of another org

@@ -61,6 +61,8 @@ type stepBody struct {
 	AccountType settings.AccountType
 	Calculation *pipeline.Calculation
 	Batches     *pipeline.Batches
+	Missing     *pipeline.Missing
+	Fields      []string
 }
 
 // plan returns the step as the pipeline knows it.
@@ -70,11 +72,11 @@ func (s RunStep) plan() (pipeline.Step, error) {
 		return pipeline.Step{}, fmt.Errorf("read the plan of step %s: %w", s.Name, err)
 	}
 	return pipeline.Step{
-		Position: s.Position, Name: s.Name, Label: s.Label, Table: body.Table, AccountType: body.AccountType, Calculation: body.Calculation, Batches: body.Batches, Query: s.Query, Note: s.Note,
+		Position: s.Position, Name: s.Name, Label: s.Label, Table: body.Table, AccountType: body.AccountType, Calculation: body.Calculation, Batches: body.Batches, Missing: body.Missing, Fields: body.Fields, Query: s.Query, Note: s.Note,
 		Expected: s.Expected, Mode: s.Mode, Fresh: s.Fresh, JobID: s.JobID, Done: s.State == "done",
 	}, nil
 }
 
 func bodyOf(s pipeline.Step) ([]byte, error) {
-	return json.Marshal(stepBody{Table: s.Table, AccountType: s.AccountType, Calculation: s.Calculation, Batches: s.Batches})
+	return json.Marshal(stepBody{Table: s.Table, AccountType: s.AccountType, Calculation: s.Calculation, Batches: s.Batches, Missing: s.Missing, Fields: s.Fields})
 }

@@ -17,6 +17,9 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 		transact = s.transactLong
 	}
 	return transact(ctx, "finish "+step.Name, func(tx *sqlx.Tx) error {
+		if step.Missing != nil {
+			return s.finishMissing(ctx, tx, step)
+		}
 		_, err := tx.ExecContext(ctx, `
 			UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = coalesce(expected, read) WHERE run_id = $1 AND position = $2`,
 			s.runID, step.Position)

@@ -127,12 +127,11 @@ func touched() string {
 	           CASE WHEN l.action = 'created' THEN '{"left_filter_at": null}'
 	                WHEN l.action = 'left' AND l.changes IS NULL THEN '{"left_filter_at": null}'
 	                WHEN l.action = 'deleted' AND l.changes IS NULL THEN '{"deleted_in_salesforce_at": null}'
-	                WHEN l.action = 'returned' THEN jsonb_build_object('left_filter_at', l.at) || millrace.side_of_changes(l.changes, 0)
+	                WHEN l.action = 'returned' THEN jsonb_build_object('left_filter_at', l.at) || coalesce(millrace.side_of_changes(l.changes, 0), '{}')
 	                ELSE millrace.side_of_changes(l.changes, 0) END AS before,
 	           CASE WHEN l.action = 'created' THEN '{"left_filter_at": null}'
-	                WHEN l.action = 'left' AND l.changes IS NULL THEN jsonb_build_object('left_filter_at', l.at)
-	                WHEN l.action = 'deleted' AND l.changes IS NULL THEN jsonb_build_object('deleted_in_salesforce_at', l.at)
-	                WHEN l.action = 'returned' THEN '{"left_filter_at": null}' || millrace.side_of_changes(l.changes, 1)
+	                WHEN l.changes IS NULL THEN '{}'
+	                WHEN l.action = 'returned' THEN '{"left_filter_at": null}' || coalesce(millrace.side_of_changes(l.changes, 1), '{}')
 	                ELSE millrace.side_of_changes(l.changes, 1) END AS after
 	      FROM millrace.audit_log l LEFT JOIN (VALUES ` + strings.Join(names, ", ") + `) AS k (entity, tab) ON k.entity = l.entity
 	     WHERE l.run_id = $2 AND l.connection_id = $1 AND l.at BETWEEN $3 AND $4 AND l.sf_id <> '' AND l.action <> 'skipped'),

@@ -12,7 +12,7 @@ import (
 )
 
 // untouchable are the columns that an undo never puts back: they tell which record it is, or when it was written.
-var untouchable = []string{"connection_id", "sf_id", "object", "source", "parent_object", "fields", "first_seen_run", "last_seen_run", "synced_at"}
+var untouchable = []string{"connection_id", "sf_id", "object", "source", "parent_object", "fields", "first_seen_run", "last_seen_run", "synced_at", "entered_run"}
 
 // Undo puts back what the run that this one undoes did to the records here, and writes an audit row for each, so many records in one transaction: a wish to
 // cancel takes effect within it, and a killed runner loses no more. It goes on where an earlier attempt stopped. Records that something else has touched since
@@ -262,7 +262,7 @@ func (w *undoWork) putBack() string {
 	}
 	return w.todo("<> 'withdrawn'") + `,
 		found AS MATERIALIZED (
-		    SELECT b.sf_id, b.entity, b.kind, b.before, b.after, jsonb_populate_record(t, ` + own("before") + `) AS earlier, jsonb_populate_record(t, ` + own("after") + `) IS NOT DISTINCT FROM t AS intact
+		    SELECT b.sf_id, b.entity, b.kind, b.before, b.after || ` + w.marksOf() + ` AS after, jsonb_populate_record(t, ` + own("before") + `) AS earlier, jsonb_populate_record(t, ` + own("after") + `) IS NOT DISTINCT FROM t AS intact
 		      FROM batch b JOIN ` + w.table + ` t ON ` + w.same() + ` CROSS JOIN (SELECT ARRAY[` + strings.TrimPrefix(names, ", ") + `] AS names) c),
 		hit AS (
 		    UPDATE ` + w.table + ` t SET ` + set + `last_seen_run = $2, synced_at = now()
@@ -271,4 +271,14 @@ func (w *undoWork) putBack() string {
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
 		    SELECT $1, $2, entity, sf_id, 'undone', (SELECT jsonb_object_agg(e.key, jsonb_build_array(h.after -> e.key, e.value)) FROM jsonb_each(h.before) e) FROM hit h)` +
 		w.settled(`EXISTS (SELECT FROM found g WHERE g.sf_id = b.sf_id)`)
+}
+
+// marksOf is what the marks of a record t are that are about to change: the audit log does not hold the moment at which a mark was set.
+func (w *undoWork) marksOf() string {
+	var b strings.Builder
+	b.WriteString("'{}'")
+	for _, mark := range marks {
+		fmt.Fprintf(&b, " || CASE WHEN b.before ? '%[1]s' THEN jsonb_build_object('%[1]s', t.%[1]s) ELSE '{}' END", mark)
+	}
+	return b.String()
 }

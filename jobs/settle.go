@@ -55,6 +55,8 @@ func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) e
 		e.Outcome, e.Surprising = "Compared with what is here", false
 	case pipeline.EntityUndo:
 		e = undone(run.OfRun, steps)
+	case pipeline.EntityGap:
+		e = gapClosed(steps)
 	}
 	log.Info("run ended", "state", e.State, "outcome", e.Outcome)
 	return r.DB.Finish(ctx, run.ID, run.Fence, e)
@@ -70,10 +72,7 @@ func (r *Runner) cancelled(ctx context.Context, run *db.Run, log *slog.Logger) e
 		return err
 	}
 	log.Info("run cancelled", "cause", now.CancelCause)
-	outcome := cutShort("Cancelled", steps)
-	if run.Entity == pipeline.EntityUndo {
-		outcome = undoCutShort("Cancelled", run.OfRun, steps)
-	}
+	outcome := cutShortOf(run, "Cancelled", steps)
 	if now.CancelCause == db.CauseDisconnected {
 		outcome = "Cancelled: the org was disconnected" + by(now.CancelledByName) + ". " + cutShort("It ended", steps)
 	}
@@ -120,9 +119,8 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 	if f.Kind == pipeline.Transient {
 		said += " It was tried again and again for a while; run the sync again once that has passed."
 	}
-	outcome := cutShort("Failed", steps)
+	outcome := cutShortOf(run, "Failed", steps)
 	if run.Entity == pipeline.EntityUndo {
-		outcome = undoCutShort("Failed", run.OfRun, steps)
 		said = strings.ReplaceAll(said, "run the sync again", "undo the run again")
 	}
 	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunFailed, Outcome: outcome, Code: f.Code, Error: said})

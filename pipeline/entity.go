@@ -18,6 +18,7 @@ const (
 	EntityCases    Entity = "cases"
 	EntityChatter  Entity = "chatter"
 	EntityImpact   Entity = "impact" // brings nothing over: it finds out what other settings would change
+	EntityGap      Entity = "gap"    // brings over only what is missing
 	EntityUndo     Entity = "undo"   // brings nothing over: it puts back what another run did here
 )
 
@@ -41,6 +42,8 @@ func (e Entity) Label() string {
 		return "Impact of a change"
 	case EntityUndo:
 		return "Undo"
+	case EntityGap:
+		return "Backfill of the gap"
 	}
 	return string(e)
 }
@@ -50,7 +53,7 @@ func (e Entity) SyncLabel() string {
 	switch e {
 	case EntityAll:
 		return "Sync of everything"
-	case EntityUndo, EntityImpact:
+	case EntityUndo, EntityImpact, EntityGap:
 		return e.Label()
 	}
 	return e.Label() + " sync"

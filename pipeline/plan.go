@@ -28,6 +28,8 @@ type Step struct {
 
 	Batches     *Batches     // of a step that asks for the children of records here; nil for others
 	Calculation *Calculation // of a step that reads what a value is made of; nil for others
+	Missing     *Missing     // of a step that closes a gap; nil for others
+	Fields      []string     // of such a step: what is read of each record
 
 	Expected *int64 // records of the result; nil while unknown
 	Mode     Mode   // empty before the step starts

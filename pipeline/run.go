@@ -60,7 +60,10 @@ func (j Work) conclude(ctx context.Context) error {
 			return err
 		}
 	}
-	return j.findDeleted(ctx)
+	if err := j.findDeleted(ctx); err != nil {
+		return err
+	}
+	return j.check(ctx)
 }
 
 // Work is everything that one run needs.
@@ -89,6 +92,11 @@ func (j Work) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if j.Entity == EntityGap {
+		if plan, err = j.gapPlan(ctx, plan); err != nil {
+			return err
+		}
+	}
 	if err := j.Store.SetPhase(ctx, "Counting records"); err != nil {
 		return err
 	}
@@ -116,7 +124,7 @@ func (j Work) plan(ctx context.Context) error {
 
 // planned is the entity for which steps are planned: an impact is that of a sync of everything.
 func (j Work) planned() Entity {
-	if j.Entity == EntityImpact {
+	if j.Entity == EntityImpact || j.Entity == EntityGap {
 		return EntityAll
 	}
 	return j.Entity
@@ -227,6 +235,8 @@ func (j Work) read(ctx context.Context, s Step) error {
 		return err
 	}
 	switch {
+	case s.Missing != nil:
+		return j.readMissing(ctx, s)
 	case mode == Bulk:
 		return j.readBulk(ctx, s)
 	case s.Batches != nil:
@@ -240,7 +250,7 @@ const longQuery = 12_000
 
 func (j Work) mode(s Step) Mode {
 	switch {
-	case s.Table.Paged:
+	case s.Table.Paged, s.Missing != nil:
 		return REST
 	case len(url.QueryEscape(s.Query)) > longQuery:
 		return Bulk

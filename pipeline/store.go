@@ -65,6 +65,12 @@ type Store interface {
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
 	// MarkDeleted notes that records which have left are deleted in Salesforce.
 	MarkDeleted(ctx context.Context, s Step, ids []string) error
+	// SaveChecks holds what is here against what Salesforce counts, and keeps how they differ.
+	SaveChecks(ctx context.Context, checks []Check) error
+	// Gaps returns the names of the steps that the latest checks found incomplete.
+	Gaps(ctx context.Context) ([]string, error)
+	// Missing returns, in order, the next Ids behind after that match in Salesforce and are not here; fewer than limit when there are no more.
+	Missing(ctx context.Context, s Step, after string, limit int) ([]string, error)
 	// SaveForecast keeps what a sync by the settings of an impact would read.
 	SaveForecast(ctx context.Context, steps []Forecast) error
 	// Compare holds what an impact has read against what is here, and keeps how they differ.

@@ -41,6 +41,8 @@ var flashes = map[string]struct {
 	"run-active":         {ui.Informs, "Sync % is active already, so no second one was started."},
 	"run-cancelled":      {ui.Success, "Cancelling %. What it has stored so far stays."},
 	"run-over":           {ui.Informs, "% had ended already."},
+	"gap-started":        {ui.Success, "The backfill % was requested. It starts as soon as its turn comes."},
+	"gap-active":         {ui.Informs, "The backfill % is active already, so no second one was started."},
 	"undo-started":       {ui.Success, "The undo of % was requested. It starts as soon as its turn comes."},
 	"undo-active":        {ui.Informs, "The undo % is active already, so no second one was started."},
 	"undo-busy":          {ui.Warning, "Nothing was started: the undo % is under way and has to end first."},

@@ -131,6 +131,9 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 	if err := s.addUndo(r, c, run, steps, &view); err != nil {
 		return err
 	}
+	if err := s.addChecks(r, c, run, &view); err != nil {
+		return err
+	}
 	const shown = 100
 	list, err := s.DB.RunErrors(r.Context(), run.ID, shown, 0)
 	if err != nil {

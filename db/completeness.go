@@ -1,0 +1,277 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"millrace/pipeline"
+)
+
+// Check is what Salesforce counted of a step's records, and what was here.
+type Check struct {
+	RunID       int64     `db:"run_id"`
+	Run         string    `db:"run"` // its short id
+	Name        string    `db:"name"`
+	Part        string    `db:"part"`
+	Label       string    `db:"label"`
+	Object      string    `db:"object"`
+	AccountType string    `db:"account_type"`
+	Salesforce  *int64    `db:"in_salesforce"` // nil when it was not counted
+	Here        int64     `db:"here"`
+	Skipped     int64     `db:"skipped"`
+	Failed      int64     `db:"failed"`
+	Elsewhere   int64     `db:"elsewhere"`   // of accounts that are not synced
+	Unexplained *int64    `db:"unexplained"` // missing here; below 0: here, but not in Salesforce any more; nil when it was not counted
+	Note        string    `db:"note"`        // why it was not counted or compared
+	CheckedAt   time.Time `db:"checked_at"`
+}
+
+// Open reports whether there is a gap: records are missing here, or are here that Salesforce no longer has.
+func (c Check) Open() bool { return c.Unexplained != nil && *c.Unexplained != 0 }
+
+const checkColumns = `c.run_id, r.short_id AS run, c.name, c.part, c.label, c.object, c.account_type, c.in_salesforce, c.here, c.skipped, c.failed, c.elsewhere,
+	c.unexplained, c.note, c.checked_at FROM millrace.completeness_checks c JOIN millrace.runs r ON r.id = c.run_id`
+
+// RunChecks returns the checks at the end of a run, in the order of its steps.
+func (d *DB) RunChecks(ctx context.Context, runID int64) ([]Check, error) {
+	var out []Check
+	err := d.pool.SelectContext(ctx, &out, `SELECT `+checkColumns+` WHERE c.run_id = $1 ORDER BY c.position`, runID)
+	return out, wrapIf(asCancelled(ctx, err), "db.RunChecks(%d)", runID)
+}
+
+// latestChecks selects, of the connection $1, the newest check of each step that the newest sync of its entity had.
+const latestChecks = `
+	SELECT DISTINCT ON (c.part, c.name) c.part, c.name, c.run_id FROM millrace.completeness_checks c
+	 WHERE c.connection_id = $1 AND c.run_id >= (
+	       SELECT max(n.run_id) FROM millrace.completeness_checks n JOIN millrace.runs r ON r.id = n.run_id
+	        WHERE n.connection_id = $1 AND n.part = c.part AND r.entity <> 'gap')
+	 ORDER BY c.part, c.name, c.run_id DESC`
+
+// LatestChecks returns the newest check of each object and account type of a connection: how complete the copy is, as far as is known.
+func (d *DB) LatestChecks(ctx context.Context, connectionID int64) ([]Check, error) {
+	var out []Check
+	err := d.pool.SelectContext(ctx, &out, `
+		SELECT `+checkColumns+` JOIN (`+latestChecks+`) l ON l.run_id = c.run_id AND l.name = c.name
+		 ORDER BY array_position(ARRAY['accounts', 'contacts', 'cases', 'chatter'], c.part), c.position, c.name`, connectionID)
+	return out, wrapIf(asCancelled(ctx, err), "db.LatestChecks(%d)", connectionID)
+}
+
+// RequestGap queues a run that closes the gaps of a connection: it fetches what is missing, and marks what Salesforce no longer has. Pressed twice, one run starts. It returns an
+// *EntityOffError when there is no gap.
+func (d *DB) RequestGap(ctx context.Context, connectionID int64, by int64) (run Run, started bool, err error) {
+	var id int64
+	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
+		var found int64
+		if err := tx.GetContext(ctx, &found, `SELECT id FROM millrace.connections WHERE id = $1 FOR KEY SHARE`, connectionID); err != nil {
+			return notFound(err)
+		}
+		current, err := currentSettings(ctx, tx, connectionID)
+		if err != nil {
+			return err
+		}
+		if current == nil {
+			return ErrNoSettings
+		}
+		var gaps []string
+		if err := tx.SelectContext(ctx, &gaps, openGaps, connectionID); err != nil {
+			return err
+		}
+		if len(gaps) == 0 {
+			return &EntityOffError{"There is no gap to close: as far as the last counts tell, everything is here."}
+		}
+		id, started, err = queueRun(ctx, tx, newRun{connection: connectionID, version: current.Version, entity: pipeline.EntityGap, trigger: TriggerManual, by: &by})
+		return err
+	})
+	if err != nil {
+		return run, false, fmt.Errorf("db.RequestGap(%d): %w", connectionID, err)
+	}
+	run, err = d.RunByID(ctx, id)
+	return run, started, err
+}
+
+// openGaps selects the steps of the connection $1 with a gap that a run can close.
+const openGaps = `
+	SELECT c.name FROM millrace.completeness_checks c JOIN (` + latestChecks + `) l ON l.run_id = c.run_id AND l.name = c.name
+	 WHERE c.unexplained <> 0 AND c.part <> 'chatter'`
+
+// Gaps implements pipeline.Store.
+func (s *RunStore) Gaps(ctx context.Context) ([]string, error) {
+	var out []string
+	err := s.db.pool.SelectContext(ctx, &out, openGaps, s.connectionID)
+	return out, storeFault("list the gaps", err)
+}
+
+// here selects the records t of a check that are here and in step, the window left aside.
+func here(c pipeline.Check) string {
+	where := "t.connection_id = $1 AND t.left_filter_at IS NULL" + sameSet(c.Table, "t.")
+	if c.AccountType != "" {
+		where += " AND t.account_type = " + pq.QuoteLiteral(string(c.AccountType))
+	}
+	return "FROM millrace." + c.Table.Name + " t WHERE " + where
+}
+
+// SaveChecks implements pipeline.Store.
+func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) error {
+	return s.transactLong(ctx, "hold the copy against the counts", func(tx *sqlx.Tx) error {
+		if _, err := tx.ExecContext(ctx, `SET LOCAL jit = off`); err != nil {
+			return err
+		}
+		for _, c := range checks {
+			row, err := s.measure(ctx, tx, c)
+			if err != nil {
+				return err
+			}
+			_, err = tx.NamedExecContext(ctx, `
+				INSERT INTO millrace.completeness_checks (run_id, name, connection_id, part, position, label, object, account_type, in_salesforce, here, skipped, failed, elsewhere, unexplained, note)
+				VALUES (:run_id, :name, `+strconv.FormatInt(s.connectionID, 10)+`, :part, `+strconv.Itoa(c.Position)+`, :label, :object, :account_type, :in_salesforce, :here, :skipped, :failed, :elsewhere, :unexplained, :note)
+				ON CONFLICT (run_id, name) DO UPDATE SET in_salesforce = excluded.in_salesforce, here = excluded.here, skipped = excluded.skipped, failed = excluded.failed,
+				    elsewhere = excluded.elsewhere, unexplained = excluded.unexplained, note = excluded.note, checked_at = now()`, row)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// failedSpan is how far back records that could not be stored explain that they are not here.
+const failedSpan = "90 days"
+
+// measure counts what is here of one check, and explains the difference as far as it can.
+func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (Check, error) {
+	out := Check{
+		RunID: s.runID, Name: c.Name, Part: string(c.Part), Label: c.Label, Object: c.Table.Object, AccountType: string(c.AccountType), Salesforce: c.Salesforce, Note: c.Note,
+	}
+	// A record at the border of a window may be counted there and not here, or the other way round, because the window begins with the day of the connected user.
+	var least, most int64
+	if err := tx.QueryRowxContext(ctx, `SELECT count(*)`+windowed(c.Table)+` `+here(c), s.connectionID).Scan(&least, &most); err != nil {
+		return out, err
+	}
+	out.Here = most
+	if c.Table.Require != "" {
+		err := tx.GetContext(ctx, &out.Skipped, `
+			SELECT count(*) FROM millrace.skipped_records k WHERE k.connection_id = $1 AND k.object = $2 AND k.until_run IS NULL
+			   AND NOT EXISTS (SELECT `+here(c)+` AND t.sf_id = k.sf_id)`, s.connectionID, c.Table.Object)
+		if err != nil {
+			return out, err
+		}
+	}
+	if c.Salesforce == nil {
+		return out, nil
+	}
+	missing := func() int64 { return *c.Salesforce - out.Here - out.Skipped - out.Failed - out.Elsewhere }
+	if n := missing(); n < 0 && least < most {
+		out.Here = max(least, most+n)
+	}
+	if missing() > 0 {
+		var failed int64
+		err := tx.GetContext(ctx, &failed, `
+			SELECT count(DISTINCT e.sf_id) FROM millrace.run_errors e JOIN millrace.runs r ON r.id = e.run_id
+			 WHERE r.connection_id = $1 AND e.object = $2 AND e.sf_id <> '' AND e.created_at > now() - interval '`+failedSpan+`'
+			   AND NOT EXISTS (SELECT `+here(c)+` AND t.sf_id = e.sf_id)`, s.connectionID, c.Table.Object)
+		if err != nil {
+			return out, err
+		}
+		out.Failed = min(failed, missing())
+	}
+	var step struct {
+		Elsewhere int64 `db:"elsewhere"`
+		Read      int64 `db:"read"`
+	}
+	err := tx.GetContext(ctx, &step, `SELECT elsewhere, read FROM millrace.run_steps WHERE run_id = $1 AND name = $2`, s.runID, c.Name)
+	if err != nil && !errors.Is(notFound(err), ErrNotFound) {
+		return out, err
+	}
+	if c.AccountType == "" && missing() > 0 {
+		out.Elsewhere = min(step.Elsewhere, missing())
+	}
+	if c.Loose && step.Read < *c.Salesforce && missing() != 0 {
+		out.Elsewhere, out.Note = 0, "Not compared: Salesforce cannot say of these records which belong to synced accounts, and this run did not read all of them."
+		return out, nil
+	}
+	n := missing()
+	out.Unexplained = &n
+	return out, nil
+}
+
+// windowed is a further count of a check's records: the first then counts those that are surely in the window of the table, the second those that may be.
+func windowed(t pipeline.Table) string {
+	if t.Window == nil {
+		return ", count(*)"
+	}
+	changed := "t.system_modstamp"
+	if t.Window.Under != "" {
+		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + ")"
+	}
+	within := func(from string) string {
+		return fmt.Sprintf(" FILTER (WHERE %s >= now() - interval '%d days' %s)", changed, t.Window.Days, from)
+	}
+	return within("+ interval '1 hour'") + ", count(*)" + within("- interval '2 days'")
+}
+
+// Missing implements pipeline.Store.
+func (s *RunStore) Missing(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
+	same := sameSet(step.Table, "t.")
+	if step.AccountType != "" {
+		same += " AND t.account_type = " + pq.QuoteLiteral(string(step.AccountType))
+	}
+	parent := ""
+	if step.Table.Parent != "" {
+		parent = " AND (g.parent_id IS NULL OR EXISTS (SELECT FROM millrace." + step.Table.ParentTable() + " p WHERE p.connection_id = $1 AND p.sf_id = g.parent_id AND p.left_filter_at IS NULL))"
+	}
+	skipped := ""
+	if step.Table.Require != "" {
+		skipped = " AND NOT EXISTS (SELECT FROM millrace.skipped_records k WHERE k.connection_id = $1 AND k.object = " + pq.QuoteLiteral(step.Table.Object) + " AND k.sf_id = g.sf_id AND k.until_run IS NULL)"
+	}
+	var ids []string
+	err := s.db.pool.SelectContext(ctx, &ids, `
+		SELECT g.sf_id FROM millrace.gap_ids g
+		 WHERE g.connection_id = $1 AND g.records = $2 AND g.sf_id > $3
+		   AND NOT EXISTS (SELECT FROM millrace.gap_ids e WHERE e.connection_id = $1 AND e.records = ANY ($4) AND e.sf_id = g.sf_id)
+		   AND NOT EXISTS (SELECT FROM millrace.`+step.Table.Name+` t WHERE t.connection_id = $1 AND t.sf_id = g.sf_id AND t.left_filter_at IS NULL`+same+`)`+parent+skipped+`
+		 ORDER BY g.sf_id LIMIT $5`, s.connectionID, step.Missing.Ids, after, pq.Array(step.Missing.Not), limit)
+	return ids, storeFault("list what is missing of "+step.Name, err)
+}
+
+// finishMissing ends a step that has fetched what was missing. With the last one of a set, records whose Ids Salesforce did not send are marked as having left.
+func (s *RunStore) finishMissing(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	names := append([]string{step.Missing.Ids}, step.Missing.Not...)
+	var ids []string
+	for _, n := range names {
+		ids = append(ids, "ids:"+n)
+	}
+	var whole bool
+	err := tx.GetContext(ctx, &whole, `
+		WITH done AS (UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = read WHERE run_id = $1 AND position = $2)
+		SELECT count(*) = cardinality($3::text[]) AND bool_and(state = 'done' AND expected = read) FROM millrace.run_steps WHERE run_id = $1 AND name = ANY ($3)`,
+		s.runID, step.Position, pq.Array(ids))
+	if err != nil || !step.Missing.Last || !whole {
+		return err
+	}
+	changed := ""
+	if w := step.Table.Window; w != nil {
+		column := "t.system_modstamp"
+		if w.Under != "" {
+			column = "(SELECT w.system_modstamp FROM millrace." + w.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + step.Table.Parent + ")"
+		}
+		changed = fmt.Sprintf(" AND %s >= now() - interval '%d days' + interval '1 hour'", column, w.Days)
+	}
+	_, err = tx.ExecContext(ctx, `
+		WITH gone AS (
+		    UPDATE millrace.`+step.Table.Name+` t SET left_filter_at = now()
+		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL`+sameSet(step.Table, "t.")+changed+`
+		       AND NOT EXISTS (SELECT FROM millrace.gap_ids g WHERE g.connection_id = $1 AND g.records = ANY ($6) AND g.sf_id = t.sf_id)
+		    RETURNING t.sf_id),
+		log AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, detail)
+		    SELECT $1, $2, $4, sf_id, 'left', 'Salesforce did not list it when the gap was closed' FROM gone)
+		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
+		s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(names))
+	return err
+}
