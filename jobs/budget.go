@@ -13,14 +13,15 @@ import (
 	"millrace/salesforce"
 )
 
-// purse pays the API calls of one execution of a run out of the connection's allowance, one call after the other, so that the processes that work on an org
+// purse pays the API calls of one execution of a run, or of help with it, out of the connection's allowance, one call after the other, so that the processes that work on an org
 // never use more than it together.
 type purse struct {
-	db     *db.DB
-	client *salesforce.Client
-	run    *db.Run
-	log    *slog.Logger
-	calls  atomic.Int64
+	db         *db.DB
+	client     *salesforce.Client
+	connection int64
+	since      time.Time // when the run was asked for
+	log        *slog.Logger
+	calls      atomic.Int64
 
 	looking sync.Mutex
 
@@ -44,13 +45,13 @@ func (p *purse) pay(ctx context.Context) (told func(salesforce.Usage), err error
 // take asks for one call; where there is no room it returns a fault that says so. Those who find none look one after the other, so that the first one's look
 // serves all.
 func (p *purse) take(ctx context.Context) (db.APICall, error) {
-	call, err := p.db.TakeAPICall(ctx, p.run.ConnectionID, p.unrecorded())
+	call, err := p.db.TakeAPICall(ctx, p.connection, p.unrecorded())
 	if err != nil || call.Granted {
 		return call, uncounted(ctx, err)
 	}
 	p.looking.Lock()
 	defer p.looking.Unlock()
-	if call, err = p.db.TakeAPICall(ctx, p.run.ConnectionID, nil); err != nil || call.Granted {
+	if call, err = p.db.TakeAPICall(ctx, p.connection, nil); err != nil || call.Granted {
 		return call, uncounted(ctx, err)
 	}
 	looked, err := p.look(ctx)
@@ -58,7 +59,7 @@ func (p *purse) take(ctx context.Context) (db.APICall, error) {
 		return call, err
 	}
 	if looked {
-		if call, err = p.db.TakeAPICall(ctx, p.run.ConnectionID, nil); err != nil || call.Granted {
+		if call, err = p.db.TakeAPICall(ctx, p.connection, nil); err != nil || call.Granted {
 			return call, uncounted(ctx, err)
 		}
 	}
@@ -67,7 +68,7 @@ func (p *purse) take(ctx context.Context) (db.APICall, error) {
 
 // look asks the org how much of its limit is used, when what is known is old: room may have appeared since. It is the one call that is made without room.
 func (p *purse) look(ctx context.Context) (looked bool, err error) {
-	due, err := p.db.APILookDue(ctx, p.run.ConnectionID)
+	due, err := p.db.APILookDue(ctx, p.connection)
 	if err != nil || !due {
 		return false, uncounted(ctx, err)
 	}
@@ -76,7 +77,7 @@ func (p *purse) look(ctx context.Context) (looked bool, err error) {
 		return false, remote.Fault(err)
 	}
 	u := p.client.Usage()
-	return true, uncounted(ctx, p.db.RecordAPIUse(ctx, p.run.ConnectionID, db.APIReading{Used: u.Used, Limit: u.Limit}))
+	return true, uncounted(ctx, p.db.RecordAPIUse(ctx, p.connection, db.APIReading{Used: u.Used, Limit: u.Limit}))
 }
 
 // told keeps a reading for the next call, which records it.
@@ -101,7 +102,7 @@ func (p *purse) close(ctx context.Context) (calls int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	if r := p.unrecorded(); r != nil {
-		if err := p.db.RecordAPIUse(ctx, p.run.ConnectionID, *r); err != nil {
+		if err := p.db.RecordAPIUse(ctx, p.connection, *r); err != nil {
 			p.log.Warn("cannot note the API use", "err", err)
 		}
 	}
@@ -112,13 +113,13 @@ func (p *purse) close(ctx context.Context) (calls int64) {
 // there is.
 func (p *purse) afford(ctx context.Context, need int64) error {
 	for looked := false; ; looked = true {
-		b, err := p.db.APIBudget(ctx, p.run.ConnectionID)
+		b, err := p.db.APIBudget(ctx, p.connection)
 		if err != nil {
 			return uncounted(ctx, err)
 		}
 		room, known := b.Room()
 		whole, _ := b.Whole()
-		if !known || need <= room || need > whole || b.Now.Sub(p.run.CreatedAt) > beginsAnyway {
+		if !known || need <= room || need > whole || b.Now.Sub(p.since) > beginsAnyway {
 			return nil
 		}
 		if looked {

@@ -207,7 +207,7 @@ func TestTwoRunnersShareTheBudget(t *testing.T) {
 		s.client = nil
 		client, err := s.open(t.Context(), s.conn)
 		s.must(err)
-		p := &purse{db: s.db, client: client, run: &db.Run{ConnectionID: s.conn}, log: s.log}
+		p := &purse{db: s.db, client: client, connection: s.conn, log: s.log}
 		for range 4 {
 			go func() {
 				for {

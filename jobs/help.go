@@ -10,7 +10,6 @@ import (
 	"millrace/db"
 	"millrace/pipeline"
 	"millrace/pipeline/remote"
-	"millrace/salesforce"
 )
 
 // eager is how long after its last page a helper looks for another one often.
@@ -78,9 +77,9 @@ func (r *Runner) helpWith(ctx context.Context, h *db.HelpUnit) {
 		err = errors.Join(err, store.ReleaseUnit(context.WithoutCancel(ctx), h.Step, h.Unit))
 	} else {
 		log.Debug("helping with a page", "step", h.Step.Name, "page", h.Unit.Page)
-		r.spent.begin(client)
-		err = pipeline.LoadUnit(ctx, pipeline.Work{Source: remote.New(client), Store: store, Options: r.Pipeline, Log: log}, h.Step, h.Unit)
-		r.noteCalls(ctx, h.RunID, r.spent.end(client), log)
+		purse := &purse{db: r.DB, client: client, connection: h.ConnectionID, log: log}
+		err = pipeline.LoadUnit(ctx, pipeline.Work{Source: remote.Metered(client, purse.pay), Store: store, Options: r.Pipeline, Log: log}, h.Step, h.Unit)
+		r.noteCalls(ctx, h.RunID, purse.close(ctx), log)
 	}
 	switch {
 	case err == nil, ctx.Err() != nil:
@@ -127,39 +126,4 @@ func (s *shunned) list() []int64 {
 		}
 	}
 	return runs
-}
-
-// spent tells how many API calls a client has made since it was asked last, while at least one page is loaded with it. The zero value is ready for use.
-type spent struct {
-	mu   sync.Mutex
-	used map[*salesforce.Client]*use
-}
-
-type use struct {
-	pages int
-	calls int64
-}
-
-func (s *spent) begin(c *salesforce.Client) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.used == nil {
-		s.used = map[*salesforce.Client]*use{}
-	}
-	if s.used[c] == nil {
-		s.used[c] = &use{calls: c.Calls()}
-	}
-	s.used[c].pages++
-}
-
-func (s *spent) end(c *salesforce.Client) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u, now := s.used[c], c.Calls()
-	n := now - u.calls
-	u.calls = now
-	if u.pages--; u.pages == 0 {
-		delete(s.used, c)
-	}
-	return n
 }

@@ -71,7 +71,6 @@ type Runner struct {
 	Options
 	leading atomic.Int64 // runs that it holds
 	shunned shunned
-	spent   spent
 }
 
 // New returns a runner; Run starts it.
@@ -194,7 +193,7 @@ func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, 
 	if err != nil {
 		return 0, unprepared(err)
 	}
-	purse := &purse{db: r.DB, client: client, run: run, log: log}
+	purse := &purse{db: r.DB, client: client, connection: run.ConnectionID, since: run.CreatedAt, log: log}
 	err = pipeline.Run(ctx, pipeline.Work{
 		Settings: set, Entity: run.Entity, Source: remote.Metered(client, purse.pay), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
 		InFlight: inFlight, Afford: purse.afford,
