@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"millrace/pipeline"
 )
@@ -232,4 +233,35 @@ func (d *DB) APIHistory(ctx context.Context, id int64, since time.Time) ([]APIHo
 		SELECT hour, coalesce(used, 0) AS used, coalesce(daily_limit, 0) AS daily_limit, calls
 		  FROM millrace.api_usage WHERE connection_id = $1 AND hour >= $2 ORDER BY hour`, id, since)
 	return out, wrapIf(asCancelled(ctx, err), "db.APIHistory(%d)", id)
+}
+
+// RunCost is how many API calls the newest run of an entity that came to its end took.
+type RunCost struct {
+	Entity  pipeline.Entity `db:"entity"`
+	ShortID string          `db:"short_id"`
+	Calls   int64           `db:"api_calls"`
+}
+
+// RunCosts returns what runs of a connection cost, for each entity that has had one.
+func (d *DB) RunCosts(ctx context.Context, id int64) (map[pipeline.Entity]RunCost, error) {
+	var rows []RunCost
+	err := d.pool.SelectContext(ctx, &rows, `
+		SELECT e.entity, r.short_id, r.api_calls
+		  FROM unnest($2::text[]) AS e (entity)
+		 CROSS JOIN LATERAL (
+		       SELECT short_id, api_calls FROM millrace.runs
+		        WHERE connection_id = $1 AND entity = e.entity AND state IN ('completed', 'completed_with_errors') ORDER BY id DESC LIMIT 1) r`,
+		id, pq.Array(append([]pipeline.Entity{pipeline.EntityAll}, pipeline.Entities...)))
+	out := make(map[pipeline.Entity]RunCost, len(rows))
+	for _, r := range rows {
+		out[r.Entity] = r
+	}
+	return out, wrapIf(asCancelled(ctx, err), "db.RunCosts(%d)", id)
+}
+
+// WaitingForBudget returns the runs of a connection that wait for room within the allowance.
+func (d *DB) WaitingForBudget(ctx context.Context, id int64) ([]Run, error) {
+	var runs []Run
+	err := d.pool.SelectContext(ctx, &runs, runSelect+` WHERE r.connection_id = $1 AND r.state = 'waiting' AND r.waiting_for = 'budget' ORDER BY r.id`, id)
+	return runs, wrapIf(asCancelled(ctx, err), "db.WaitingForBudget(%d)", id)
 }

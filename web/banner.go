@@ -88,7 +88,10 @@ func (s *Server) bannerView(r *http.Request, c db.Connection) (views.Banner, err
 	if view.Next, err = s.nextRun(r, c); err != nil {
 		return view, err
 	}
-	view.Blocked, err = s.whyNoRun(r, c, pipeline.EntityAll)
+	if view.Blocked, err = s.whyNoRun(r, c, pipeline.EntityAll); err != nil || view.Blocked != "" || !view.Admin {
+		return view, err
+	}
+	view.Cost, err = s.costWords(r, c)
 	return view, err
 }
 

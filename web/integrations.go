@@ -58,7 +58,7 @@ func (s *Server) connectionCard(r *http.Request, c db.Connection) (views.Connect
 		DisplayName: c.DisplayName, ConnectedAt: c.ConnectedAt, Accounts: accounts - left, Left: left,
 		SettingsHref: orgPath(c.ID, "/settings/account-filtering"), AccountsHref: orgPath(c.ID, "/accounts"),
 		ReconnectHref: connectPath + "?connection=" + strconv.FormatInt(c.ID, 10), DisconnectHref: orgPath(c.ID, "/disconnect"),
-		PreflightHref: orgPath(c.ID, "/preflight"),
+		PreflightHref: orgPath(c.ID, "/preflight"), BudgetHref: orgPath(c.ID, "/api-budget"),
 	}
 	if version != nil {
 		card.VersionText = "v" + strconv.Itoa(version.Version)
