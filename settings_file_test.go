@@ -114,7 +114,7 @@ func TestSettingsFileCommands(t *testing.T) {
 		}
 	}
 	draft := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}}
-	if _, err := d.KeepSection(t.Context(), c.ID, ana.ID, 1, settings.SectionOwners, draft, "", nil); err != nil {
+	if _, err := d.KeepSection(t.Context(), c.ID, ana.ID, db.SectionForm{Base: 1, Section: settings.SectionOwners, Settings: draft}); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := apply(now, "ana@example.com"); err != nil || !strings.Contains(out, "Saved as version 2") {

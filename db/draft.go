@@ -83,21 +83,39 @@ func draftOf(ctx context.Context, q sqlx.QueryerContext, connectionID, userID in
 	return row.decode()
 }
 
-// KeepSection keeps one section of s with its forms, and the note, in a person's draft, which begins with the version base where there is none yet, and
-// returns the draft, or nil when nothing is being edited any more; it is dropped then. Where base is older than the draft's own version, the draft goes
-// back to base: what others have saved since is to be decided anew. It returns a *SettingsTextError for texts that cannot be stored and ErrNotFound for a
+// SectionForm is a section of the settings as somebody's page has sent it.
+type SectionForm struct {
+	Base     int // the version that the page was opened on
+	Section  settings.Section
+	Settings settings.Settings // of which only the section counts
+	Note     string
+	Rows     map[string]DraftForm // the boxes that are edited as rows, by field path
+	Turn     FormTurn
+}
+
+// KeepSection keeps a section with its rows, and the note, in a person's draft, which begins with the version of the form where there is none yet, and
+// returns the draft, or nil when nothing is being edited any more; it is dropped then. Where the form's version is older than the draft's own, the draft goes
+// back to it: what others have saved since is to be decided anew. What the person has saved since is not, where it is of this page or of other sections. It
+// returns ErrOvertaken for a form that a later one of its page has overtaken, a *SettingsTextError for texts that cannot be stored and ErrNotFound for a
 // version that does not exist.
-func (d *DB) KeepSection(ctx context.Context, connectionID, userID int64, base int, section settings.Section, s settings.Settings, note string, forms map[string]DraftForm) (*Draft, error) {
-	return d.changeDraft(ctx, connectionID, userID, base, note, func(draft *Draft) {
-		draft.Settings = draft.Settings.Take(section, s)
+func (d *DB) KeepSection(ctx context.Context, connectionID, userID int64, f SectionForm) (*Draft, error) {
+	find := func(tx *sqlx.Tx) (int, error) {
+		base, err := takeTurn(ctx, tx, connectionID, userID, f.Turn)
+		if err != nil || base >= f.Base && base > 0 {
+			return base, err
+		}
+		return ownSince(ctx, tx, connectionID, userID, f)
+	}
+	return d.changeDraft(ctx, connectionID, userID, find, f.Note, func(draft *Draft) {
+		draft.Settings = draft.Settings.Take(f.Section, f.Settings)
 		for path := range draft.Problems {
-			if settings.SectionOf(path) == section {
+			if settings.SectionOf(path) == f.Section {
 				delete(draft.Problems, path)
 			}
 		}
-		maps.DeleteFunc(draft.Forms, func(path string, _ DraftForm) bool { return settings.SectionOf(path) == section })
-		for path, form := range forms {
-			if settings.SectionOf(path) == section {
+		maps.DeleteFunc(draft.Forms, func(path string, _ DraftForm) bool { return settings.SectionOf(path) == f.Section })
+		for path, form := range f.Rows {
+			if settings.SectionOf(path) == f.Section {
 				draft.Forms[path] = form.storable()
 			}
 		}
@@ -107,7 +125,8 @@ func (d *DB) KeepSection(ctx context.Context, connectionID, userID int64, base i
 // KeepDraft replaces all settings of a person's draft by s on the version base, like KeepSection. Boxes whose text stays the same keep their rows; nothing
 // is kept when s is the version itself.
 func (d *DB) KeepDraft(ctx context.Context, connectionID, userID int64, base int, s settings.Settings, note string) (*Draft, error) {
-	return d.changeDraft(ctx, connectionID, userID, base, note, func(draft *Draft) {
+	find := func(*sqlx.Tx) (int, error) { return base, nil }
+	return d.changeDraft(ctx, connectionID, userID, find, note, func(draft *Draft) {
 		for _, c := range settings.Diff(draft.Settings, s) {
 			delete(draft.Forms, c.Path)
 		}
@@ -141,17 +160,36 @@ func (d *DB) NoteProblems(ctx context.Context, connectionID, userID int64, probl
 	return wrapIf(err, "db.NoteProblems(%d, %d)", connectionID, userID)
 }
 
-// DropDraft forgets a person's draft.
-func (d *DB) DropDraft(ctx context.Context, connectionID, userID int64) error {
-	_, err := d.pool.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, userID)
+// DropDraft forgets a person's draft, and with it what the page that asked for that has sent before and arrives later.
+func (d *DB) DropDraft(ctx context.Context, connectionID, userID int64, turn FormTurn) error {
+	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
+		if err := lockDraft(ctx, tx, connectionID, userID); err != nil {
+			return err
+		}
+		if _, err := takeTurn(ctx, tx, connectionID, userID, turn); err != nil && !errors.Is(err, ErrOvertaken) {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, userID)
+		return err
+	})
 	return wrapIf(err, "db.DropDraft(%d, %d)", connectionID, userID)
 }
 
-func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, base int, note string, change func(*Draft)) (*Draft, error) {
+// lockDraft has two tabs of one person wait for each other, so that neither loses the other's section.
+func lockDraft(ctx context.Context, tx *sqlx.Tx, connectionID, userID int64) error {
+	_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('settings draft', $1 * 1000003 + $2))`, connectionID, userID)
+	return err
+}
+
+// changeDraft changes a person's draft; find returns the version that the change was made on.
+func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, find func(*sqlx.Tx) (int, error), note string, change func(*Draft)) (*Draft, error) {
 	var out *Draft
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
-		// Two tabs of one person wait for each other here, so that neither loses the other's section.
-		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('settings draft', $1 * 1000003 + $2))`, connectionID, userID); err != nil {
+		if err := lockDraft(ctx, tx, connectionID, userID); err != nil {
+			return err
+		}
+		base, err := find(tx)
+		if err != nil {
 			return err
 		}
 		draft, err := draftOf(ctx, tx, connectionID, userID)
@@ -191,7 +229,7 @@ func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, base i
 		out = draft
 		return storeDraft(ctx, tx, connectionID, userID, draft)
 	})
-	return out, wrapIf(err, "db.changeDraft(%d, %d, base %d)", connectionID, userID, base)
+	return out, wrapIf(err, "db.changeDraft(%d, %d)", connectionID, userID)
 }
 
 // unchanged reports whether a draft's settings are those of the version that it began with.
@@ -200,8 +238,13 @@ func unchanged(ctx context.Context, tx *sqlx.Tx, connectionID int64, draft *Draf
 	return err == nil && len(settings.Diff(from, draft.Settings)) == 0, err
 }
 
-// saved reports whether a later version than a draft began with is what the draft holds: it was on its way while its sender saved.
+// saved reports whether a later version than a draft began with is all that the draft holds: it was on its way while its sender saved.
 func saved(ctx context.Context, tx *sqlx.Tx, connectionID int64, draft *Draft) (bool, error) {
+	for _, form := range draft.Forms {
+		if form.Unfinished != "" {
+			return false, nil
+		}
+	}
 	current, err := currentSettings(ctx, tx, connectionID)
 	if err != nil || current == nil || current.Version <= draft.Base {
 		return false, err

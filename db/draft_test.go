@@ -19,20 +19,20 @@ func TestDraftKeepsSections(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := single("Name = 'x'")
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, changed, "why", nil); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: changed, Note: "why"}); err != nil {
 		t.Fatal(err)
 	}
 	other := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}, Accounts: settings.AccountFiltering{Single: "not this one"}}
-	draft, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "why now", nil)
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionOwners, Settings: other, Note: "why now"})
 	if err != nil || draft == nil || draft.Base != 1 || draft.Note != "why now" || draft.Settings.Accounts.Single != "Name = 'x'" || draft.Settings.Owners.CSM != "CSM__c" {
 		t.Fatalf("two sections: %+v, %v", draft, err)
 	}
 
 	other.Owners.CSM = ""
-	if draft, err = d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "why", nil); err != nil || draft == nil {
+	if draft, err = d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionOwners, Settings: other, Note: "why"}); err != nil || draft == nil {
 		t.Fatalf("one section taken back: %+v, %v", draft, err)
 	}
-	if draft, err = d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("Name != null"), "why", nil); err != nil || draft != nil {
+	if draft, err = d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: single("Name != null"), Note: "why"}); err != nil || draft != nil {
 		t.Errorf("nothing differs any more: %+v, %v", draft, err)
 	}
 	if draft, err = d.Draft(ctx, c.ID, u.ID); draft != nil || err != nil {
@@ -44,16 +44,20 @@ func TestDraftGoesBackToAnOlderVersion(t *testing.T) {
 	t.Parallel()
 	d, u, c := connected(t)
 	ctx := t.Context()
+	eve, err := d.CreateUser(ctx, "eve@example.com", "Eve", "correct horse battery", db.RoleAdmin)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, filter := range []string{"A = 1", "A = 2"} {
-		if _, _, err := d.SaveSettings(ctx, c.ID, i, single(filter), "", u.ID); err != nil {
+		if _, _, err := d.SaveSettings(ctx, c.ID, i, single(filter), "", eve.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 2, settings.SectionFiltering, single("A = 3"), "", nil); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 2, Section: settings.SectionFiltering, Settings: single("A = 3")}); err != nil {
 		t.Fatal(err)
 	}
 	other := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}}
-	draft, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "", nil)
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionOwners, Settings: other})
 	if err != nil || draft == nil || draft.Base != 1 || draft.Settings.Accounts.Single != "A = 3" {
 		t.Errorf("from a tab on v1: %+v, %v", draft, err)
 	}
@@ -69,14 +73,14 @@ func TestDraftProblemsEndWithTheirSection(t *testing.T) {
 	t.Parallel()
 	d, u, c := connected(t)
 	ctx := t.Context()
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 0, settings.SectionFiltering, single("A = 1"), "", nil); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 0, Section: settings.SectionFiltering, Settings: single("A = 1")}); err != nil {
 		t.Fatal(err)
 	}
 	problems := settings.FieldErrors{settings.PathSingle: {"No such field."}, settings.PathOwner(settings.CSM): {"Not a user."}}
 	if err := d.NoteProblems(ctx, c.ID, u.ID, problems); err != nil {
 		t.Fatal(err)
 	}
-	draft, err := d.KeepSection(ctx, c.ID, u.ID, 0, settings.SectionFiltering, single("A = 2"), "", nil)
+	draft, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 0, Section: settings.SectionFiltering, Settings: single("A = 2")})
 	if err != nil || draft == nil || len(draft.Problems) != 1 || len(draft.Problems[settings.PathOwner(settings.CSM)]) != 1 {
 		t.Errorf("got %+v, %v", draft, err)
 	}
@@ -91,7 +95,7 @@ func TestDraftsAreTheirPersonsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []int64{u.ID, eve.ID} {
-		if _, err := d.KeepSection(ctx, c.ID, id, 0, settings.SectionFiltering, single("A = 1"), "", nil); err != nil {
+		if _, err := d.KeepSection(ctx, c.ID, id, db.SectionForm{Base: 0, Section: settings.SectionFiltering, Settings: single("A = 1")}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -104,7 +108,7 @@ func TestDraftsAreTheirPersonsOwn(t *testing.T) {
 	if draft, err := d.Draft(ctx, c.ID, eve.ID); draft == nil || err != nil {
 		t.Errorf("the other's: %+v, %v", draft, err)
 	}
-	if _, err := d.KeepSection(ctx, c.ID, eve.ID, 0, settings.SectionFiltering, single("A = 'a\x00b'"), "", nil); !errors.As(err, new(*db.SettingsTextError)) {
+	if _, err := d.KeepSection(ctx, c.ID, eve.ID, db.SectionForm{Base: 0, Section: settings.SectionFiltering, Settings: single("A = 'a\x00b'")}); !errors.As(err, new(*db.SettingsTextError)) {
 		t.Errorf("a text that cannot be stored: %v", err)
 	}
 }
@@ -118,7 +122,7 @@ func TestRestoreMakesANewVersionAndKeepsTheDraft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 2, settings.SectionFiltering, single("A = 3"), "", nil); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 2, Section: settings.SectionFiltering, Settings: single("A = 3")}); err != nil {
 		t.Fatal(err)
 	}
 	v, saved, err := d.RestoreSettings(ctx, c.ID, 2, 1, u.ID)
@@ -150,20 +154,20 @@ func TestSaveKeepsWhatWasTypedMeanwhile(t *testing.T) {
 	if _, _, err := d.SaveSettings(ctx, c.ID, 0, single("A = 1"), "", u.ID); err != nil {
 		t.Fatal(err)
 	}
-	saving, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("A = 2"), "", nil)
+	saving, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: single("A = 2")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// In another tab, while the org is asked about the first.
 	other := settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}}
-	if _, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionOwners, other, "", nil); err != nil {
+	if _, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionOwners, Settings: other}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := d.SaveSettings(ctx, c.ID, 1, saving.Settings, "", u.ID); err != nil {
 		t.Fatal(err)
 	}
 	draft, err := d.Draft(ctx, c.ID, u.ID)
-	if err != nil || draft == nil || draft.Base != 1 || draft.Settings.Owners.CSM != "CSM__c" {
+	if err != nil || draft == nil || draft.Base != 2 || draft.Settings.Owners.CSM != "CSM__c" {
 		t.Fatalf("what was typed meanwhile: %+v, %v", draft, err)
 	}
 	if draft, err = d.KeepDraft(ctx, c.ID, u.ID, 2, draft.Settings, ""); err != nil {
@@ -187,10 +191,10 @@ func TestLateDraftOfWhatIsSaved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if late, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("A = 2"), "", nil); late != nil || err != nil {
+	if late, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: single("A = 2")}); late != nil || err != nil {
 		t.Errorf("kept %+v, %v", late, err)
 	}
-	if other, err := d.KeepSection(ctx, c.ID, u.ID, 1, settings.SectionFiltering, single("A = 3"), "", nil); other == nil || err != nil {
+	if other, err := d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: single("A = 3")}); other == nil || err != nil {
 		t.Errorf("another change is not kept: %v", err)
 	}
 }

@@ -421,18 +421,21 @@ func TestSettingsAndChatterAreSavedTogether(t *testing.T) {
 	save(t, d, c, u, scheduled())
 	next := scheduled()
 	next.Chatter.Enabled, next.Sync.TimeZone = true, "Asia/Tokyo"
+	saveBoth := func(base int, f settings.ChatterFrequency) (db.SettingsVersion, bool, error) {
+		return d.SaveForm(ctx, c.ID, db.SettingsForm{Base: base, Settings: next, Author: u.ID, Chatter: &f})
+	}
 	var conflict *db.VersionConflictError
-	if _, _, err := d.SaveSettingsAndChatter(ctx, c.ID, 0, next, "", u.ID, settings.Daily); !errors.As(err, &conflict) {
+	if _, _, err := saveBoth(0, settings.Daily); !errors.As(err, &conflict) {
 		t.Fatalf("an old base: %v", err)
 	}
 	var bad *db.ScheduleError
-	if _, _, err := d.SaveSettingsAndChatter(ctx, c.ID, 1, next, "", u.ID, "yearly"); !errors.As(err, &bad) {
+	if _, _, err := saveBoth(1, "yearly"); !errors.As(err, &bad) {
 		t.Fatalf("no such frequency: %v", err)
 	}
 	if n := get[int](t, d, `SELECT (SELECT count(*) FROM millrace.schedules WHERE entity = 'chatter') + (SELECT max(version) FROM millrace.settings_versions)`); n != 1 {
 		t.Errorf("half of it was saved: %d", n)
 	}
-	v, saved, err := d.SaveSettingsAndChatter(ctx, c.ID, 1, next, "", u.ID, settings.Daily)
+	v, saved, err := saveBoth(1, settings.Daily)
 	if err != nil || !saved || v.Version != 2 || !v.Settings.Chatter.Enabled {
 		t.Fatalf("%+v %v: %v", v, saved, err)
 	}
@@ -440,7 +443,7 @@ func TestSettingsAndChatterAreSavedTogether(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	// Where the settings stay as they are, the schedule is saved all the same.
-	if v, saved, err = d.SaveSettingsAndChatter(ctx, c.ID, 2, next, "", u.ID, settings.NoChatterSchedule); err != nil || saved || v.Version != 2 {
+	if v, saved, err = saveBoth(2, settings.NoChatterSchedule); err != nil || saved || v.Version != 2 {
 		t.Fatalf("%+v %v: %v", v, saved, err)
 	}
 	if s := scheduleOf(t, d, c, pipeline.EntityChatter); s.Enabled {

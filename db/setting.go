@@ -150,18 +150,46 @@ type newVersion struct {
 	author         int64
 	action, detail string               // for the audit log
 	also           func(*sqlx.Tx) error // part of the transaction, which it runs last in; nil for nothing
+	turn           FormTurn             // the form that it is saved from
 }
 
-// SaveSettingsAndChatter is SaveSettings together with SaveChatterSchedule, or with DisableChatterSchedule for NoChatterSchedule: both happen or neither. The
-// schedule is saved where s changes nothing, too. It returns the errors of all of them.
-func (d *DB) SaveSettingsAndChatter(ctx context.Context, connectionID int64, base int, s settings.Settings, note string, author int64,
-	f settings.ChatterFrequency) (v SettingsVersion, saved bool, err error) {
-	return d.saveVersion(ctx, connectionID, base, s, newVersion{note: note, author: author, action: "saved", also: func(tx *sqlx.Tx) error {
-		if f == settings.NoChatterSchedule {
-			return disableChatter(ctx, tx, connectionID, author)
+// SettingsForm is what somebody saves at the screens.
+type SettingsForm struct {
+	Base     int // the version that the author saw; 0 for none
+	Settings settings.Settings
+	Note     string
+	Author   int64
+	Turn     FormTurn
+	// The schedule of Chatter is saved with the settings, as SaveChatterSchedule and DisableChatterSchedule do, even where those change nothing; nil for not.
+	Chatter *settings.ChatterFrequency
+}
+
+// SaveForm is SaveSettings for a page: what that page has sent before and arrives later is no draft any more, and what it sends from then on goes on from
+// the new version. It returns the errors of SaveChatterSchedule besides.
+func (d *DB) SaveForm(ctx context.Context, connectionID int64, f SettingsForm) (v SettingsVersion, saved bool, err error) {
+	of := newVersion{note: f.Note, author: f.Author, action: "saved", turn: f.Turn}
+	if f.Chatter != nil {
+		of.also = func(tx *sqlx.Tx) error {
+			if *f.Chatter == settings.NoChatterSchedule {
+				return disableChatter(ctx, tx, connectionID, f.Author)
+			}
+			return saveChatter(ctx, tx, connectionID, *f.Chatter, f.Settings.Normalize().Sync.TimeZone, f.Author)
 		}
-		return saveChatter(ctx, tx, connectionID, f, s.Normalize().Sync.TimeZone, author)
-	}})
+	}
+	return d.saveVersion(ctx, connectionID, f.Base, f.Settings, of)
+}
+
+// endDraft ends the author's draft with a version. What the author has typed elsewhere since these settings were read stays a draft, and goes on from the
+// version: it was typed on what that holds.
+func endDraft(ctx context.Context, tx *sqlx.Tx, connectionID int64, of newVersion, version int, body []byte) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2 AND body = $3`, connectionID, of.author, body); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE millrace.settings_drafts SET base = $3 WHERE connection_id = $1 AND user_id = $2 AND base = $3 - 1`, connectionID, of.author, version); err != nil {
+		return err
+	}
+	return noteSaved(ctx, tx, connectionID, of.author, of.turn, version)
 }
 
 func (d *DB) saveVersion(ctx context.Context, connectionID int64, base int, s settings.Settings, of newVersion) (v SettingsVersion, saved bool, err error) {
@@ -170,6 +198,11 @@ func (d *DB) saveVersion(ctx context.Context, connectionID int64, base int, s se
 	}
 	s = s.Normalize()
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
+		if of.action == "saved" { // before the connection, as whoever keeps a draft does
+			if err := lockDraft(ctx, tx, connectionID, of.author); err != nil {
+				return err
+			}
+		}
 		var id int64
 		if err := tx.GetContext(ctx, &id, `SELECT id FROM millrace.connections WHERE id = $1 FOR UPDATE`, connectionID); err != nil {
 			return notFound(err)
@@ -221,8 +254,8 @@ func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID 
 	if err := Audit(ctx, tx, entry); err != nil {
 		return SettingsVersion{}, false, err
 	}
-	if of.action == "saved" { // what its author has typed elsewhere since these settings were read stays a draft
-		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2 AND body = $3`, connectionID, of.author, body); err != nil {
+	if of.action == "saved" {
+		if err := endDraft(ctx, tx, connectionID, of, version, body); err != nil {
 			return SettingsVersion{}, false, err
 		}
 	}

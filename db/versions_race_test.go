@@ -77,7 +77,7 @@ func TestTwoTabsLoseNoSection(t *testing.T) {
 			s   settings.Settings
 		}{{settings.SectionFiltering, one}, {settings.SectionOwners, two}} {
 			wg.Go(func() {
-				if _, err := d.KeepSection(t.Context(), c.ID, u.ID, 0, tab.key, tab.s, "", nil); err != nil {
+				if _, err := d.KeepSection(t.Context(), c.ID, u.ID, db.SectionForm{Base: 0, Section: tab.key, Settings: tab.s}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -87,7 +87,7 @@ func TestTwoTabsLoseNoSection(t *testing.T) {
 		if err != nil || draft == nil || draft.Settings.Accounts.Single != one.Accounts.Single || draft.Settings.Owners.CSM != two.Owners.CSM {
 			t.Fatalf("round %d: %+v, %v", round, draft, err)
 		}
-		if err := d.DropDraft(t.Context(), c.ID, u.ID); err != nil {
+		if err := d.DropDraft(t.Context(), c.ID, u.ID, db.FormTurn{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -82,6 +82,9 @@ func TestRowsSurvive(t *testing.T) {
 	b.follow("[data-save]")
 	b.waitText("#flash", "Saved as v")
 	b.waitFor("the text", `document.querySelector("textarea#accounts-single")?.value.trim() === "Type = 'Customer' AND AnnualRevenue > 5000"`)
+	b.noDraft()
+	b.open(d.app + draftPage)
+	b.noDraft()
 }
 
 // TestRowsSurviveWithoutScripts does the same in a browser that runs none.

@@ -47,6 +47,18 @@
   // Blanks around a text are no difference: the server stores none.
   const same = (a, b) => JSON.stringify(a.map(([name, value]) => [name, value.trim()])) === JSON.stringify(b.map(([name, value]) => [name, value.trim()]));
 
+  // Each form that is sent says which one it is, so that the server knows late ones, whichever way they took: this page's name and a number that rises, and
+  // how far the page before this one in the tab had come.
+  const turnKey = "turn:" + path;
+  const before = form && attempt(() => sessionStorage.getItem(turnKey));
+  const page = form && Array.from(crypto.getRandomValues(new Uint8Array(12)), (n) => n.toString(16).padStart(2, "0")).join("");
+  let turn = 0;
+  form?.addEventListener("formdata", (e) => {
+    const own = `${page} ${++turn}`;
+    e.formData.set("turn", before ? `${own} ${before}` : own);
+    attempt(() => sessionStorage.setItem(turnKey, own));
+  });
+
   let sent = false; // the form is on its way to be saved
   let dropping = false; // Discard was pressed
   let drawing = false; // the server draws the draft; this page does not show it
@@ -161,7 +173,7 @@
     const to = new URL(e.submitter?.getAttribute("formaction") ?? e.target.getAttribute("action") ?? "", location.href).pathname;
     if (to === "/sign-out") {
       dropping = true;
-      for (const d of drafts()) drop(d.key);
+      attempt(() => sessionStorage.clear());
     }
     if (to === path) sent = true;
     for (const d of drafts()) if (d.path === to) put(d.key, { ...d, sent: true });

@@ -7,7 +7,7 @@
   const longest = 3000; // ms that it waits for that at the most
   let timer = 0;
   let edited = 0; // when the first edit was made since the last draft was sent
-  let sending = false;
+  let sending; // what the draft on its way can be called back with
   let over = false; // the form itself is on its way
 
   // show puts the parts of an answer in place of those with the same id, unless somebody is using them.
@@ -27,18 +27,19 @@
     clearTimeout(timer);
     if (!edited || over || (sending && !last)) return;
     edited = 0;
-    sending = true;
+    const own = (sending = new AbortController());
     try {
-      const answer = await fetch(form.dataset.keep, { method: "POST", body: new URLSearchParams(new FormData(form)), keepalive: last });
+      const answer = await fetch(form.dataset.keep, { method: "POST", body: new URLSearchParams(new FormData(form)), keepalive: last, signal: own.signal });
       if (!answer.ok || answer.redirected) throw answer;
       delete form.dataset.unkept;
       if (!over) show(await answer.text());
     } catch (failure) {
+      if (over) return; // the form holds it
       form.dataset.unkept = "1"; // leaving the page asks first
       if (!(failure.status < 500)) edited ||= Date.now(); // no contact, or a server in trouble: again in a while
     } finally {
-      sending = false;
-      if (edited) timer = setTimeout(send, form.dataset.unkept ? longest : pause);
+      if (sending === own) sending = undefined;
+      if (edited && !over) timer = setTimeout(send, form.dataset.unkept ? longest : pause);
     }
   };
 
@@ -49,7 +50,9 @@
     timer = setTimeout(send, Math.max(0, Math.min(pause, edited + longest - Date.now())));
   };
   const note = (e) => {
-    if (form.contains(e.target) && !e.target.matches("[type=search]")) later();
+    if (!form.contains(e.target) || e.target.matches("[type=search]")) return;
+    over = false; // what is typed while the form is on its way is not in it
+    later();
   };
   document.addEventListener("input", note);
   document.addEventListener("change", note);
@@ -58,7 +61,10 @@
     if (e.detail?.ctx?.sourceElement?.getAttribute("hx-post")?.endsWith("/builder")) later();
   });
   form.addEventListener("submit", (e) => {
-    if (!e.defaultPrevented) over = true;
+    if (e.defaultPrevented) return;
+    over = true;
+    edited = 0;
+    sending?.abort();
   });
   window.addEventListener("pageshow", (e) => {
     if (e.persisted) over = false;

@@ -159,7 +159,7 @@ func TestRestore(t *testing.T) {
 	p.says("main", "v3", "Restored v1")
 	p.says("[data-path='accounts.single'] ins", "Customer")
 	p.lacks("[value=draft]")
-	if _, err := o.db.KeepSection(t.Context(), c.ID, o.admin.ID, 2, settings.SectionOwners, settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}}, "", nil); err != nil {
+	if _, err := o.db.KeepSection(t.Context(), c.ID, o.admin.ID, db.SectionForm{Base: 2, Section: settings.SectionOwners, Settings: settings.Settings{Owners: settings.OwnerMapping{CSM: "CSM__c"}}}); err != nil {
 		t.Fatal(err)
 	}
 	b.get(path).is(http.StatusOK).says("main", "Your own unsaved changes stay", "1 unsaved change")

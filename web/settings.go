@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -47,6 +48,7 @@ type settingsPage struct {
 	saved      settings.Settings   // the version that the page goes on from
 	shown      settings.Settings   // as saved, or as typed
 	base       int
+	turn       db.FormTurn // of the form that was sent
 	note       string
 	noteErrors []string
 	errs       settings.FieldErrors
@@ -68,13 +70,35 @@ func (p *settingsPage) readFrame(r *http.Request) error {
 	if err != nil || base < 0 {
 		return badForm(err)
 	}
-	p.base = base
+	p.base, p.turn = base, readTurn(r.PostForm)
 	var problem string
 	if p.note, problem = readNote(r); problem != "" {
 		p.noteErrors = []string{problem}
 	}
 	p.errs = settings.FieldErrors{} // what was said of an earlier text
 	return nil
+}
+
+// readTurn takes what a page says of the order of its forms: its name and a number, and the same of the page before it. A form that says nothing proper
+// counts like one of a browser without scripts.
+func readTurn(form url.Values) db.FormTurn {
+	words := strings.Fields(form.Get("turn"))
+	if len(words) != 2 && len(words) != 4 {
+		return db.FormTurn{}
+	}
+	var numbers [2]int64
+	for i := 0; i < len(words); i += 2 {
+		n, err := strconv.ParseInt(words[i+1], 10, 64)
+		if err != nil || n < 1 || len(words[i]) > 40 || strings.Trim(words[i], flashAlphabet) != "" {
+			return db.FormTurn{}
+		}
+		numbers[i/2] = n
+	}
+	turn := db.FormTurn{Page: words[0], Number: numbers[0]}
+	if len(words) == 4 && words[2] != words[0] {
+		turn.BeforePage, turn.BeforeNumber = words[2], numbers[1]
+	}
+	return turn
 }
 
 // version is the number of the current version; 0 before the first save.

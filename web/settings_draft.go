@@ -71,6 +71,18 @@ func (p *settingsPage) goOn() {
 	p.base, p.saved, p.shown = p.current.Version, p.current.Settings, p.current.Settings
 }
 
+// goTo goes on from another version.
+func (s *Server) goTo(r *http.Request, p *settingsPage, version int) error {
+	v, err := s.DB.SettingsVersionAt(r.Context(), p.connection.ID, version)
+	if err != nil {
+		return err
+	}
+	if p.base, p.saved = version, v.Settings; p.version() < version {
+		p.current = &v
+	}
+	return nil
+}
+
 // changes lists what is not saved yet; rows that are not finished are a change too.
 func (p *settingsPage) changes() []settings.Change {
 	out := settings.Diff(p.saved, p.shown)
@@ -110,9 +122,13 @@ func (s *Server) keep(r *http.Request, p *settingsPage) error {
 	if p.unkept = p.base > p.version() || len(p.noteErrors) > 0; p.unkept {
 		return nil
 	}
-	draft, err := s.DB.KeepSection(r.Context(), p.connection.ID, visitOf(r).user.ID, p.base, p.section, p.shown, p.note, p.forms)
+	draft, err := s.DB.KeepSection(r.Context(), p.connection.ID, visitOf(r).user.ID, db.SectionForm{
+		Base: p.base, Section: p.section, Settings: p.shown, Note: p.note, Rows: p.forms, Turn: p.turn,
+	})
 	var unfit *db.SettingsTextError
 	switch {
+	case errors.Is(err, db.ErrOvertaken):
+		return nil // the draft is ahead of what was typed here
 	case errors.As(err, &unfit):
 		for path, found := range unfit.Fields {
 			p.errs[path] = found
@@ -125,6 +141,11 @@ func (s *Server) keep(r *http.Request, p *settingsPage) error {
 		return nil
 	}
 	own := p.errs
+	if p.base < draft.Base { // the versions since are the viewer's own
+		if err := s.goTo(r, p, draft.Base); err != nil {
+			return err
+		}
+	}
 	p.elsewhere = settings.FieldErrors{}
 	if err := s.showDraft(r, p, draft); err != nil {
 		return err
@@ -206,7 +227,10 @@ func (s *Server) discard(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(settings.Sections, key) {
 		return notFound()
 	}
-	if err := s.DB.DropDraft(r.Context(), c.ID, visitOf(r).user.ID); err != nil {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	if err := s.DB.DropDraft(r.Context(), c.ID, visitOf(r).user.ID, readTurn(r.PostForm)); err != nil {
 		return err
 	}
 	return s.see(w, r, orgPath(c.ID, "/settings/"+string(key)), "draft-discarded", "")

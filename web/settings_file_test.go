@@ -152,7 +152,7 @@ func TestPromote(t *testing.T) {
 	b.post(path, form).is(http.StatusConflict).says("#conflict", "Nothing was taken")
 	form.Set("theirs", "2")
 
-	if _, err := o.db.KeepSection(t.Context(), c.ID, o.admin.ID, 1, settings.SectionFiltering, settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Type = 'Mine'"}}, "my note", nil); err != nil {
+	if _, err := o.db.KeepSection(t.Context(), c.ID, o.admin.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Type = 'Mine'"}}, Note: "my note"}); err != nil {
 		t.Fatal(err)
 	}
 	p = b.follow(b.post(path, form).is(http.StatusSeeOther)).is(http.StatusOK)
@@ -166,7 +166,7 @@ func TestPromote(t *testing.T) {
 	}
 
 	o.saved(c, "Type = 'Partner'") // by the same person, which ends the draft
-	if _, err := o.db.KeepSection(t.Context(), c.ID, o.admin.ID, 1, settings.SectionFiltering, settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Type = 'Mine'"}}, "", nil); err != nil {
+	if _, err := o.db.KeepSection(t.Context(), c.ID, o.admin.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Type = 'Mine'"}}}); err != nil {
 		t.Fatal(err)
 	}
 	form.Set("base", "2")

@@ -28,7 +28,7 @@ func (s *Server) settingsFrame(w http.ResponseWriter, r *http.Request, p *settin
 	// A page whose fields refused their text answers a POST; its own address is the section's.
 	frame.Shell.Path = p.path(p.section)
 	if p.current != nil {
-		label := versionLabel(*p.current)
+		label := versionFor(r, *p.current)
 		frame.Version = &label
 		frame.Outdated = p.base < p.current.Version
 	}
@@ -73,6 +73,13 @@ func saveBar(p *settingsPage) views.SaveBar {
 
 func versionLabel(v db.SettingsVersion) views.VersionLabel {
 	return views.VersionLabel{Version: v.Version, At: v.CreatedAt, By: v.AuthorName, Note: v.Note}
+}
+
+// versionFor is versionLabel for whoever asks.
+func versionFor(r *http.Request, v db.SettingsVersion) views.VersionLabel {
+	label := versionLabel(v)
+	label.Own = v.AuthorID != nil && *v.AuthorID == visitOf(r).user.ID
+	return label
 }
 
 // readNote reads the note of a version: one line of at most 200 characters.

@@ -35,7 +35,7 @@ func (s *Server) mergePage(w http.ResponseWriter, r *http.Request, status int, p
 	if err != nil {
 		return err
 	}
-	view := views.SettingsMerge{Frame: frame, Theirs: versionLabel(*p.current), Base: p.base, Note: p.note, From: p.section}
+	view := views.SettingsMerge{Frame: frame, Theirs: versionFor(r, *p.current), Base: p.base, Note: p.note, From: p.section}
 	my, their := settings.Diff(p.saved, p.shown), settings.Diff(p.saved, p.current.Settings)
 	of := func(all []settings.Change, key settings.Section) (out []settings.Change) {
 		for _, c := range all {
@@ -93,7 +93,11 @@ func (s *Server) merge(w http.ResponseWriter, r *http.Request) error {
 			merged = merged.Take(key, p.shown)
 		case theirs:
 		default:
-			p.errs.Add("merge."+string(key), "Choose yours or theirs.")
+			text := "Choose yours or theirs."
+			if versionFor(r, *p.current).Own {
+				text = "Choose one of the two."
+			}
+			p.errs.Add("merge."+string(key), text)
 		}
 	}
 	if len(p.errs) > 0 {

@@ -26,6 +26,9 @@ func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage
 		return err
 	}
 	if p.base < p.version() {
+		if p.isSaved() {
+			return s.seeSaved(w, r, p)
+		}
 		return s.mergePage(w, r, http.StatusConflict, p)
 	}
 	if len(p.errs) == 0 && len(p.noteErrors) == 0 && p.chatter == nil && p.current != nil && len(p.changes()) == 0 {
@@ -58,6 +61,9 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) 
 	switch {
 	case errors.As(err, &conflict):
 		p.current = &conflict.Current
+		if p.isSaved() {
+			return s.seeSaved(w, r, p)
+		}
 		return s.mergePage(w, r, http.StatusConflict, p)
 	case err != nil:
 		return err
@@ -76,13 +82,29 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) 
 	return s.see(w, r, p.path(p.section), "saved", strconv.Itoa(saved.Version))
 }
 
+// isSaved reports whether the current version, which is newer than the one that the page goes on from, holds exactly what is to be saved: the form was sent
+// twice, or somebody had the same thought.
+func (p *settingsPage) isSaved() bool {
+	return p.chatter == nil && len(p.errs) == 0 && len(p.noteErrors) == 0 && len(p.unfinished()) == 0 && len(settings.Diff(p.current.Settings, p.shown)) == 0
+}
+
+// seeSaved says that the current version is what was to be saved.
+func (s *Server) seeSaved(w http.ResponseWriter, r *http.Request, p *settingsPage) error {
+	flash := "saved-by-other"
+	if by := p.current.AuthorID; by != nil && *by == visitOf(r).user.ID {
+		flash = "saved"
+	}
+	if err := s.DB.DropDraft(r.Context(), p.connection.ID, visitOf(r).user.ID, p.turn); err != nil {
+		return err
+	}
+	return s.see(w, r, p.path(p.section), flash, strconv.Itoa(p.current.Version))
+}
+
 // storeSettings saves the settings, and the schedule of Chatter where that was asked for too.
 func (s *Server) storeSettings(r *http.Request, p *settingsPage) (db.SettingsVersion, bool, error) {
-	by := visitOf(r).user.ID
-	if p.chatter != nil {
-		return s.DB.SaveSettingsAndChatter(r.Context(), p.connection.ID, p.base, p.shown.Normalize(), p.note, by, *p.chatter)
-	}
-	return s.DB.SaveSettings(r.Context(), p.connection.ID, p.base, p.shown.Normalize(), p.note, by)
+	return s.DB.SaveForm(r.Context(), p.connection.ID, db.SettingsForm{
+		Base: p.base, Settings: p.shown.Normalize(), Note: p.note, Author: visitOf(r).user.ID, Turn: p.turn, Chatter: p.chatter,
+	})
 }
 
 // checkAll gathers everything that is wrong with the settings of the page: what can be known here, and what only the org knows.
