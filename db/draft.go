@@ -94,7 +94,7 @@ type SectionForm struct {
 }
 
 // KeepSection keeps a section with its rows, and the note, in a person's draft, which begins with the version of the form where there is none yet, and
-// returns the draft, or nil when nothing is being edited any more; it is dropped then. Where the form's version is older than the draft's own, the draft goes
+// returns the draft, or nil when nothing is being edited any more, not even a note; it is dropped then. Where the form's version is older than the draft's own, the draft goes
 // back to it: what others have saved since is to be decided anew. What the person has saved since is not, where it is of this page or of other sections. It
 // returns ErrOvertaken for a form that a later one of its page has overtaken, a *SettingsTextError for texts that cannot be stored and ErrNotFound for a
 // version that does not exist.
@@ -222,7 +222,7 @@ func (d *DB) changeDraft(ctx context.Context, connectionID, userID int64, find f
 		if err != nil {
 			return err
 		}
-		if late || same && (len(draft.Forms) == 0 || draft.replaced) {
+		if late || same && (len(draft.Forms) == 0 && draft.Note == "" || draft.replaced) {
 			_, err = tx.ExecContext(ctx, `DELETE FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, userID)
 			return err
 		}

@@ -32,7 +32,10 @@ func TestDraftKeepsSections(t *testing.T) {
 	if draft, err = d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionOwners, Settings: other, Note: "why"}); err != nil || draft == nil {
 		t.Fatalf("one section taken back: %+v, %v", draft, err)
 	}
-	if draft, err = d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: single("Name != null"), Note: "why"}); err != nil || draft != nil {
+	if draft, err = d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: single("Name != null"), Note: "why"}); err != nil || draft == nil || draft.Note != "why" {
+		t.Errorf("a note alone: %+v, %v", draft, err)
+	}
+	if draft, err = d.KeepSection(ctx, c.ID, u.ID, db.SectionForm{Base: 1, Section: settings.SectionFiltering, Settings: single("Name != null")}); err != nil || draft != nil {
 		t.Errorf("nothing differs any more: %+v, %v", draft, err)
 	}
 	if draft, err = d.Draft(ctx, c.ID, u.ID); draft != nil || err != nil {

@@ -23,6 +23,21 @@ type FormTurn struct {
 	BeforeNumber int64
 }
 
+// FormTurns lists the last form of each of a person's pages that has arrived, of at most limit pages, the newest first.
+func (d *DB) FormTurns(ctx context.Context, connectionID, userID int64, limit int) ([]FormTurn, error) {
+	var rows []struct {
+		Page   string `db:"page"`
+		Number int64  `db:"turn"`
+	}
+	err := d.pool.SelectContext(ctx, &rows, `
+		SELECT page, turn FROM millrace.settings_draft_turns WHERE connection_id = $1 AND user_id = $2 ORDER BY at DESC LIMIT $3`, connectionID, userID, limit)
+	var out []FormTurn
+	for _, r := range rows {
+		out = append(out, FormTurn{Page: r.Page, Number: r.Number})
+	}
+	return out, wrapIf(asCancelled(ctx, err), "db.FormTurns(%d, %d)", connectionID, userID)
+}
+
 // takeTurn notes that a form has arrived and returns the newest version that was saved from its page, 0 for none. It returns ErrOvertaken when a later one
 // has arrived before. The draft must be locked.
 func takeTurn(ctx context.Context, tx *sqlx.Tx, connectionID, userID int64, turn FormTurn) (saved int, err error) {

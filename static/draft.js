@@ -51,24 +51,26 @@
   // how far the page before this one in the tab had come.
   const turnKey = "turn:" + path;
   const before = form && attempt(() => sessionStorage.getItem(turnKey));
-  const page = form && Array.from(crypto.getRandomValues(new Uint8Array(12)), (n) => n.toString(16).padStart(2, "0")).join("");
+  const page = form && Array.from(crypto.getRandomValues(new Uint8Array(10)), (n) => (n % 36).toString(36)).join("");
   let turn = 0;
-  form?.addEventListener("formdata", (e) => {
+  let edited = 0; // the turn that the last edit followed; forms with a greater one hold it
+  const nextTurn = () => {
     const own = `${page} ${++turn}`;
-    e.formData.set("turn", before ? `${own} ${before}` : own);
     attempt(() => sessionStorage.setItem(turnKey, own));
-  });
+    return before ? `${own} ${before}` : own;
+  };
+  form?.addEventListener("formdata", (e) => e.formData.set("turn", nextTurn()));
 
   let sent = false; // the form is on its way to be saved
   let dropping = false; // Discard was pressed
   let drawing = false; // the server draws the draft; this page does not show it
-  let unsaved = false; // what was loaded is not what is saved
+  let unsaved = false; // what was loaded is neither saved nor drafted
   let loaded = [];
   const store = () => {
     if (drawing) return;
     const fields = entries(false);
     if (dropping || (!unsaved && same(fields, loaded))) drop(key());
-    else put(key(), { path, base: base(), at: Date.now(), sent, fields });
+    else put(key(), { path, base: base(), at: Date.now(), sent, fields, page, turn: edited });
   };
 
   // fill puts a draft into the form and reports whether its fields are there to hold it.
@@ -99,7 +101,7 @@
     const post = document.createElement("form");
     post.method = "post";
     post.action = path + "/builder";
-    for (const [name, value] of [["base", draft.base], ...draft.fields]) {
+    for (const [name, value] of [["base", draft.base], ["turn", nextTurn()], ...draft.fields]) {
       const input = document.createElement("input");
       input.type = "hidden";
       input.name = name;
@@ -132,27 +134,25 @@
     form.before(box);
   };
 
+  // arrived reports whether the server has had a draft: whatever it shows now has come after that.
+  const arrived = (draft) => {
+    const turns = (form.dataset.turns ?? "").split(" ");
+    const at = turns.indexOf(draft.page);
+    return at >= 0 && Number(turns[at + 1]) > draft.turn;
+  };
+
   const restore = () => {
     const shown = Number(attempt(() => sessionStorage.getItem(shownKey)));
     drop(shownKey);
-    const mine = drafts().filter((d) => d.path === path).sort((a, b) => b.at - a.at);
-    const draft = mine[0];
+    const [draft, ...older] = drafts().filter((d) => d.path === path).sort((a, b) => b.at - a.at);
     const current = base();
-    for (const d of mine) drop(d.key);
-    if (draft && draft.at === shown) {
-      unsaved = true; // this page shows it
+    for (const d of draft ? [draft, ...older] : []) drop(d.key);
+    if (form.hasAttribute("data-given")) {
+      unsaved = true; // the server gave back what was typed and holds none of it
       store();
-      return notice(draft.at, false);
     }
-    if (form.hasAttribute("data-dirty") && !(draft && draft.at > Number(form.dataset.keptAt) + 1500)) {
-      unsaved = true; // the server gave back what was typed
-      return store();
-    }
-    if (draft && form.hasAttribute("data-dirty") && same(draft.fields, loaded)) {
-      unsaved = true; // the server has just given it back
-      return store();
-    }
-    if (!draft || (draft.sent && draft.base !== current) || same(draft.fields, loaded)) return;
+    if (draft && draft.at === shown) return notice(draft.at, false); // this page shows it
+    if (!draft || unsaved || arrived(draft) || (draft.sent && draft.base !== current) || same(draft.fields, loaded)) return;
     // It goes on from the version that it was typed on, so that a newer one is not overwritten unseen.
     const field = form.querySelector("[name=base]");
     if (field) field.value = draft.base;
@@ -161,6 +161,7 @@
       put(draft.key, draft);
       return draw(draft);
     }
+    form.dataset.restored = "1"; // it is to be drafted
     store();
   };
 
@@ -185,14 +186,16 @@
   restore();
 
   let timer;
-  const edited = (e) => {
+  const note = (e) => {
     if (!form.contains(e.target)) return;
+    edited = turn;
     sent = dropping = false;
     clearTimeout(timer);
     timer = setTimeout(store, 250);
   };
-  document.addEventListener("input", edited);
-  document.addEventListener("change", edited);
+  // Before anything sends the form for the same event.
+  document.addEventListener("input", note, true);
+  document.addEventListener("change", note, true);
   document.addEventListener("click", (e) => {
     if (!e.target.closest?.("[data-discard]")) return;
     dropping = true;

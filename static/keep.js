@@ -70,4 +70,5 @@
     if (e.persisted) over = false;
   });
   window.addEventListener("pagehide", () => send(true));
+  if (form.dataset.restored) later(); // found in the tab
 })();

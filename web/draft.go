@@ -98,5 +98,6 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, page string) err
 	if err != nil {
 		return err
 	}
+	p.unkept = true
 	return s.drawSection(w, r, http.StatusOK, x, p)
 }

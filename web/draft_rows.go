@@ -81,5 +81,6 @@ func (s *Server) resumeRows(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.noteRows()
+	p.unkept = true
 	return s.renderFiltering(w, r, http.StatusOK, p)
 }

@@ -25,6 +25,9 @@ func (s *Server) settingsFrame(w http.ResponseWriter, r *http.Request, p *settin
 		Shell: shell, OrgName: ConnectionName(p.connection), Current: p.section, Banner: banner, BasePath: orgPath(p.connection.ID, "/settings"),
 		Sections: sectionItems(p), Bar: saveBar(p), Blocked: p.blocked, Offline: offline(p.connection),
 	}
+	if frame.Bar.Turns, err = s.turns(r, p); err != nil {
+		return frame, err
+	}
 	// A page whose fields refused their text answers a POST; its own address is the section's.
 	frame.Shell.Path = p.path(p.section)
 	if p.current != nil {
@@ -68,8 +71,21 @@ func sectionItems(p *settingsPage) []views.SectionItem {
 }
 
 func saveBar(p *settingsPage) views.SaveBar {
-	return views.SaveBar{Base: p.base, Note: p.note, NoteErrors: p.noteErrors, Changes: p.changes(), Section: p.section, KeptAt: p.keptAt}
+	return views.SaveBar{Base: p.base, Note: p.note, NoteErrors: p.noteErrors, Changes: p.changes(), Section: p.section, KeptAt: p.keptAt, Given: p.unkept}
 }
+
+// turns tells the page which forms of the viewer's have arrived, so that it knows whether a draft in the tab is ahead of the one here.
+func (s *Server) turns(r *http.Request, p *settingsPage) (string, error) {
+	turns, err := s.DB.FormTurns(r.Context(), p.connection.ID, visitOf(r).user.ID, knownTurns)
+	var out []string
+	for _, turn := range turns {
+		out = append(out, turn.Page, strconv.FormatInt(turn.Number, 10))
+	}
+	return strings.Join(out, " "), err
+}
+
+// knownTurns is how many pages a page knows the forms of.
+const knownTurns = 20
 
 func versionLabel(v db.SettingsVersion) views.VersionLabel {
 	return views.VersionLabel{Version: v.Version, At: v.CreatedAt, By: v.AuthorName, Note: v.Note}
