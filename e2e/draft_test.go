@@ -85,7 +85,7 @@ func (b *browser) put(selector, text string) {
 func (b *browser) settle(ends ...string) {
 	b.t.Helper()
 	for _, end := range ends {
-		b.waitFor("the answer of "+end, `performance.getEntriesByType("resource").some((r) => r.name.endsWith(`+quoteJS(end)+`) && r.startTime > (window.lastEdit ?? 0) && r.responseEnd > 0)`)
+		b.waitFor("the answer of "+end, `performance.getEntriesByType("resource").some((r) => new URL(r.name).pathname.endsWith(`+quoteJS(end)+`) && r.startTime > (window.lastEdit ?? 0) && r.responseEnd > 0)`)
 	}
 	b.waitFor("the page to be quiet", `document.querySelector(".htmx-request") === null`)
 }
@@ -119,7 +119,7 @@ func TestDraftSurvivesTheEndOfTheSession(t *testing.T) {
 	b.look("restored")
 
 	// From then on the server has it, and a reload needs no notice; Discard takes it back, without a question.
-	b.waitFor("the draft", `performance.getEntriesByType("resource").some((r) => r.name.endsWith("/keep") && r.responseEnd > 0)`)
+	b.waitFor("the draft", `performance.getEntriesByType("resource").some((r) => new URL(r.name).pathname.endsWith("/keep") && r.responseEnd > 0)`)
 	b.open(d.app + draftPage)
 	b.holdsDraft()
 	if n := b.count("#draft"); n != 0 {
