@@ -28,8 +28,10 @@ func TestFormsThatArriveAfterTheSave(t *testing.T) {
 	base, n := 1, 0
 	for _, way := range []string{"/keep", "/builder"} {
 		for name, late := range map[string]func(base string) url.Values{
-			"text":       func(base string) url.Values { return single(base, "Type = 'Pro'") },
-			"rows":       func(base string) url.Values { return rows(base, "Type", "equals", "Customer", "AnnualRevenue", "greater-than", "50") },
+			"text": func(base string) url.Values { return single(base, "Type = 'Pro'") },
+			"rows": func(base string) url.Values {
+				return rows(base, "Type", "equals", "Customer", "AnnualRevenue", "greater-than", "50")
+			},
 			"unfinished": unfinished,
 		} {
 			at := itoa(int64(base))
