@@ -42,7 +42,7 @@ func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Conte
 	site, err := web.New(web.Options{
 		DB: a.db.DB, Client: clients.open, Forget: clients.forget,
 		Presets: a.presets, Hosts: a.hosts, BaseURL: a.config.BaseURL,
-		Log: a.log, DemoOrgURL: a.demoOrg, Version: version,
+		Log: a.log, DemoOrgURL: a.demoOrg, Version: version, AuditDays: a.config.AuditDays,
 	})
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Conte
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(ctx, server, l) })
 	group.Go(func() error { return runner.Run(ctx) })
-	group.Go(func() error { return keepPartitions(ctx, a.db.DB, a.log) })
+	group.Go(func() error { return keepLog(ctx, a.db.DB, a.config, a.log) })
 	group.Go(func() error { return a.db.keep(ctx, a.log) })
 	group.Go(func() error { return ready(ctx) })
 	return group.Wait()
@@ -91,17 +91,35 @@ func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
 	return fmt.Errorf("serving on %s: %w", l.Addr(), err)
 }
 
-// keepPartitions makes the audit log's coming days, so that a process that runs for months never writes into a day without a partition.
-func keepPartitions(ctx context.Context, d *db.DB, log *slog.Logger) error {
-	for tick := time.NewTicker(6 * time.Hour); ; {
+// keepLog looks after the audit log and the runs while the app is up, so that a process that runs for months never writes into a day without a partition,
+// and what has been kept long enough goes. Every replica does it; they do not get into each other's way.
+func keepLog(ctx context.Context, d *db.DB, c config.Server, log *slog.Logger) error {
+	keep := func() {
+		for what, do := range map[string]func() error{
+			"making the audit log's next days": func() error { return d.EnsureAuditPartitions(ctx, auditDays) },
+			"indexing the audit log":           func() error { return d.EnsureAuditIndexes(ctx) },
+			"dropping old audit days": func() error {
+				dropped, err := d.RetainAudit(ctx, c.AuditDays)
+				if len(dropped) > 0 {
+					log.Info("audit days dropped, since their retention has passed", "days", dropped)
+				}
+				return err
+			},
+			"removing old runs": func() error { return d.RetainRuns(ctx, c.RunDays, c.AuditDays) },
+		} {
+			if err := do(); err != nil && ctx.Err() == nil {
+				log.Error(what, "error", err)
+			}
+		}
+	}
+	keep()
+	for tick := time.NewTicker(time.Hour); ; {
 		select {
 		case <-ctx.Done():
 			tick.Stop()
 			return nil
 		case <-tick.C:
-			if err := d.EnsureAuditPartitions(ctx, auditDays); err != nil && ctx.Err() == nil {
-				log.Error("making the audit log's next days", "error", err)
-			}
+			keep()
 		}
 	}
 }

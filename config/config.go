@@ -56,6 +56,8 @@ type Server struct {
 	Lease                  time.Duration // how long a runner that has died keeps what it works on from the others
 	PageRows               int           // how many records of a bulk result are asked for at a time
 	LogLevel               string
+	AuditDays              int // how long entries of the audit log and record errors are kept; 0 for ever
+	RunDays                int // how long runs are kept; 0 for ever
 }
 
 // User configures `millrace user add` and `millrace user passwd`.
@@ -186,6 +188,8 @@ func (c *Server) flags(fs *flag.FlagSet) {
 	fs.DurationVar(&c.Lease, "lease", 15*time.Second, "how long a runner that has died keeps what it works on from the others; at least 1s")
 	fs.IntVar(&c.PageRows, "page-rows", 50_000, "how many records of a large result are asked for at a time; fewer divide a run more finely among replicas; 1000 to 250000")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+	fs.IntVar(&c.AuditDays, "audit-days", 90, "days for which the audit log and record errors are kept; 0 for ever")
+	fs.IntVar(&c.RunDays, "run-days", 365, "days for which runs are kept; 0 for ever")
 }
 
 func (c Server) validate(needKey bool) error {
@@ -207,6 +211,9 @@ func (c Server) validate(needKey bool) error {
 	}
 	if c.PageRows < 1000 || c.PageRows > 250_000 {
 		errs = append(errs, fmt.Errorf("-page-rows is %d; it must be from 1000 to 250000", c.PageRows))
+	}
+	if c.AuditDays < 0 || c.RunDays < 0 {
+		errs = append(errs, errors.New("-audit-days and -run-days must not be negative; 0 keeps for ever"))
 	}
 	for _, o := range c.ExtraOrigins() {
 		u, err := url.Parse(o)

@@ -102,8 +102,8 @@ func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 		_, err = tx.ExecContext(ctx, fmt.Sprintf(`
 			WITH gone AS (
 			    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s = ANY ($3) AND left_filter_at IS NULL RETURNING sf_id, %[2]s AS part)
-			INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, detail)
-			SELECT $1, $2, coalesce(nullif($4, ''), part), sf_id, 'left', 'The settings do not ask for it any more' FROM gone`, r.Table, r.Key),
+			INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
+			SELECT $1, $2, coalesce(nullif($4, ''), part), sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more' FROM gone`, r.Table, r.Key),
 			s.connectionID, s.runID, pq.Array(sets), r.Entity)
 		return err
 	})

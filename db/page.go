@@ -192,10 +192,14 @@ func (w *pageWork) noteErrors(ctx context.Context) error {
 		causes, messages = append(causes, e.Field), append(messages, e.Message)
 	}
 	_, err := w.conn.Exec(ctx, `
+		WITH e AS (SELECT * FROM unnest($4::text[], $5::bigint[], $6::text[], $7::text[]) AS e (sf_id, line, cause, message)),
+		log AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, detail)
+		    SELECT $8::bigint, $1, $9::text, e.sf_id, 'failed', CASE WHEN e.cause = '' THEN '' ELSE e.cause || ': ' END || e.message FROM e WHERE $10::boolean)
 		INSERT INTO millrace.run_errors (run_id, position, object, sf_id, line, cause, message)
-		SELECT $1, $2, $3, e.sf_id, nullif(e.line, 0), e.cause, e.message
-		  FROM unnest($4::text[], $5::bigint[], $6::text[], $7::text[]) AS e (sf_id, line, cause, message)`,
-		w.runID, w.step.Position, w.step.Table.Object, pq.Array(ids), pq.Array(lines), pq.Array(causes), pq.Array(messages))
+		SELECT $1, $2, $3, e.sf_id, nullif(e.line, 0), e.cause, e.message FROM e`,
+		w.runID, w.step.Position, w.step.Table.Object, pq.Array(ids), pq.Array(lines), pq.Array(causes), pq.Array(messages),
+		w.connectionID, w.step.Table.Entity, w.audited())
 	return err
 }
 
@@ -219,10 +223,14 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 		    UPDATE millrace.run_steps s
 		       SET read = read + $7, created = created + $9, updated = updated + $10, unchanged = unchanged + $11, skipped = skipped + $12,
 		           elsewhere = elsewhere + $13, failed = failed + $14
-		      FROM held WHERE s.run_id = held.id AND s.position = $3)
+		      FROM held WHERE s.run_id = held.id AND s.position = $3),
+		log AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, action, detail)
+		    SELECT $16::bigint, id, $17::text, 'fetched', $18::text FROM held WHERE $18::text <> '')
 		SELECT cancelled FROM held`,
 		w.runID, w.fence, w.step.Position, w.page.Number, w.page.Locator, w.page.Next, w.report.Read, c.seen,
-		c.created, c.updated, c.unchanged, c.skipped, c.elsewhere, w.report.BadTotal, w.page.Claim)
+		c.created, c.updated, c.unchanged, c.skipped, c.elsewhere, w.report.BadTotal, w.page.Claim,
+		w.connectionID, w.step.Table.Entity, w.fetched())
 	if errors.Is(err, sql.ErrNoRows) {
 		if w.page.Claim != 0 {
 			return false, pipeline.ErrUnitLost
@@ -230,6 +238,17 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 		return false, ErrFenced
 	}
 	return cancelled, err
+}
+
+// audited reports whether the step's records are told of in the audit log: working data and what is only tried is not.
+func (w *pageWork) audited() bool { return !w.step.Table.Quiet && !w.step.Table.Aside }
+
+// fetched says in the audit log that a page was read, since records that are here just so have no entry of their own; it is empty for nothing to say.
+func (w *pageWork) fetched() string {
+	if !w.audited() || w.report.Read == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: page %d, %d records read", w.step.Label, w.page.Number+1, w.report.Read)
 }
 
 // isCode reports whether Postgres refused with this SQLSTATE.

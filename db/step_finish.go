@@ -84,8 +84,8 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		       AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = t.sf_id)
 		    RETURNING t.sf_id),
 		log AS (
-		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action)
-		    SELECT $1, $2, $4, sf_id, 'left' FROM gone)
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
+		    SELECT $1, $2, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
 		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table)),
 		s.connectionID, s.runID, step.Table.Records(), step.Table.Entity, step.Position)
 	return err
@@ -134,8 +134,8 @@ func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, ids []st
 			     WHERE connection_id = $1 AND sf_id = ANY ($6) AND left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NULL%s
 			    RETURNING sf_id),
 			log AS (
-			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action)
-			    SELECT $1, $2, $4, sf_id, 'deleted' FROM gone)
+			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
+			    SELECT $1, $2, $4, sf_id, 'deleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now())) FROM gone)
 			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
 			step.Table.Name, sameSet(step.Table, "")), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids))
 		return err

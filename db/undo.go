@@ -134,7 +134,7 @@ func touched() string {
 	                WHEN l.action = 'returned' THEN '{"left_filter_at": null}' || coalesce(millrace.side_of_changes(l.changes, 1), '{}')
 	                ELSE millrace.side_of_changes(l.changes, 1) END AS after
 	      FROM millrace.audit_log l LEFT JOIN (VALUES ` + strings.Join(names, ", ") + `) AS k (entity, tab) ON k.entity = l.entity
-	     WHERE l.run_id = $2 AND l.connection_id = $1 AND l.at BETWEEN $3 AND $4 AND l.sf_id <> '' AND l.action <> 'skipped'),
+	     WHERE l.run_id = $2 AND l.connection_id = $1 AND l.at BETWEEN $3 AND $4 AND l.sf_id <> '' AND l.action NOT IN ('skipped', 'failed')),
 	several AS MATERIALIZED (SELECT tab, part, sf_id FROM mine GROUP BY tab, part, sf_id HAVING count(*) > 1),
 	folded AS (
 	    SELECT m.tab, m.part, m.sf_id, m.entity, m.created, m.before, m.after
@@ -145,7 +145,7 @@ func touched() string {
 	chains AS (
 	    SELECT l.sf_id, coalesce(r.root_run, r.id) = coalesce(u.root_run, u.id) AS own, max(l.run_id) AS run_id
 	      FROM millrace.audit_log l JOIN millrace.runs r ON r.id = l.run_id JOIN millrace.runs u ON u.id = $2
-	     WHERE l.connection_id = $1 AND l.at >= $3 AND l.run_id <> $2 AND l.run_id <> $5 AND l.sf_id <> '' AND l.action <> 'skipped'
+	     WHERE l.connection_id = $1 AND l.at >= $3 AND l.run_id <> $2 AND l.run_id <> $5 AND l.sf_id <> '' AND l.action NOT IN ('skipped', 'failed')
 	     GROUP BY l.sf_id, coalesce(r.root_run, r.id), coalesce(u.root_run, u.id) HAVING count(DISTINCT l.run_id) % 2 = 1),
 	later AS MATERIALIZED (SELECT sf_id, max(run_id) FILTER (WHERE NOT own) AS run_id, bool_or(own) AS undone FROM chains GROUP BY sf_id),
 	undo_source AS (

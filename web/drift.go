@@ -178,6 +178,11 @@ func (s *Server) acceptSchema(w http.ResponseWriter, r *http.Request) error {
 	}
 	if current != nil {
 		s.NoteSchema(r.Context(), c, current.Settings)
+		by := visitOf(r).user.ID
+		e := db.AuditEntry{ConnectionID: c.ID, ActorID: &by, Entity: "settings", Action: "accepted", Detail: "changes of the objects and fields in Salesforce"}
+		if err := s.DB.AuditAct(r.Context(), e); err != nil {
+			return err
+		}
 	}
 	return s.see(w, r, backToSection(r, c), "schema-accepted", "")
 }

@@ -63,6 +63,9 @@ func (s *Server) signOutOthers(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DB.EndUserSessions(r.Context(), v.user.ID, v.sessionID); err != nil {
 		return err
 	}
+	if err := s.DB.AuditAct(r.Context(), db.AuditEntry{ActorID: &v.user.ID, Entity: "session", Action: "signed out elsewhere"}); err != nil {
+		return err
+	}
 	return s.see(w, r, "/profile", "others-out", "")
 }
 
@@ -77,6 +80,13 @@ func (s *Server) saveTimeZone(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := s.DB.SetTimeZone(r.Context(), visitOf(r).user.ID, zone); err != nil {
 		return err
+	}
+	user := visitOf(r).user
+	if user.TimeZone != zone {
+		e := db.AuditEntry{ActorID: &user.ID, Entity: "user", Action: "time zone changed", Changes: map[string][2]string{"time_zone": {user.TimeZone, zone}}}
+		if err := s.DB.AuditAct(r.Context(), e); err != nil {
+			return err
+		}
 	}
 	return s.see(w, r, "/profile", "time-zone", "")
 }

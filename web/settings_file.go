@@ -37,6 +37,11 @@ func (s *Server) exportFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	by := visitOf(r).user.ID
+	e := db.AuditEntry{ConnectionID: c.ID, ActorID: &by, Entity: "export", Action: "exported", Detail: fmt.Sprintf("settings, version %d, as YAML", v.Version)}
+	if err := s.DB.AuditAct(r.Context(), e); err != nil {
+		return err
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/yaml; charset=utf-8")
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"millrace-settings-%d-v%d.yaml\"", c.ID, v.Version))

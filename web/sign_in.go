@@ -92,8 +92,17 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, user db.User) err
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if id := s.sessionID(r); id != "" {
+		_, user, err := s.DB.Session(r.Context(), id)
+		if err != nil && !errors.Is(err, db.ErrNoSession) {
+			return err
+		}
 		if err := s.DB.EndSession(r.Context(), id); err != nil {
 			return err
+		}
+		if user.ID != 0 {
+			if err := s.DB.AuditAct(r.Context(), db.AuditEntry{ActorID: &user.ID, Entity: "session", Action: "signed out"}); err != nil {
+				return err
+			}
 		}
 	}
 	if err := s.setSessionID(w, r, ""); err != nil {
