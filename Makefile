@@ -1,7 +1,7 @@
 # The commands that people and scripts rely on. `make demo` and `make test` install what is missing first; scripts/need says how.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench generate crash fuzz
+.PHONY: help demo test check bench generate crash soak fuzz
 
 ARGS ?=
 
@@ -25,6 +25,19 @@ check:           ## generated files, formatting, vet, staticcheck, race detector
 bench:           ## the figures of docs/performance.md
 	@scripts/need go postgres node
 	go run ./bench $(ARGS)
+
+crash:           ## kill -9 at 200 random points of two replicas at work, and what resuming took
+	@scripts/need go postgres
+	MILLRACE_CRASHES=$${MILLRACE_CRASHES:-200} go test -v -count 1 -timeout 120m -run 'TestServeKilledAtRandom' ./e2e
+	MILLRACE_TEST_KILLS=$${MILLRACE_CRASHES:-200} go test -v -count 1 -timeout 120m -run 'TestKilledAtRandom' ./jobs
+
+soak:            ## a month of schedules in half an hour; fails when memory, connections or tables grow
+	@scripts/need go postgres
+	go run ./bench soak $(ARGS)
+
+fuzz:            ## every fuzz test, each for a minute
+	@scripts/need go
+	scripts/fuzz
 
 generate:        ## templates and styles
 	@scripts/need go node

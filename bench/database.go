@@ -25,6 +25,7 @@ type database struct {
 	url        string
 	name       string
 	admin      *sqlx.DB
+	own        *sqlx.DB // nil until connect
 	connection int64
 }
 
@@ -89,7 +90,23 @@ func (d *database) wal(ctx context.Context) (bytes int64, err error) {
 	return bytes, err
 }
 
+// connect returns a pool on the database itself, the same one each time.
+func (d *database) connect(ctx context.Context) (*sqlx.DB, error) {
+	if d.own == nil {
+		own, err := sqlx.ConnectContext(ctx, "postgres", d.url)
+		if err != nil {
+			return nil, err
+		}
+		d.own = own
+	}
+	return d.own, nil
+}
+
 func (d *database) drop() {
+	if d.own != nil {
+		_ = d.own.Close()
+	}
+
 	_, _ = d.admin.Exec(`DROP DATABASE ` + d.name + ` WITH (FORCE)`) // the whole server goes soon
 	_ = d.admin.Close()
 }

@@ -5,6 +5,7 @@
 //	go run ./bench [-accounts 200000,1000000] [-runs 3] [-peers=false]
 //	go run ./bench pages [-accounts 20000] [-times 300]      # the pages of the settings wizard instead
 //	go run ./bench replicas [-accounts 200000] [-rate 8mbit] # one replica and two, in network namespaces; needs root
+//	go run ./bench soak [-accounts 1000] [-for 30m]          # a month of schedules; fails when something goes up that must stay flat
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -52,6 +54,15 @@ func run(ctx context.Context, args []string) error {
 			}
 			p.runs = max(p.runs, 1)
 			return replicas(ctx, p)
+		case "soak":
+			flags := flag.NewFlagSet("bench soak", flag.ContinueOnError)
+			accounts := flags.Int("accounts", 1000, "size of the org")
+			days := flags.Int("days", 30, "of schedules")
+			length := flags.Duration("for", 30*time.Minute, "how long these days take, at least")
+			if err := flags.Parse(args[1:]); err != nil {
+				return err
+			}
+			return soak(ctx, *accounts, max(*days, 1), *length)
 		case "pages":
 			flags := flag.NewFlagSet("bench pages", flag.ContinueOnError)
 			accounts := flags.Int("accounts", 20_000, "size of the org")

@@ -169,6 +169,7 @@ func replica(ctx context.Context, j job) (measure, error) {
 	}
 	client := j.client()
 	fmt.Println("ready")
+	go answer(os.Stdin, os.Stdout)
 	return measure{}, jobs.New(jobs.Options{
 		DB: store, Owner: j.Name, PageRows: j.PageRows, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Client: func(context.Context, int64) (*salesforce.Client, error) { return client, nil },
