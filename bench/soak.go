@@ -203,7 +203,7 @@ func (s *soaking) some(ctx context.Context, object string) (id string, err error
 	}
 	table := map[string]string{"Account": "accounts", "Contact": "contacts"}[object]
 	err = conn.GetContext(ctx, &id, `
-		SELECT sf_id FROM millrace.`+table+` WHERE left_filter_at IS NULL OFFSET $1 * (SELECT count(*) FROM millrace.`+table+` WHERE left_filter_at IS NULL) LIMIT 1`, rand.Float64()*0.999)
+		SELECT sf_id FROM millrace.`+table+` WHERE left_filter_at IS NULL OFFSET ($1::float8 * (SELECT count(*) FROM millrace.`+table+` WHERE left_filter_at IS NULL))::bigint LIMIT 1`, rand.Float64()*0.999)
 	return id, err
 }
 
