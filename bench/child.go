@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 )
@@ -24,6 +25,7 @@ type job struct {
 	Rows         int64  // to take over; 0 for all
 	PageRows     int    // of a replica; 0 for what is usual
 	Name         string // of a replica
+	Profile      string // file for a CPU profile; empty for none
 }
 
 // measure is what a measured process prints, as JSON on its last line.
@@ -33,6 +35,7 @@ type measure struct {
 	RSS     int64  // greatest resident memory in bytes
 	WAL     int64  // bytes of write-ahead log, added by the parent
 	Token   string // of a sign-in
+	CPU     cpu    // added by the parent
 }
 
 // child runs one measured process.
@@ -43,6 +46,17 @@ func child(args []string, fn func(job) (measure, error)) error {
 	var j job
 	if err := json.Unmarshal([]byte(args[0]), &j); err != nil {
 		return err
+	}
+	if j.Profile != "" {
+		f, err := os.Create(j.Profile + "." + os.Args[1])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	m, err := fn(j)
 	if err != nil {
@@ -85,13 +99,18 @@ func measuredBy(j job, command func(job string) *exec.Cmd) (measure, error) {
 	if err != nil {
 		return measure{}, fmt.Errorf("%s: %w", name, err)
 	}
+	usage := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 	var m measure
 	if err := json.Unmarshal(lines[len(lines)-1], &m); err != nil {
 		return measure{}, fmt.Errorf("%s printed %q: %w", name, lines[len(lines)-1], err)
 	}
+	m.CPU.Client = usage.Seconds()
 	return m, nil
 }
+
+// cpu is the CPU time, in seconds, of the three sides.
+type cpu struct{ Client, Postgres, Org float64 }
 
 // peakRSS returns the greatest resident memory that this process has had, in bytes.
 func peakRSS() (int64, error) {

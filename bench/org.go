@@ -18,6 +18,7 @@ import (
 type org struct {
 	address, clientID, clientSecret string
 	token                           string
+	pid                             int
 	stop                            func()
 }
 
@@ -44,7 +45,7 @@ func startOrgAt(cmd *exec.Cmd) (*org, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	o := &org{stop: func() {
+	o := &org{pid: cmd.Process.Pid, stop: func() {
 		_ = cmd.Process.Kill() // it has nothing to lose
 		_ = cmd.Wait()
 	}}

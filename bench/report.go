@@ -16,8 +16,8 @@ func report(w io.Writer, results []result) error {
 	for _, r := range results {
 		for _, l := range r.lines() {
 			if err == nil {
-				_, err = fmt.Fprintf(w, "| %d accounts | %s | %.1f | %.0f | %s | %.0f MB | %.0f MB |\n", r.accounts, l.name, l.Seconds, float64(l.Rows)/l.Seconds,
-					l.ratio, float64(l.RSS)/1e6, float64(l.WAL)/1e6)
+				_, err = fmt.Fprintf(w, "| %d accounts | %s | %.1f | %.0f | %s | %.0f MB | %.0f MB | %.2f |\n", r.accounts, l.name, l.Seconds, float64(l.Rows)/l.Seconds,
+					l.ratio, float64(l.RSS)/1e6, float64(l.WAL)/1e6, l.CPU)
 			}
 		}
 	}

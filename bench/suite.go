@@ -124,12 +124,19 @@ func (b *bench) inDatabase(ctx context.Context, fn func(job) (measure, error), o
 	if err != nil {
 		return measure{}, err
 	}
-	m, err := fn(job{Database: d.url, Connection: d.connection, Org: o.address, Token: o.token, ClientID: o.clientID, ClientSecret: o.clientSecret})
+	var backend int
+	if err := d.admin.GetContext(ctx, &backend, `SELECT pg_backend_pid()`); err != nil {
+		return measure{}, err
+	}
+	postmaster := processes()[backend].parent
+	pg0, org0 := cpuOf(postmaster), cpuOf(o.pid)
+	m, err := fn(job{Database: d.url, Connection: d.connection, Org: o.address, Token: o.token, ClientID: o.clientID, ClientSecret: o.clientSecret, Profile: os.Getenv("PROF")})
 	if err != nil {
 		return measure{}, err
 	}
 	after, err := d.wal(ctx)
 	m.WAL = after - before
+	m.CPU.Postgres, m.CPU.Org = cpuOf(postmaster)-pg0, cpuOf(o.pid)-org0
 	return m, err
 }
 
