@@ -32,7 +32,7 @@ func (c *Conn) CopyText(ctx context.Context, table string, cols []string, write 
 	}
 	var copyErr error
 	rawErr := c.conn.Raw(func(dc any) error {
-		copyErr = c.copy(ctx, dc.(driver.Conn), copyQuery(table, cols), &CopyWriter{ctx: ctx, columns: cols}, write)
+		copyErr = c.copy(ctx, dc.(driver.Conn), copyQuery(table, cols), &CopyWriter{ctx: ctx, columns: cols, chunk: copyChunk}, write)
 		return nil // the connection is discarded by release; an error here would only be wrapped
 	})
 	if err := errors.Join(rawErr, copyErr); err != nil {
@@ -56,7 +56,11 @@ func (c *Conn) copy(ctx context.Context, dc driver.Conn, query string, w *CopyWr
 	// The driver's own watch would start a goroutine per chunk and could not end a stalled write; cutting the socket ends both directions.
 	stop := context.AfterFunc(ctx, func() { c.db.wires.cut(dc) })
 	defer stop()
-	w.stmt = stmt
+	w.send = func(chunk []byte) error {
+		// The driver adds the last line's end itself and copies the text before it returns.
+		_, err := stmt.CopyData(context.Background(), unsafe.String(unsafe.SliceData(chunk), len(chunk)-1))
+		return err
+	}
 	err = write(w)
 	if err == nil {
 		err = w.flush()
@@ -97,7 +101,7 @@ func copyQuery(table string, cols []string) string {
 	return b.String()
 }
 
-// send hands the collected lines to the driver, which adds the last line's end itself and copies the text before it returns.
+// flush hands the collected lines on.
 func (w *CopyWriter) flush() error {
 	if len(w.buf) == 0 {
 		return nil
@@ -105,8 +109,7 @@ func (w *CopyWriter) flush() error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	chunk := w.buf[:len(w.buf)-1]
-	_, err := w.stmt.CopyData(context.Background(), unsafe.String(unsafe.SliceData(chunk), len(chunk)))
+	err := w.send(w.buf)
 	w.buf = w.buf[:0]
 	return err
 }

@@ -11,13 +11,31 @@ import (
 // CopyWriter builds rows in the COPY text format in one reused buffer. A row is its fields in column order, then EndRow.
 type CopyWriter struct {
 	ctx     context.Context // of the COPY: rows stop when it ends
-	stmt    copyStmt
+	send    func(chunk []byte) error
+	chunk   int // bytes that are collected before they are sent
 	columns []string
+	fixed   []byte // what ends each row: the fields of the last columns, which are the same in all rows
 	buf     []byte
 	row     int // where the row in progress starts in buf
 	field   int // index of the next field
 	rows    int64
 	bad     *FieldError
+}
+
+// Fix gives the last columns the same values in all rows. Rows are then written without them.
+func (w *CopyWriter) Fix(values []string) {
+	columns := w.columns[:len(w.columns)-len(values)]
+	w.fixed = fixedFields(values)
+	w.columns = columns
+}
+
+// fixedFields are values as the end of a row.
+func fixedFields(values []string) []byte {
+	w := CopyWriter{columns: values, field: 1}
+	for _, v := range values {
+		w.String(v)
+	}
+	return w.buf
 }
 
 // FieldError reports a value that Postgres cannot hold. Its row is left out and the COPY goes on.
@@ -124,6 +142,7 @@ func (w *CopyWriter) EndRow() error {
 		w.buf = w.buf[:w.row]
 		return fmt.Errorf("a row has %d fields for %d columns", fields, len(w.columns))
 	}
+	w.buf = append(w.buf, w.fixed...)
 	return w.endLine()
 }
 
@@ -136,7 +155,7 @@ func (w *CopyWriter) Line(line []byte) error {
 func (w *CopyWriter) endLine() error {
 	w.buf = append(w.buf, '\n')
 	w.rows++
-	if len(w.buf) >= copyChunk {
+	if len(w.buf) >= w.chunk {
 		if err := w.flush(); err != nil {
 			w.row = len(w.buf)
 			return err

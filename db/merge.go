@@ -22,6 +22,9 @@ type merge struct {
 	table string // the part of the step's table that holds the connection's records
 }
 
+// part names the part of a table that holds the connection's records.
+func (s *RunStore) part(table string) string { return fmt.Sprintf("%s_%d", table, s.connectionID) }
+
 // mergeColumn is one column of the table that the page writes.
 type mergeColumn struct {
 	name  string

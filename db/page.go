@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -33,8 +34,8 @@ func (s *RunStore) CommitPage(ctx context.Context, step pipeline.Step, p *pipeli
 	switch {
 	case err == nil && cancelled:
 		return ErrCancelled
-	case w.step.Fresh && isCode(err, "23505"):
-		// A record came twice, in two pages: from here on the step compares. That is right whoever says it.
+	case w.step.Fresh && (isCode(err, "23505") || errors.Is(err, errTwice)):
+		// A record came twice, in one page or in two: from here on the step compares. That is right whoever says it.
 		if _, err := s.db.pool.ExecContext(ctx, `UPDATE millrace.run_steps SET fresh = false WHERE run_id = $1 AND position = $2`, s.runID, step.Position); err != nil {
 			return storeFault("stop plain inserts", asCancelled(ctx, err))
 		}
@@ -49,6 +50,8 @@ type pageWork struct {
 	page   *pipeline.Page
 	merge  merge
 	conn   *Conn
+	began  time.Time // when its transaction began, by Postgres' clock
+	later  bool      // an earlier step fills the same set of records
 	report pipeline.Report
 	counts pageCounts
 }
@@ -59,19 +62,26 @@ type pageCounts struct{ created, updated, unchanged, skipped, elsewhere, seen in
 // outcome open to the one who asked.
 func (w *pageWork) standing(ctx context.Context) (done bool, err error) {
 	var row struct {
-		Fresh bool `db:"fresh"`
-		Done  bool `db:"done"`
+		Fresh bool      `db:"fresh"`
+		Later bool      `db:"later"`
+		Done  bool      `db:"done"`
+		Now   time.Time `db:"now"`
 	}
 	err = w.conn.Get(ctx, &row, `
-		SELECT fresh, EXISTS (SELECT FROM millrace.run_pages p WHERE p.run_id = s.run_id AND p.position = s.position AND p.page = $3) AS done
+		SELECT fresh, EXISTS (SELECT FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position) AS later,
+		       EXISTS (SELECT FROM millrace.run_pages p WHERE p.run_id = s.run_id AND p.position = s.position AND p.page = $3) AS done, clock_timestamp() AS now
 		  FROM millrace.run_steps s WHERE run_id = $1 AND position = $2`, w.runID, w.step.Position, w.page.Number)
-	w.step.Fresh = row.Fresh
+	w.step.Fresh, w.merge.step.Fresh, w.later, w.began = row.Fresh, row.Fresh, row.Later, row.Now
 	return row.Done, err
 }
 
 // takeOver does all of the page's work up to its commit.
 func (w *pageWork) takeOver(ctx context.Context) (cancelled bool, err error) {
-	for _, do := range []func(context.Context) error{w.copy, w.mergeRows, w.noteErrors} {
+	steps := []func(context.Context) error{w.copy, w.mergeRows, w.noteErrors}
+	if w.merge.direct() {
+		steps = []func(context.Context) error{w.load, w.noteErrors}
+	}
+	for _, do := range steps {
 		if err := do(ctx); err != nil {
 			return false, err
 		}
@@ -103,7 +113,11 @@ type rowWriter struct{ *CopyWriter }
 
 // EndRow implements pipeline.RowWriter.
 func (w rowWriter) EndRow() error {
-	err := w.CopyWriter.EndRow()
+	return rowError(w.CopyWriter.EndRow())
+}
+
+// rowError tells a record that cannot be stored from a COPY that cannot go on.
+func rowError(err error) error {
 	var bad *FieldError
 	if errors.As(err, &bad) {
 		return &pipeline.RowError{Field: bad.Column, Message: "The value " + bad.Reason + "."}

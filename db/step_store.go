@@ -124,14 +124,15 @@ func (s *RunStore) SetPhase(ctx context.Context, phase string) error {
 }
 
 // StartStep implements pipeline.Store. Whether the target holds anything, skips included, is asked only when the step starts for the first time: later it holds what
-// the step itself has written.
+// the step itself has written. A step into a set of records that only fresh steps of the run have filled before it is fresh too.
 func (s *RunStore) StartStep(ctx context.Context, step pipeline.Step, mode pipeline.Mode) (pipeline.Step, error) {
 	err := s.transact(ctx, "start "+step.Name, func(tx *sqlx.Tx) error {
 		return tx.GetContext(ctx, &step.Fresh, fmt.Sprintf(`
-			UPDATE millrace.run_steps
+			UPDATE millrace.run_steps s
 			   SET state = 'running', mode = $3, started_at = coalesce(started_at, now()),
 			       fresh = CASE WHEN started_at IS NULL THEN NOT EXISTS (SELECT FROM millrace.%s WHERE connection_id = $4%s)
 			                                       AND NOT EXISTS (SELECT FROM millrace.skipped_records WHERE connection_id = $4 AND object = $5 AND until_run IS NULL)
+			                                       OR coalesce((SELECT bool_and(e.fresh) FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position), false)
 			                ELSE fresh END
 			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name, sameSet(step.Table, "")), s.runID, step.Position, mode, s.connectionID, step.Table.Object)
 	})

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -84,8 +85,7 @@ func newPage(header []string, table Table, records RecordReader) (*Page, error) 
 // page does not hold as many records as Salesforce said.
 func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
 	var r Report
-	met := make(map[[18]byte]struct{}, min(p.Declared, 100_000))
-	var lo, hi [18]byte
+	met := idSet{ids: make([][18]byte, 0, min(p.Declared, 100_000))}
 	for {
 		fields, err := p.records.Next()
 		if errors.Is(err, io.EOF) {
@@ -107,24 +107,48 @@ func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
 			r.addBad(*bad)
 			continue
 		}
-		if len(met) == 0 || string(id[:]) < string(lo[:]) {
-			lo = id
-		}
-		if len(met) == 0 || string(id[:]) > string(hi[:]) {
-			hi = id
-		}
-		before := len(met)
-		met[id] = struct{}{}
-		r.Duplicates = r.Duplicates || len(met) == before
+		r.Duplicates = met.add(id) || r.Duplicates
 	}
 	if r.Read != p.Declared {
 		return r, &Fault{Kind: Transient, Code: "short_page", Message: "Salesforce sent an incomplete page of results.",
 			Err: fmt.Errorf("page %d holds %d records where Salesforce announced %d", p.Number, r.Read, p.Declared)}
 	}
-	if len(met) > 0 {
-		r.MinID, r.MaxID = string(lo[:]), string(hi[:])
+	if len(met.ids) > 0 {
+		r.MinID, r.MaxID = string(met.least[:]), string(met.greatest[:])
 	}
 	return r, nil
+}
+
+// idSet notices ids that come again. Salesforce sends records in the order of their ids, nearly always; as long as it does, a comparison with the last one is
+// enough.
+type idSet struct {
+	ids             [][18]byte
+	least, greatest [18]byte
+	index           map[[18]byte]struct{} // nil while the ids ascend
+}
+
+// add reports whether the id is there already.
+func (s *idSet) add(id [18]byte) (again bool) {
+	ascends := len(s.ids) == 0 || bytes.Compare(id[:], s.greatest[:]) > 0
+	if !ascends && s.index == nil {
+		s.index = make(map[[18]byte]struct{}, cap(s.ids))
+		for _, known := range s.ids {
+			s.index[known] = struct{}{}
+		}
+	}
+	if len(s.ids) == 0 || bytes.Compare(id[:], s.least[:]) < 0 {
+		s.least = id
+	}
+	if ascends {
+		s.greatest = id
+	}
+	if s.index == nil {
+		s.ids = append(s.ids, id)
+		return false
+	}
+	before := len(s.index)
+	s.index[id] = struct{}{}
+	return len(s.index) == before
 }
 
 // row writes one record; bad tells why it was left out.

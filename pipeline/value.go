@@ -232,6 +232,9 @@ func domain(website string) string {
 	if plainHost(s) {
 		return strings.TrimPrefix(s, "www.")
 	}
+	if host, ok := plainAddress(s); ok {
+		return strings.TrimPrefix(host, "www.")
+	}
 	if !strings.Contains(s, "://") {
 		s = "http://" + s
 	}
@@ -240,6 +243,24 @@ func domain(website string) string {
 		return ""
 	}
 	return strings.TrimPrefix(u.Hostname(), "www.")
+}
+
+// plainAddress returns the host of an address without anything in it that needs a closer look, as nearly all are.
+func plainAddress(s string) (host string, ok bool) {
+	rest, ok := strings.CutPrefix(s, "https://")
+	if !ok {
+		rest, ok = strings.CutPrefix(s, "http://")
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	for _, c := range []byte(rest[end:]) {
+		if c <= ' ' || c >= 0x7f || c == '%' {
+			return "", false
+		}
+	}
+	return rest[:end], ok && plainHost(rest[:end])
 }
 
 // plainHost reports whether s is a host name with at least one dot and nothing around it.

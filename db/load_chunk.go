@@ -1,0 +1,261 @@
+package db
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lib/pq"
+
+	"millrace/pipeline"
+)
+
+// A chunk of a page is held here until it is known which of its records are taken: that is asked of Postgres at once for all of them, between one COPY and the next.
+const (
+	chunkRows  = 8192
+	chunkBytes = 1 << 20
+)
+
+// inChunks loads the page chunk by chunk.
+func (l *loader) inChunks(ctx context.Context) error {
+	// A look into an index for each record, also where reading all of the other table looks cheaper at first sight.
+	if _, err := l.conn.Exec(ctx, `SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL random_page_cost = 1.1`); err != nil {
+		return err
+	}
+	c := newChunk(ctx, l)
+	var err error
+	if l.report, err = l.page.Copy(ctx, c); err != nil {
+		return err
+	}
+	return c.load()
+}
+
+// span is a part of the chunk's text; from is negative for NULL.
+type span struct{ from, to int }
+
+// chunk collects records as lines of COPY text, and notes where in them the values are that decide what becomes of a record.
+type chunk struct {
+	*loader
+	ctx   context.Context
+	lines CopyWriter
+	rows  []span
+	slots []int    // for each field, its place among the noted ones, or -1
+	names []string // of the noted columns
+	spots []span   // of the noted values, row after row
+}
+
+func newChunk(ctx context.Context, l *loader) *chunk {
+	c := &chunk{loader: l, ctx: ctx, lines: CopyWriter{ctx: ctx, columns: append([]string{"sf_id"}, l.merge.copied()...), chunk: 1 << 62}}
+	t := l.step.Table
+	for _, name := range c.lines.columns {
+		noted := name == t.Parent || name == t.Require || slices.ContainsFunc(t.Lookups, func(f pipeline.Lookup) bool { return f.By == name })
+		if noted {
+			c.slots, c.names = append(c.slots, len(c.names)), append(c.names, name)
+		} else {
+			c.slots = append(c.slots, -1)
+		}
+	}
+	return c
+}
+
+// Null implements pipeline.RowWriter.
+func (c *chunk) Null() {
+	if f := c.lines.field; f < len(c.slots) && c.slots[f] >= 0 {
+		c.spots = append(c.spots, span{from: -1})
+	}
+	c.lines.Null()
+}
+
+// String implements pipeline.RowWriter.
+func (c *chunk) String(field string) {
+	f := c.lines.field
+	c.lines.String(field)
+	c.note(f, len(field))
+}
+
+// Bytes implements pipeline.RowWriter.
+func (c *chunk) Bytes(field []byte) {
+	f := c.lines.field
+	c.lines.Bytes(field)
+	c.note(f, len(field))
+}
+
+// note remembers where a value is whose length was n before it was escaped. Ids are never escaped, and of others only counts that they are there.
+func (c *chunk) note(field, n int) {
+	if field < len(c.slots) && c.slots[field] >= 0 {
+		end := len(c.lines.buf)
+		c.spots = append(c.spots, span{max(end-n, c.lines.row), end})
+	}
+}
+
+// EndRow implements pipeline.RowWriter.
+func (c *chunk) EndRow() error {
+	from := c.lines.row
+	if err := rowError(c.lines.EndRow()); err != nil {
+		c.spots = c.spots[:len(c.rows)*len(c.names)]
+		return err
+	}
+	c.rows = append(c.rows, span{from, len(c.lines.buf) - 1})
+	if len(c.rows) < chunkRows && len(c.lines.buf) < chunkBytes {
+		return nil
+	}
+	return c.load()
+}
+
+// load decides about the records of the chunk, copies those that are taken, and empties the chunk.
+func (c *chunk) load() error {
+	if len(c.rows) == 0 {
+		return nil
+	}
+	found, taken, err := c.decide()
+	if err == nil && len(taken) > 0 {
+		err = c.conn.CopyText(c.ctx, c.merge.table, c.columns, func(w *CopyWriter) error {
+			w.Fix(c.values)
+			for _, row := range taken {
+				if err := w.extend(c.text(c.rows[row]), found, row); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	c.lines.buf, c.lines.row = c.lines.buf[:0], 0
+	c.rows, c.spots = c.rows[:0], c.spots[:0]
+	return err
+}
+
+// extend writes a line that lacks the values at row of some columns, and the fixed ones.
+func (w *CopyWriter) extend(line []byte, columns [][]string, row int) error {
+	w.buf = append(w.buf, line...)
+	for _, column := range columns {
+		if v := column[row]; v == "" {
+			w.buf = append(w.buf, "\t\\N"...)
+		} else {
+			w.buf = append(append(w.buf, '\t'), v...)
+		}
+	}
+	w.buf = append(w.buf, w.fixed...)
+	return w.endLine()
+}
+
+func (c *chunk) text(s span) []byte { return c.lines.buf[s.from:s.to] }
+
+func (c *chunk) id(row int) string { return string(c.text(c.rows[row])[:idLength]) }
+
+// column returns the values of a noted column, empty for NULL.
+func (c *chunk) column(name string) []string {
+	out := make([]string, len(c.rows))
+	slot := slices.Index(c.names, name)
+	if slot < 0 {
+		return out
+	}
+	for row := range out {
+		if s := c.spots[row*len(c.names)+slot]; s.from >= 0 {
+			out[row] = string(c.text(s))
+		}
+	}
+	return out
+}
+
+// decide finds out the columns that do not come with the page and which records are taken. The others it counts, and remembers those that are skipped.
+func (c *chunk) decide() (found [][]string, taken []int, err error) {
+	t := c.step.Table
+	known := map[string][]string{}
+	values := func(name string) []string {
+		if v, ok := known[name]; ok {
+			return v
+		}
+		return c.column(name)
+	}
+	for _, l := range t.Lookups {
+		column, err := c.lookUp(l, values(l.By))
+		if err != nil {
+			return nil, nil, err
+		}
+		known[l.Column] = column
+		found = append(found, column)
+	}
+	parents := make([]string, len(c.rows))
+	var missing, elsewhere map[string]bool
+	if t.Parent != "" {
+		parents = values(t.Parent)
+		if missing, err = c.missing(parents); err != nil {
+			return nil, nil, err
+		}
+	}
+	if t.Typed && c.later {
+		if elsewhere, err = c.elsewhere(); err != nil {
+			return nil, nil, err
+		}
+	}
+	var required []string
+	if t.Require != "" {
+		required = values(t.Require)
+	}
+	for row := range c.rows {
+		switch id := c.text(c.rows[row])[:idLength]; {
+		case t.Parent != "" && (parents[row] == "" || missing[parents[row]]), elsewhere[string(id)]:
+			c.counts.elsewhere++
+		case required != nil && required[row] == "":
+			c.skipped, c.under = append(c.skipped, string(id)), append(c.under, parents[row])
+		default:
+			taken = append(taken, row)
+			c.ids = append(c.ids, id...)
+		}
+	}
+	return found, taken, nil
+}
+
+// missing returns which of the parents are not here.
+func (c *chunk) missing(parents []string) (map[string]bool, error) {
+	var out []string
+	err := c.conn.Select(c.ctx, &out, `
+		SELECT x FROM unnest($2::text[]) AS x
+		 WHERE NOT EXISTS (SELECT FROM millrace.`+c.part(c.step.Table.ParentTable())+` a WHERE a.connection_id = $1 AND a.sf_id = x COLLATE "C" AND a.left_filter_at IS NULL)`,
+		c.connectionID, pq.Array(distinct(parents)))
+	return setOf(out), err
+}
+
+// elsewhere returns which of the records an earlier step has taken.
+func (c *chunk) elsewhere() (map[string]bool, error) {
+	ids := make([]string, len(c.rows))
+	for row := range ids {
+		ids[row] = c.id(row)
+	}
+	var out []string
+	err := c.conn.Select(c.ctx, &out, `SELECT t.sf_id FROM `+c.merge.table+` t WHERE t.connection_id = $1 AND t.sf_id = ANY ($2) AND t.account_type <> $3`,
+		c.connectionID, pq.Array(ids), c.step.AccountType)
+	return setOf(out), err
+}
+
+// lookUp returns what a lookup finds by the given values.
+func (c *chunk) lookUp(l pipeline.Lookup, by []string) ([]string, error) {
+	var pairs []struct {
+		ID   string `db:"id"`
+		Take string `db:"take"`
+	}
+	err := c.conn.Select(c.ctx, &pairs, `
+		SELECT p.sf_id AS id, coalesce(p.`+l.Take+`, '') AS take FROM millrace.`+c.part(l.Table)+` p WHERE p.connection_id = $1 AND p.left_filter_at IS NULL AND p.sf_id = ANY ($2)`,
+		c.connectionID, pq.Array(distinct(by)))
+	of := make(map[string]string, len(pairs))
+	for _, p := range pairs {
+		of[p.ID] = p.Take
+	}
+	out := make([]string, len(by))
+	for row, v := range by {
+		out[row] = of[v]
+	}
+	return out, err
+}
+
+// distinct returns the values that are not empty. Equal ones that follow each other come once.
+func distinct(values []string) []string {
+	return slices.Compact(slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" }))
+}
+
+func setOf(values []string) map[string]bool {
+	out := make(map[string]bool, len(values))
+	for _, v := range values {
+		out[v] = true
+	}
+	return out
+}
