@@ -26,9 +26,10 @@ var allowed = map[string][]string{
 	"db":              {"settings", "schedule", "pipeline", "db/migrations"},
 	"db/migrations":   nil,
 	"db/dbtest":       {"db", "db/private", "db/migrations"},
-	"jobs":            {"pipeline", "pipeline/remote", "salesforce", "db", "settings", "salesforce/soql"},
+	"jobs":            {"pipeline", "pipeline/remote", "salesforce", "db", "settings", "salesforce/soql", "notify"},
 	"views":           {"settings", "pipeline", "salesforce/soql", "static", "views/ui"},
-	"web":             {"views", "views/ui", "static", "settings", "schedule", "pipeline", "pipeline/remote", "salesforce", "salesforce/soql", "db"},
+	"notify":          {"salesforce"},
+	"web":             {"notify", "views", "views/ui", "static", "settings", "schedule", "pipeline", "pipeline/remote", "salesforce", "salesforce/soql", "db"},
 	"bench":           {"db", "db/private", "jobs", "pipeline", "salesforce", "salesforce/soql", "settings"},
 }
 

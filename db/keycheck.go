@@ -44,28 +44,38 @@ func (d *DB) CheckSecretKey(ctx context.Context) error {
 
 // sealAnew seals every data key with the current key. Flows in progress are dropped: they live for minutes and their users try again.
 func (d *DB) sealAnew(ctx context.Context, tx *sqlx.Tx) error {
-	var rows []struct {
-		ID     int64  `db:"id"`
-		Sealed []byte `db:"data_key_sealed"`
-	}
-	if err := tx.SelectContext(ctx, &rows, `SELECT id, data_key_sealed FROM millrace.connections ORDER BY id FOR UPDATE`); err != nil {
-		return err
-	}
-	for _, r := range rows {
-		secret, stale, err := d.keys.open(dataKeyPlace(r.ID), r.Sealed)
-		if err != nil {
-			return fmt.Errorf("data key of connection %d: %w", r.ID, err)
-		}
-		if !stale {
-			continue
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE millrace.connections SET data_key_sealed = $2 WHERE id = $1`,
-			r.ID, d.keys.seal(dataKeyPlace(r.ID), secret)); err != nil {
+	for table, placeOf := range map[string]func(id int64, column string) place{"connections": connectionPlace, "alert_channels": channelPlace} {
+		if err := d.sealKeysAnew(ctx, tx, table, placeOf); err != nil {
 			return err
 		}
 	}
 	_, err := tx.ExecContext(ctx, `DELETE FROM millrace.oauth_flows`)
 	return err
+}
+
+// sealKeysAnew does so with the data keys of one table.
+func (d *DB) sealKeysAnew(ctx context.Context, tx *sqlx.Tx, table string, placeOf func(id int64, column string) place) error {
+	var rows []struct {
+		ID     int64  `db:"id"`
+		Sealed []byte `db:"data_key_sealed"`
+	}
+	if err := tx.SelectContext(ctx, &rows, `SELECT id, data_key_sealed FROM millrace.`+table+` ORDER BY id FOR UPDATE`); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		at := placeOf(r.ID, "data_key_sealed")
+		secret, stale, err := d.keys.open(at, r.Sealed)
+		if err != nil {
+			return fmt.Errorf("data key of %s %d: %w", table, r.ID, err)
+		}
+		if !stale {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE millrace.`+table+` SET data_key_sealed = $2 WHERE id = $1`, r.ID, d.keys.seal(at, secret)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func dataKeyPlace(connectionID int64) place { return connectionPlace(connectionID, "data_key_sealed") }

@@ -27,6 +27,12 @@ type Tick struct {
 // onTime is how late a slot may be noticed without counting as missed.
 const onTime = time.Minute
 
+// Why slots are skipped while the org is not connected.
+const (
+	skippedReconnect    = "The org must be reconnected first."
+	skippedDisconnected = "The org is disconnected."
+)
+
 // maxSlots bounds how many slots of one schedule are counted after a long standstill.
 const maxSlots = 10_000
 
@@ -108,10 +114,10 @@ func (t *Tick) count(now time.Time) {
 func (due dueRow) start(ctx context.Context, tx *sqlx.Tx, t *Tick) error {
 	switch due.Status {
 	case StatusNeedsReconnect:
-		t.Skipped = "The org must be reconnected first."
+		t.Skipped = skippedReconnect
 		return nil
 	case StatusDisconnected:
-		t.Skipped = "The org is disconnected."
+		t.Skipped = skippedDisconnected
 		return nil
 	}
 	current, err := currentSettings(ctx, tx, t.ConnectionID)

@@ -31,16 +31,25 @@ type guardedTransport struct {
 // answer that stalls (ErrStalled). It speaks HTTP/1.1: the few long downloads of a sync then have a connection, and its flow control, each.
 func Guarded(p HostPolicy) http.RoundTripper { return newGuarded(p, nil) }
 
-func newGuarded(p HostPolicy, resolver *net.Resolver) *guardedTransport {
+// PublicDialer returns the dial function of Guarded, for servers that are not Salesforce's: it connects to addresses of the public internet only, judged
+// after the name was looked up, and to the origins that p allows besides. It returns a *HostError for others. The resolver may be nil.
+func PublicDialer(p HostPolicy, resolver *net.Resolver) func(ctx context.Context, network, address string) (net.Conn, error) {
 	public := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Resolver: resolver, Control: refusePrivate}
 	anywhere := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Resolver: resolver}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if p.extraAddress(address) {
+			return anywhere.DialContext(ctx, network, address)
+		}
+		return public.DialContext(ctx, network, address)
+	}
+}
+
+// PublicAddress reports whether a is a unicast address of the public internet.
+func PublicAddress(a netip.Addr) bool { return publicAddress(a) }
+
+func newGuarded(p HostPolicy, resolver *net.Resolver) *guardedTransport {
 	return &guardedTransport{policy: p, base: &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if p.extraAddress(address) {
-				return anywhere.DialContext(ctx, network, address)
-			}
-			return public.DialContext(ctx, network, address)
-		},
+		DialContext:           PublicDialer(p, resolver),
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   tlsTimeout,
 		ResponseHeaderTimeout: headerTimeout,
