@@ -52,6 +52,8 @@ type watch struct {
 	over       func(Alert) string
 	connection Connection
 	changes    []AlertChange
+
+	statusAfter ConnectionStatus // when all causes were asked for
 }
 
 func (w *watch) look(ctx context.Context, tx *sqlx.Tx) error {
@@ -87,6 +89,10 @@ func (w *watch) look(ctx context.Context, tx *sqlx.Tx) error {
 		if err != nil {
 			return err
 		}
+	}
+	// The connection may have been lost or found between the first question and the last one.
+	if err := tx.GetContext(ctx, &w.statusAfter, `SELECT status FROM millrace.connections WHERE id = $1`, w.id); err != nil {
+		return err
 	}
 	for _, a := range open {
 		if err := w.end(ctx, tx, a, rules); err != nil {
@@ -145,11 +151,11 @@ func (w *watch) end(ctx context.Context, tx *sqlx.Tx, a Alert, rules AlertRules)
 	cause, known := AlertCauseOf(a.Cause)
 	text, quiet := w.over(a), true
 	switch {
-	case w.connection.Status == StatusDisconnected:
+	case w.connection.Status == StatusDisconnected, w.statusAfter == StatusDisconnected:
 		text = quietDisconnected
 	case !known || rules.Of(cause).Off:
 		text = quietOff
-	case w.connection.Status != StatusConnected:
+	case a.Cause != "connection_lost" && (w.connection.Status != StatusConnected || w.statusAfter != StatusConnected):
 		text = quietLost
 	default:
 		quiet = false
