@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"millrace/config"
 	"millrace/db"
 	"millrace/jobs"
+	"millrace/notify"
 	"millrace/salesforce"
 	"millrace/web"
 )
@@ -43,20 +45,36 @@ func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Conte
 		DB: a.db.DB, Client: clients.open, Forget: clients.forget,
 		Presets: a.presets, Hosts: a.hosts, BaseURL: a.config.BaseURL,
 		Log: a.log, DemoOrgURL: a.demoOrg, Version: version, AuditDays: a.config.AuditDays,
+		MailFrom: a.config.SMTPFrom, NoticeOrigins: a.config.NoticeOrigins(),
 	})
 	if err != nil {
 		return err
 	}
 	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, PageRows: a.config.PageRows, Log: a.log})
 	server := newServer(site.Handler(), a.log)
+	alerts := jobs.NewAlerts(jobs.AlertOptions{
+		DB: a.db.DB, Sender: notify.New(a.notices()), Owner: ownerName(), BaseURL: cmp.Or(a.config.BaseURL, origin(l)), Log: a.log,
+	})
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(ctx, server, l) })
 	group.Go(func() error { return runner.Run(ctx) })
 	group.Go(func() error { return keepLog(ctx, a.db.DB, a.config, a.log) })
+	group.Go(func() error { return alerts.Run(ctx) })
 	group.Go(func() error { return a.db.keep(ctx, a.log) })
 	group.Go(func() error { return ready(ctx) })
 	return group.Wait()
+}
+
+// notices says how notices leave this installation.
+func (a app) notices() notify.Options {
+	c := a.config.Notices
+	return notify.Options{
+		Mail: notify.Mail{
+			Host: c.SMTPHost(), Port: c.SMTPPort(), TLS: notify.TLS(c.SMTPSecurity()), User: c.SMTPUser, Password: c.SMTPPassword, From: c.SMTPFrom,
+		},
+		Origins: c.NoticeOrigins(), Version: version,
+	}
 }
 
 // newServer bounds what a client may make the process hold on to.

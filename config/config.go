@@ -58,6 +58,7 @@ type Server struct {
 	LogLevel               string
 	AuditDays              int // how long entries of the audit log and record errors are kept; 0 for ever
 	RunDays                int // how long runs are kept; 0 for ever
+	Notices
 }
 
 // User configures `millrace user add` and `millrace user passwd`.
@@ -190,10 +191,11 @@ func (c *Server) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.IntVar(&c.AuditDays, "audit-days", 90, "days for which the audit log and record errors are kept; 0 for ever")
 	fs.IntVar(&c.RunDays, "run-days", 365, "days for which runs are kept; 0 for ever")
+	c.Notices.flags(fs)
 }
 
 func (c Server) validate(needKey bool) error {
-	errs := []error{checkAddr("addr", c.Addr)}
+	errs := []error{checkAddr("addr", c.Addr), c.Notices.validate()}
 	if needKey && c.SecretKey == "" {
 		errs = append(errs, fmt.Errorf("MILLRACE_SECRET_KEY is not set. It seals the Salesforce tokens; make one once with `openssl rand -base64 32` and keep it with your other secrets"))
 	}

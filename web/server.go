@@ -36,6 +36,10 @@ type Options struct {
 	Version    string
 	// AuditDays is for how many days the entries of the audit log are kept; 0 for ever.
 	AuditDays int
+	// MailFrom is the sender of mails; empty when there is no mail server.
+	MailFrom string
+	// NoticeOrigins are the origins that webhooks of alerts may be sent to besides public https addresses.
+	NoticeOrigins []string
 }
 
 // Preset is an org that can be connected by a click.

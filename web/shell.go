@@ -25,6 +25,9 @@ func (s *Server) shell(w http.ResponseWriter, r *http.Request, title, section st
 	if r.Method == http.MethodGet {
 		shell.Path = r.URL.RequestURI()
 	}
+	if shell.Alerts, err = s.DB.CountOpenAlerts(r.Context()); err != nil {
+		return views.Shell{}, err
+	}
 	current := pathID(r, "id")
 	if current == 0 && len(connections) > 0 {
 		current = connections[0].ID
