@@ -94,7 +94,7 @@ var AlertCauses = []AlertCause{
 			   AND c.api_used * 100 >= c.api_limit * ($2 - CASE WHEN ` + isOpen + `'') THEN 5 ELSE 0 END)`,
 	},
 	{
-		Key: "schedule", Label: "Schedule skipped or late", About: "A scheduled sync was left out or late % times or more, or is overdue by a quarter of an hour.",
+		Key: "schedule", Label: "Schedule skipped or late", About: "A scheduled sync was left out or late so often (%), or is overdue by a quarter of an hour.",
 		Unit: "times", Singular: "time", Question: "Times left out or late", Default: 1, Min: 1, Max: 1000,
 		watch: `
 			SELECT s.entity AS subject, coalesce(last.short_id, '') AS run,

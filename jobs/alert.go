@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +53,7 @@ func (o AlertOptions) withDefaults() AlertOptions {
 	if o.Keep == 0 {
 		o.Keep = 90
 	}
+	o.BaseURL = strings.TrimSuffix(o.BaseURL, "/")
 	if o.Sent == nil {
 		o.Sent = func(db.Delivery, notify.Outcome, string) {}
 	}

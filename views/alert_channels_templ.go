@@ -411,7 +411,7 @@ func channelLast(c ChannelRow) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if c.LastOutcome != "" && c.LastState != "delivered" {
+			if c.LastOutcome != "" && c.LastState != "delivered" && c.OffReason == "" {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "<p class=\"break-words\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -1043,7 +1043,7 @@ func (v Channel) urlHint() string {
 		hint = "The address of an incoming webhook, as Slack or Mattermost gives it. It is stored encrypted, since whoever knows it can write there."
 	}
 	if v.ID != 0 {
-		hint = "Now " + v.Shown + ". Leave it empty to keep it; it is not shown again."
+		hint = "It is " + v.Shown + " at present, and not shown in full again. Leave this empty to keep it."
 	}
 	return hint
 }
@@ -1433,7 +1433,7 @@ func channelSwitch(v Channel) templ.Component {
 			templ_7745c5c3_Var46 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 99, "<section class=\"card\" id=\"switch\" aria-labelledby=\"switch-title\"><header><h2 id=\"switch-title\">Switch off or remove</h2><p>What waits for a channel that is switched off or removed is not sent any more. The delivery log stays.</p></header><footer class=\"flex-wrap gap-2 px-5 py-3.5\"><form method=\"post\" action=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 99, "<section class=\"card\" id=\"switch\" aria-labelledby=\"switch-title\"><header><h2 id=\"switch-title\">Switch off or remove</h2><p>What waits for a channel that is switched off or removed is not sent any more. The delivery log stays.</p></header><footer class=\"flex-wrap gap-2 px-5 pb-4 pt-4\"><form method=\"post\" action=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

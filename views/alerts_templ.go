@@ -1266,8 +1266,8 @@ func AlertRulesPage(v AlertRules) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					templ_7745c5c3_Err = ui.TextField(ui.Field{
-						ID: "threshold-" + r.Key, Name: "threshold." + r.Key, Label: r.Question + " (" + ui.Count(r.Min) + " to " + ui.Count(r.Max) + ")", Value: r.Threshold,
-						Hint: "Usually " + ui.Count(r.Default) + ".", Errors: r.Errors, MaxLength: 12, Attrs: templ.Attributes{"inputmode": "numeric"},
+						ID: "threshold-" + r.Key, Name: "threshold." + r.Key, Label: r.Question, Value: r.Threshold,
+						Hint: ui.Count(r.Min) + " to " + ui.Count(r.Max) + ", usually " + ui.Count(r.Default), Errors: r.Errors, MaxLength: 12, Attrs: templ.Attributes{"inputmode": "numeric"},
 					}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
