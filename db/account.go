@@ -272,6 +272,9 @@ func (d *DB) Account(ctx context.Context, connectionID int64, sfID string) (Acco
 	return a, nil
 }
 
+// FullID returns the 18-character form of a Salesforce Id, empty for what is none.
+func FullID(id string) string { return fullID(id) }
+
 // fullID returns the 18-character form of a Salesforce Id, empty for what is none. The last three characters encode the case of the first fifteen
 // ("Record ID field type" in the SOAP API Developer Guide).
 func fullID(id string) string {

@@ -3,7 +3,6 @@ package db
 // For the tests in package db_test.
 var (
 	CheckNewPassword = checkNewPassword
-	FullID           = fullID
 	Network          = network
 )
 

@@ -238,6 +238,9 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 		view.Opportunities = append(view.Opportunities, opportunityRow(c, d))
 	}
 	view.OpportunitiesTotal, view.OpportunityPages = n, relatedPages(r, offsets, "opportunities", len(deals), n, "opportunity")
+	if view.Timeline, err = s.timeline(r, c, a.SFID); err != nil {
+		return err
+	}
 	return s.render(w, r, http.StatusOK, views.AccountPage(view))
 }
 

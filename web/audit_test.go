@@ -175,3 +175,29 @@ func TestAuditExport(t *testing.T) {
 	admin.post(at, url.Values{"format": {"exe"}}).is(http.StatusBadRequest)
 	admin.get("/connections/"+itoa(c.ID)+"/audit?entity=exports").says("#audit tbody", "Exported", "audit log as CSV", "Ana Ruiz", "run", run.ShortID)
 }
+
+func TestTimelineOfARecord(t *testing.T) {
+	t.Parallel()
+	a, c, run := auditScene(t)
+	viewer := a.as(a.viewer)
+	at := "/connections/" + itoa(c.ID)
+	p := viewer.get(at + "/accounts/001000000000002AAA").is(http.StatusOK)
+	p.says("#timeline", "Updated", "phone", "+49 30", "Tier__c", run.ShortID, "settings v1")
+	p.has(`#timeline a[href$="/audit?q=001000000000002AAA"]`)
+	skipped := viewer.get(at + "/contacts/003000000000001AAA").is(http.StatusOK)
+	skipped.says("main", "No copy of this contact is here", "Skipped", "No e-mail address")
+	viewer.get(at + "/opportunities/006000000000001").is(http.StatusSeeOther)
+	viewer.get(at+"/opportunities/006000000000001AAA").is(http.StatusOK).says("#timeline", "The amount is broken "+canary)
+	viewer.get(at + "/contacts/003000000000009AAA").is(http.StatusNotFound)
+	a.exec(`INSERT INTO millrace.contacts (connection_id, sf_id, account_id, first_name, last_name, email, first_seen_run, last_seen_run)
+		VALUES ($1, '003000000000007AAA', '001000000000001AAA', 'Bo', $2, 'bo@example.com', 1, 1)`, c.ID, canary)
+	a.exec(`INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes) SELECT $1, $2, 'contact', '003000000000007AAA', 'updated', jsonb_build_object('title', jsonb_build_array(i, i + 1))
+		FROM generate_series(1, 30) i`, c.ID, run.ID)
+	p = viewer.get(at + "/contacts/003000000000007AAA").is(http.StatusOK)
+	p.says("h1", "Bo "+canary)
+	p.says("main", "bo@example.com", "Globex")
+	older := p.attr(`#timeline a[href*="before="]`, "href")
+	if n := len(p.all("#timeline li")); n != 20 || len(viewer.get(older).all("#timeline li")) != 10 {
+		t.Errorf("%d entries at first, older ones at %q", n, older)
+	}
+}

@@ -47,6 +47,8 @@ func (s *Server) routes() []route {
 		{signedIn, "GET /connections/{id}/accounts", s.accounts},
 		{signedIn, "GET /connections/{id}/accounts/why", s.why},
 		{signedIn, "GET /connections/{id}/accounts/{sfid}", s.account},
+		{signedIn, "GET /connections/{id}/contacts/{sfid}", s.contact},
+		{signedIn, "GET /connections/{id}/opportunities/{sfid}", s.opportunity},
 		{signedIn, "GET /connections/{id}/runs", s.runs},
 		{signedIn, "GET /connections/{id}/runs/{run}", s.run},
 		{signedIn, "GET /connections/{id}/banner", s.banner},
