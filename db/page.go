@@ -90,6 +90,9 @@ func (w *pageWork) takeOver(ctx context.Context) (cancelled bool, err error) {
 }
 
 func (w *pageWork) copy(ctx context.Context) error {
+	if w.page.Careful {
+		return w.copyCarefully(ctx)
+	}
 	if _, err := w.conn.Exec(ctx, w.merge.prepare()); err != nil {
 		return err
 	}
@@ -135,6 +138,11 @@ func (w *pageWork) mergeRows(ctx context.Context) error {
 	if w.report.MinID == "" {
 		return nil
 	}
+	return w.mergeOrBisect(ctx)
+}
+
+// mergeStaged merges what is staged, in one statement.
+func (w *pageWork) mergeStaged(ctx context.Context) error {
 	query := w.merge.general()
 	if w.step.Fresh {
 		query = w.merge.fresh()
@@ -147,12 +155,14 @@ func (w *pageWork) mergeRows(ctx context.Context) error {
 	if err := w.conn.Select(ctx, &rows, w.merge.bind(query, w.connectionID, w.runID, w.report)); err != nil {
 		return err
 	}
+	var seen int64 // the same in each row
 	for _, r := range rows {
 		if !w.step.Table.Quiet || r.Verdict == "elsewhere" {
 			w.counts.add(r.Verdict, r.N)
 		}
-		w.counts.seen = r.Seen
+		seen = r.Seen
 	}
+	w.counts.seen += seen
 	return nil
 }
 

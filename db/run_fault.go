@@ -51,6 +51,9 @@ func serverFault(f *pipeline.Fault, pe *pq.Error) {
 			f.Kind, f.Code, f.Message = pipeline.Transient, "postgres_unavailable", "Postgres is restarting or has no room for another connection."
 			return
 		}
+		if poisonous(pe) {
+			f.Kind = pipeline.Poisoned
+		}
 		f.Code, f.Message = "postgres_"+string(pe.Code), "Postgres refused the records: "+pe.Message+"."
 	}
 }

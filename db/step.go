@@ -62,6 +62,7 @@ type stepBody struct {
 	Calculation *pipeline.Calculation
 	Batches     *pipeline.Batches
 	Missing     *pipeline.Missing
+	Refusal     *pipeline.Refusal
 	Fields      []string
 }
 
@@ -72,11 +73,11 @@ func (s RunStep) plan() (pipeline.Step, error) {
 		return pipeline.Step{}, fmt.Errorf("read the plan of step %s: %w", s.Name, err)
 	}
 	return pipeline.Step{
-		Position: s.Position, Name: s.Name, Label: s.Label, Table: body.Table, AccountType: body.AccountType, Calculation: body.Calculation, Batches: body.Batches, Missing: body.Missing, Fields: body.Fields, Query: s.Query, Note: s.Note,
-		Expected: s.Expected, Mode: s.Mode, Fresh: s.Fresh, JobID: s.JobID, Done: s.State == "done",
+		Position: s.Position, Name: s.Name, Label: s.Label, Table: body.Table, AccountType: body.AccountType, Calculation: body.Calculation, Batches: body.Batches, Missing: body.Missing, Refusal: body.Refusal, Fields: body.Fields, Query: s.Query, Note: s.Note,
+		Expected: s.Expected, Mode: s.Mode, Fresh: s.Fresh, JobID: s.JobID, Done: s.State == "done" || s.State == "failed",
 	}, nil
 }
 
 func bodyOf(s pipeline.Step) ([]byte, error) {
-	return json.Marshal(stepBody{Table: s.Table, AccountType: s.AccountType, Calculation: s.Calculation, Batches: s.Batches, Missing: s.Missing, Fields: s.Fields})
+	return json.Marshal(stepBody{Table: s.Table, AccountType: s.AccountType, Calculation: s.Calculation, Batches: s.Batches, Missing: s.Missing, Refusal: s.Refusal, Fields: s.Fields})
 }

@@ -11,6 +11,7 @@ import (
 	"millrace/pipeline"
 	"millrace/pipeline/remote"
 	"millrace/salesforce/sim"
+	"millrace/settings"
 )
 
 const (
@@ -196,19 +197,79 @@ func TestFieldVanishes(t *testing.T) {
 	}
 }
 
-// TestFilterFieldVanishes fails the run with Salesforce's own words.
+// TestFilterFieldVanishes has the field of the account filter go. Accounts are not read, and the run says which filter is wrong and what to do; contacts go
+// on, nobody is marked as having left, and accounts come back with the field.
 func TestFilterFieldVanishes(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 30})
 	s.filter("Industry != null")
 	s.completed(s.sync())
 	s.org.HideField("Account", "Industry")
+	var contact string
+	s.must(s.sql.Get(&contact, `SELECT sf_id FROM millrace.contacts WHERE left_filter_at IS NULL ORDER BY sf_id LIMIT 1`))
+	s.must(s.org.Update("Contact", contact, map[string]any{"Title": "Changed meanwhile"}))
 	run := s.sync()
-	if run.State != db.RunFailed || run.ErrorCode != "INVALID_FIELD" || !strings.Contains(run.Error, "The account filter no longer fits the org: Industry is not on Account.") {
+	if run.State != db.RunCompletedWithErrors || run.ErrorCode != "refused" || !strings.Contains(run.Error, "The account filter no longer fits the org: Industry is not on Account.") ||
+		!strings.Contains(run.Error, "Correct the filter") {
 		t.Errorf("the run is %s: %s %q", run.State, run.ErrorCode, run.Error)
+	}
+	if p := s.step(run, "accounts:customer"); p.State != "failed" || !strings.Contains(p.Note, "Correct the filter") {
+		t.Errorf("the step is %s: %s", p.State, p.Note)
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL`); n != 0 {
 		t.Errorf("%d accounts are marked as having left", n)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.contacts WHERE sf_id = $1 AND title = 'Changed meanwhile'`, contact); n != 1 {
+		t.Error("the contacts did not go on")
+	}
+	s.org.ShowField("Account", "Industry")
+	s.completed(s.sync())
+}
+
+// TestDriftIsToldOnce hides a field that the settings use, for two runs. It is one change: told by the first run that notices it, kept as lasting, and over
+// once a run finds the field again.
+func TestDriftIsToldOnce(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	base, _, err := s.db.SaveSettings(t.Context(), s.conn, 0, settings.Settings{
+		Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: allAccounts}, AccountFields: []string{"Phone"}}, "", s.admin)
+	s.must(err)
+	s.completed(s.sync())
+	s.org.HideField("Account", "Phone")
+	first := s.completed(s.sync())
+	if want := "Account.Phone was deleted, renamed or hidden from the connected user (used by Account fields)"; !strings.Contains(first.Outcome, want) {
+		t.Errorf("v%d: the first run says %q", base.Version, first.Outcome)
+	}
+	if p := s.step(first, "accounts:customer"); !strings.Contains(p.Note, "Phone") {
+		t.Errorf("its step says %q", p.Note)
+	}
+	if second := s.completed(s.sync()); strings.Contains(second.Outcome, "Phone") {
+		t.Errorf("the second run says it again: %q", second.Outcome)
+	}
+	lasting, err := s.db.SchemaDrifts(t.Context(), s.conn)
+	if err != nil || len(lasting) != 1 || lasting[0].Kind != pipeline.FieldGone || lasting[0].FirstRun != first.ID || !lasting[0].LastSeen.After(lasting[0].FirstSeen) {
+		t.Errorf("%+v, %v", lasting, err)
+	}
+	s.org.ShowField("Account", "Phone")
+	s.completed(s.sync())
+	if lasting, err = s.db.SchemaDrifts(t.Context(), s.conn); err != nil || len(lasting) != 0 {
+		t.Errorf("after the field is back: %+v, %v", lasting, err)
+	}
+}
+
+// TestObjectVanishes hides an object that every sync reads, before a run and in the middle of one. The others go on, and nothing of it is lost here.
+func TestObjectVanishes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	s.completed(s.sync())
+	s.org.HideObject("Opportunity")
+	run := s.sync()
+	if p := s.step(run, "opportunities"); run.State != db.RunCompletedWithErrors || p.State != "failed" || !strings.Contains(run.Error, "read access") {
+		t.Errorf("the run is %s, %q; the step %s: %s", run.State, run.Error, p.State, p.Note)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.opportunities WHERE left_filter_at IS NOT NULL`); n != 0 {
+		t.Errorf("%d opportunities are marked as having left", n)
 	}
 }
 

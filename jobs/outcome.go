@@ -18,6 +18,8 @@ type tally struct {
 	asked                                                             bool     // accounts were to be read
 	notMade                                                           string   // what failed besides storing; empty for nothing
 	short                                                             []string // what did not arrive in full
+	refused                                                           []string // what Salesforce does not let be read, and why
+	went                                                              bool     // something besides the users was read
 }
 
 func sum(steps []db.RunStep) tally {
@@ -31,9 +33,14 @@ func sum(steps []db.RunStep) tally {
 		t.failed += s.Failed
 		t.left += s.LeftFilter
 		t.deleted += s.Deleted
+		if s.State == "failed" {
+			t.refused = append(t.refused, s.Label+": "+s.Note)
+		} else if s.Records != "User" {
+			t.went = true
+		}
 		if s.Records == "Account" {
 			t.accounts += s.Read
-			t.asked = true
+			t.asked = t.asked || s.State != "failed"
 			t.earlier += s.Elsewhere
 		} else if !slices.Contains(pipeline.ValueKinds, pipeline.ValueKind(s.Records)) {
 			t.outside += s.Elsewhere
@@ -75,7 +82,27 @@ func ending(steps []db.RunStep) db.Ending {
 			". Records may be missing, so none were marked as having left the filter. Run the sync again."
 		e.Outcome = "Incomplete: " + e.Outcome
 	}
+	if len(t.refused) > 0 {
+		e.State, e.Code = db.RunCompletedWithErrors, "refused"
+		e.Error = strings.TrimSpace(strings.Join(t.refused, " ") + " " + e.Error)
+		if !t.went {
+			e.State, e.Outcome = db.RunFailed, cutShort("Failed", steps)
+		}
+	}
 	return e
+}
+
+// noticedWords says which changes in the org a run was the first to notice, or "".
+func noticedWords(drifts []db.SchemaDrift) string {
+	var parts []string
+	for _, d := range drifts {
+		part := d.Sentence
+		if len(d.UsedBy) > 0 {
+			part += " (used by " + strings.Join(d.UsedBy, ", ") + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // late adds to the outcome of a run that it makes up for slots of its schedule.

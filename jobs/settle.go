@@ -58,6 +58,13 @@ func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) e
 	case pipeline.EntityGap:
 		e = gapClosed(steps)
 	}
+	drifts, err := r.DB.NoticedBy(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	if words := noticedWords(drifts); words != "" {
+		e.Outcome += ". Changed in Salesforce: " + words
+	}
 	log.Info("run ended", "state", e.State, "outcome", e.Outcome)
 	return r.DB.Finish(ctx, run.ID, run.Fence, e)
 }

@@ -19,6 +19,7 @@ const (
 	Gone                     // the bulk job or the query's cursor no longer exists
 	Refused                  // Salesforce does not accept the query
 	Blocked                  // a setting here forbids the way to Salesforce: a person must change it
+	Poisoned                 // the store refuses some record of a page: worth another attempt with Page.Careful, which finds out which
 	OverBudget               // the allowance of API requests has no room
 )
 
@@ -29,6 +30,7 @@ type Fault struct {
 	Message string // a plain sentence with the remedy; may be empty
 	Line    int    // of a refused query, counted from 1, where Salesforce names the place; 0 otherwise
 	Column  int
+	Tried   int        // how often it was tried already by who reports it
 	Until   *time.Time // when a wait for it to pass is over, where that is known
 	Err     error
 }
@@ -77,5 +79,5 @@ func retryable(ctx context.Context, err error) bool {
 		return false
 	}
 	k := KindOf(err)
-	return k == Transient || k == Conflict
+	return k == Transient || k == Conflict || k == Poisoned
 }

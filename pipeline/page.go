@@ -19,6 +19,7 @@ type Page struct {
 	Claim    int64  // of the unit that it is; 0 for a page that only the run's lead reads
 	Columns  []Column
 	Extra    []Column // of these the record's column fields is made
+	Careful  bool     // the store has refused the page before: it is to find out which records it refuses
 	arrived  func()   // called for each record
 	records  RecordReader
 	index    []int // for each column, its field's place in a record

@@ -28,6 +28,7 @@ type Step struct {
 
 	Batches     *Batches     // of a step that asks for the children of records here; nil for others
 	Calculation *Calculation // of a step that reads what a value is made of; nil for others
+	Refusal     *Refusal     // of a step that Salesforce does not let be read; nil for others
 	Missing     *Missing     // of a step that closes a gap; nil for others
 	Fields      []string     // of such a step: what is read of each record
 
@@ -42,12 +43,21 @@ type Step struct {
 // match order, then what belongs to the accounts. An entity that the settings switch off has no steps. Fields that the connected user cannot read are left
 // out, which the step's note says. It returns a Fault when an object cannot be read at all or when a filter is not a condition.
 func MakePlan(s settings.Settings, schema soql.Schema, entity Entity) (Plan, error) {
+	return makePlan(s, schema, entity, false)
+}
+
+// makePlan is MakePlan; a lenient one has steps with a Refusal in place of objects that are missing, and does not let the account filters choose the
+// children where they do not fit the org any more.
+func makePlan(s settings.Settings, schema soql.Schema, entity Entity, lenient bool) (Plan, error) {
 	s = s.Normalize()
-	p := planner{schema: schema}
+	p := planner{schema: schema, lenient: lenient}
 	filters := s.Accounts.Filters()
 	withAccounts := entity.includes(EntityAccounts) && !s.Sync.Accounts.Off
 	if withAccounts {
 		p.accounts(s, filters)
+	}
+	if lenient && !fits(filters, schema) {
+		filters = nil
 	}
 	under, err := childCondition(filters, "Account", "AccountId")
 	if err != nil && p.err == nil {
@@ -102,9 +112,10 @@ func (p *planner) accounts(s settings.Settings, filters []settings.Filter) {
 
 // planner collects steps and keeps the first error.
 type planner struct {
-	schema soql.Schema
-	plan   Plan
-	err    error
+	schema  soql.Schema
+	plan    Plan
+	err     error
+	lenient bool
 }
 
 // add plans a step whose condition is ours.
@@ -153,6 +164,10 @@ func (p *planner) complete(t Table, s Step, make func(fields []string) (read, co
 	s.Position = len(p.plan.Steps) + 1
 	var fields []string
 	if s.Table, fields, s.Note, p.err = selectable(p.schema, t); p.err != nil {
+		if f := FaultOf(p.err); p.lenient && f.Code == "object_missing" {
+			s.Table, s.Refusal, p.err = t, &Refusal{Code: f.Code, Message: f.Message}, nil
+			p.plan.Steps = append(p.plan.Steps, s)
+		}
 		return
 	}
 	if s.Query, s.CountQuery, p.err = make(fields); p.err == nil {

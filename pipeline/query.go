@@ -17,6 +17,9 @@ func childCondition(filters []settings.Filter, relationship, id string) (soql.Ex
 	if err != nil {
 		return nil, err
 	}
+	if len(filters) == 0 {
+		return linked, nil
+	}
 	var any []soql.Expr
 	for _, f := range filters {
 		own, findings := soql.ParseFilter(f.SOQL)

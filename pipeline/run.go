@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // stops early with ErrFenced, ErrCancelled, the context's error, or the Fault that no attempt could get past. It may be called again later.
 func Run(ctx context.Context, j Work) error {
 	j.Options = j.Options.withDefaults()
+	j.poisoned = new(sync.Map)
 	if j.InFlight == nil {
 		j.InFlight = new(atomic.Int64)
 	}
@@ -75,6 +77,7 @@ type Work struct {
 	Options  Options
 	Log      *slog.Logger
 	InFlight *atomic.Int64 // counts the records that have arrived of uncommitted pages; may be nil
+	poisoned *sync.Map     // set by Run and LoadUnit
 	// Afford, when set, is asked before records are read whether so many API requests fit the allowance; a Fault says why not and until when.
 	Afford func(ctx context.Context, calls int64) error
 }
@@ -89,6 +92,9 @@ func (j Work) plan(ctx context.Context) error {
 		return err
 	}
 	plan, err := j.describe(ctx, false)
+	if FaultOf(err).Code == "object_missing" && j.Entity != EntityImpact {
+		plan, err = j.describe(ctx, true)
+	}
 	if err != nil {
 		return err
 	}
@@ -100,11 +106,11 @@ func (j Work) plan(ctx context.Context) error {
 	if err := j.Store.SetPhase(ctx, "Counting records"); err != nil {
 		return err
 	}
-	if err := j.count(ctx, plan); KindOf(err) == Refused {
+	if err := j.count(ctx, plan, false); KindOf(err) == Refused {
 		if plan, err = j.describe(ctx, true); err != nil {
 			return err
 		}
-		err = j.count(ctx, plan)
+		err = j.count(ctx, plan, j.Entity != EntityImpact)
 		if err != nil {
 			return err
 		}
@@ -137,14 +143,17 @@ func (j Work) describe(ctx context.Context, fresh bool) (Plan, error) {
 		if err != nil {
 			return err
 		}
-		plan, err = MakePlan(j.Settings, schema, j.planned())
-		return err
+		if plan, err = makePlan(j.Settings, schema, j.planned(), fresh && j.Entity != EntityImpact); err != nil {
+			return err
+		}
+		return j.notice(ctx, schema)
 	})
 	return plan, err
 }
 
 // count notes how many records each step expects. An org that cannot count in time leaves the number open, which means many.
-func (j Work) count(ctx context.Context, plan Plan) error {
+// A lenient count notes which steps Salesforce refuses.
+func (j Work) count(ctx context.Context, plan Plan, lenient bool) error {
 	for i := range plan.Steps {
 		s := &plan.Steps[i]
 		if s.CountQuery == "" {
@@ -157,6 +166,11 @@ func (j Work) count(ctx context.Context, plan Plan) error {
 			}
 			return err
 		})
+		if lenient && KindOf(err) == Refused {
+			f := FaultOf(j.explained(ctx, err))
+			s.Refusal = &Refusal{Code: f.Code, Message: f.Message}
+			continue
+		}
 		if err != nil && FaultOf(err).Code != "QUERY_TIMEOUT" {
 			return fmt.Errorf("count %s: %w", s.Name, err)
 		}
@@ -181,6 +195,16 @@ func (j Work) next(ctx context.Context) (Step, bool, error) {
 // execute reads one step to its end. A query that Salesforce refuses although it was planned from a describe names a field that has gone meanwhile: the
 // step is planned again from a fresh describe, once. A job or cursor that has gone is started anew, once.
 func (j Work) execute(ctx context.Context, s Step) error {
+	if s.Refusal == nil {
+		steps, err := j.Store.Steps(ctx)
+		if err != nil {
+			return err
+		}
+		s.Refusal = barred(steps, s)
+	}
+	if s.Refusal != nil {
+		return j.Store.FailStep(ctx, s)
+	}
 	if s.Query == "" {
 		return j.Store.GiveUp(ctx, s)
 	}
@@ -189,6 +213,9 @@ func (j Work) execute(ctx context.Context, s Step) error {
 		err := j.read(ctx, s)
 		switch KindOf(err) {
 		case Refused:
+			if replanned && j.Entity != EntityImpact {
+				return j.refuse(ctx, s, err)
+			}
 			if replanned {
 				return err
 			}
@@ -276,6 +303,10 @@ func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err e
 			continue
 		}
 		j.Log.Warn("salesforce refused the query; planned again", "step", s.Name, "note", again.Note)
+		if again.Refusal != nil {
+			s.Refusal = again.Refusal
+			return s, false, j.Store.FailStep(ctx, s)
+		}
 		if again.Query == "" {
 			s.Note = again.Note
 			return s, false, j.Store.GiveUp(ctx, s)
@@ -296,7 +327,18 @@ func (j Work) commit(ctx context.Context, s Step, p *Page) error {
 	var arrived int64
 	p.arrived = func() { arrived++; j.InFlight.Add(1) }
 	defer func() { j.InFlight.Add(-arrived) }()
-	return j.Store.CommitPage(ctx, s, p)
+	_, p.Careful = j.poisoned.Load(poisonedPage{s.Name, p.Number})
+	err := j.Store.CommitPage(ctx, s, p)
+	if KindOf(err) == Poisoned {
+		j.poisoned.Store(poisonedPage{s.Name, p.Number}, true)
+	}
+	return err
+}
+
+// poisonedPage names a page of which the store has refused some record.
+type poisonedPage struct {
+	step string
+	page int
 }
 
 // attempt calls fn until it succeeds, fails for good, or Options.Attempts are used up.
@@ -304,11 +346,14 @@ func (j Work) attempt(ctx context.Context, fn func() error) error {
 	pause := j.Options.Backoff
 	for n := 1; ; n++ {
 		err := fn()
+		if f := (*Fault)(nil); errors.As(err, &f) && f.Tried > 1 {
+			n += f.Tried - 1 // by the client, with pauses of its own
+		}
 		if err == nil || n >= j.Options.Attempts || !retryable(ctx, err) {
 			return err
 		}
 		j.Log.Info("trying again", "attempt", n, "err", err)
-		if KindOf(err) == Conflict {
+		if k := KindOf(err); k == Conflict || k == Poisoned {
 			err = sleep(ctx, rand.N(j.Options.Backoff))
 		} else {
 			err = sleep(ctx, pause/2+rand.N(pause))

@@ -61,6 +61,12 @@ type Store interface {
 	CommitPage(ctx context.Context, s Step, p *Page) error
 	// GiveUp marks a step as done whose object is not there any more, with its note. What is here of the object stays as it is.
 	GiveUp(ctx context.Context, s Step) error
+	// FailStep ends a step that cannot be read, with its Refusal. What is here of it stays as it is.
+	FailStep(ctx context.Context, s Step) error
+	// SeenObjects returns what the settings used of the org when they were saved.
+	SeenObjects(ctx context.Context) ([]SeenObject, error)
+	// NoteDrifts keeps the changes in the org that touch the settings: new ones, those that last, and, of those that are known, which are over.
+	NoteDrifts(ctx context.Context, drifts []NoticedDrift) error
 	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step and that are not known to be deleted.
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
 	// MarkDeleted notes that records which have left are deleted in Salesforce.

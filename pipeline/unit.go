@@ -82,6 +82,7 @@ func signal(c chan struct{}) {
 // LoadUnit loads a unit of a run that another runner leads. Whatever comes of it, the unit is not held any more when it returns.
 func LoadUnit(ctx context.Context, j Work, s Step, u Unit) error {
 	j.Options = j.Options.withDefaults()
+	j.poisoned = new(sync.Map)
 	return j.loadUnit(ctx, s, u, func() {})
 }
 

@@ -18,14 +18,28 @@ const (
 func (c *Client) retry(ctx context.Context, repeatable bool, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
-		if err == nil || !repeatable || n == maxTries || !retryable(err) {
+		if err == nil || !repeatable || !retryable(err) {
 			return err
+		}
+		if n == maxTries {
+			return &TriedError{Tries: n, Err: err}
 		}
 		if wait := c.sleep(ctx, backoff(n)); wait != nil {
 			return fmt.Errorf("salesforce: ended while waiting to try again after %q: %w", err, wait)
 		}
 	}
 }
+
+// TriedError is the error of a call that failed in the same way each time, with pauses in between: whoever made it should wait for longer now.
+type TriedError struct {
+	Tries int
+	Err   error // of the last try
+}
+
+func (e *TriedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error of the last try.
+func (e *TriedError) Unwrap() error { return e.Err }
 
 // retryable reports whether err may be gone within seconds. It is narrower than IsTransient, which also names what wants a later or a smaller call.
 func retryable(err error) bool {

@@ -26,6 +26,10 @@ func fault(err error) error {
 	if errors.As(err, &api) && api.Code != "" {
 		f.Code = api.Code
 	}
+	var tried *salesforce.TriedError
+	if errors.As(err, &tried) {
+		f.Tried = tried.Tries
+	}
 	switch {
 	case blocked(f, err):
 	case salesforce.IsGrantDead(err):
