@@ -251,6 +251,9 @@ func TestDriftIsToldOnce(t *testing.T) {
 		t.Errorf("%+v, %v", lasting, err)
 	}
 	s.org.ShowField("Account", "Phone")
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	client.RefreshSchema() // which is kept for minutes
 	s.completed(s.sync())
 	if lasting, err = s.db.SchemaDrifts(t.Context(), s.conn); err != nil || len(lasting) != 0 {
 		t.Errorf("after the field is back: %+v, %v", lasting, err)
