@@ -3,6 +3,7 @@
 // org, the app and each script run in processes of their own. It prints a table in Markdown.
 //
 //	go run ./bench [-accounts 200000,1000000] [-runs 3] [-peers=false]
+//	go run ./bench lists [-data DIR]                          # Audit Logs and the other lists, with 1,000,000 accounts and 10,000,000 audit entries
 //	go run ./bench pages [-accounts 20000] [-times 300]      # the pages of the settings wizard instead
 //	go run ./bench replicas [-accounts 200000] [-rate 8mbit] # one replica and two, in network namespaces; needs root
 //	go run ./bench soak [-accounts 1000] [-for 30m]          # a month of schedules; fails when something goes up that must stay flat
@@ -63,6 +64,8 @@ func run(ctx context.Context, args []string) error {
 				return err
 			}
 			return soak(ctx, *accounts, max(*days, 1), *length)
+		case "lists":
+			return lists(ctx, args[1:])
 		case "pages":
 			flags := flag.NewFlagSet("bench pages", flag.ContinueOnError)
 			accounts := flags.Int("accounts", 20_000, "size of the org")
