@@ -180,13 +180,16 @@ func linked(ctx context.Context, source Sampler, c settings.CustomObject, object
 
 // CasesPreview is what the settings of the support cases select at this moment.
 type CasesPreview struct {
-	Count    int64
-	Samples  []CaseSample
-	Comments int64 // Case Comments on these cases; Unknown when the connected user cannot see any
-	Emails   int64 // Email Messages of these cases, without drafts; likewise
-	Query    string
-	Note     string // what the run leaves out and why; empty for nothing
-	Took     time.Duration
+	Count int64
+	Exact bool // Count holds the cases of accounts that match an account filter only; otherwise those of other accounts are in it too, which a run leaves out
+	// MessagesExact says that Comments and Emails hold the messages of these cases only; otherwise those of other cases are in them too.
+	MessagesExact bool
+	Samples       []CaseSample
+	Comments      int64 // Case Comments on these cases; Unknown when the connected user cannot see any
+	Emails        int64 // Email Messages of these cases, without drafts; likewise
+	Query         string
+	Note          string // what the run leaves out and why; empty for nothing
+	Took          time.Duration
 }
 
 // CaseSample is one case.
@@ -212,6 +215,17 @@ func PreviewCases(ctx context.Context, source Sampler, s settings.Settings, sche
 	}
 	step := p.plan.Steps[0]
 	out := CasesPreview{Query: step.Query, Note: step.Note, Comments: Unknown, Emails: Unknown}
+	var err error
+	if out.Exact, err = follows(s.Accounts.Filters(), "Account", "AccountId"); err != nil {
+		return out, err
+	}
+	out.MessagesExact = out.Exact && throughCase(s.Cases.Filter)
+	switch {
+	case !out.Exact:
+		out.Note = strings.TrimSpace(out.Note + " Salesforce cannot apply the account filters to cases, so the counts are the most that there can be: cases of other accounts are in them, which a sync leaves out.")
+	case !out.MessagesExact:
+		out.Note = strings.TrimSpace(out.Note + " Salesforce cannot apply the case filter to messages, so their counts are the most that there can be: messages of other cases are in them, which a sync leaves out.")
+	}
 	group, asking := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		out.Count, err = source.Count(asking, count.Text)
@@ -234,9 +248,22 @@ func PreviewCases(ctx context.Context, source Sampler, s settings.Settings, sche
 			return err
 		})
 	}
-	err := group.Wait()
+	err = group.Wait()
 	out.Took = time.Since(started)
 	return out, err
+}
+
+// throughCase reports whether a case filter can be applied to the messages of cases.
+func throughCase(filter string) bool {
+	if filter == "" {
+		return true
+	}
+	own, findings := soql.ParseFilter(filter)
+	if soql.Refused(findings) {
+		return true // the count of the cases says more
+	}
+	_, ok := rewritten(own, cases.Object, "Parent", "ParentId")
+	return ok
 }
 
 // countMessages counts the messages of a source that a run would read.
@@ -261,6 +288,7 @@ func countMessages(ctx context.Context, source Sampler, s settings.Settings, sch
 type ChatterPreview struct {
 	Missing string // why there are no posts to read at all; empty when there can be some
 	Count   int64
+	Exact   bool // Count holds the posts on what a sync keeps only; otherwise those of other accounts are in it too
 	Samples []PostSample
 	Query   string
 	Note    string // what the run leaves out and why; empty for nothing
@@ -289,6 +317,17 @@ func PreviewChatter(ctx context.Context, source Sampler, s settings.Settings, on
 	}
 	step := p.plan.Steps[0]
 	out := ChatterPreview{Query: step.Query, Note: step.Note}
+	var err error
+	relationship, id := "Parent", "ParentId"
+	if on == OnOpportunities {
+		relationship, id = "Parent.Account", "Parent.AccountId"
+	}
+	if out.Exact, err = follows(s.Accounts.Filters(), relationship, id); err != nil {
+		return out, err
+	}
+	if !out.Exact {
+		out.Note = strings.TrimSpace(out.Note + " Salesforce cannot apply the account filters to posts, so the count is the most that there can be: posts of other accounts are in it, which a sync leaves out.")
+	}
 	group, asking := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		out.Count, err = source.Count(asking, count.Text)
@@ -305,7 +344,7 @@ func PreviewChatter(ctx context.Context, source Sampler, s settings.Settings, on
 		}
 		return nil
 	})
-	err := group.Wait()
+	err = group.Wait()
 	out.Took = time.Since(started)
 	return out, err
 }

@@ -40,6 +40,21 @@ func childCondition(filters []settings.Filter, relationship, id string) (soql.Ex
 	return soql.AllOf(chosen, linked), nil
 }
 
+// follows reports whether childCondition selects the children of the accounts that match only.
+func follows(filters []settings.Filter, relationship, id string) (bool, error) {
+	for _, f := range filters {
+		own, findings := soql.ParseFilter(f.SOQL)
+		if soql.Refused(findings) {
+			_, err := childCondition(filters, relationship, id) // says which
+			return false, err
+		}
+		if _, ok := rewritten(own, accounts.Object, relationship, id); !ok {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // rewritten returns a condition on an object as one on its children; ok is false where it has no such form.
 func rewritten(own soql.Expr, object, relationship, id string) (through soql.Expr, ok bool) {
 	if len(soql.JoinedObjects(own)) > 0 {

@@ -14,7 +14,7 @@ import (
 )
 
 // accountColumns are the list's columns: what they are sorted by in the address, and their heading.
-var accountColumns = [][2]string{{"name", "Name"}, {"type", "Type"}, {"owner", "Owner"}, {"website", "Website"}, {"industry", "Industry"}, {"synced", "Last synced"}}
+var accountColumns = [][2]string{{"name", "Name"}, {"type", "Type"}, {"owner", "Owner"}, {"website", "Website"}, {"industry", "Industry"}, {"synced", "Last changed here"}}
 
 var pageSizes = []int{25, 50, 100}
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/a-h/templ"
+	"golang.org/x/sync/errgroup"
 
 	"millrace/pipeline"
 	"millrace/salesforce"
@@ -219,25 +220,41 @@ func (k *catalog) externalIDs(p settings.Parent) []string {
 
 // checkCustomObjects finds what does not fit the org in the configured objects.
 func checkCustomObjects(ctx context.Context, o *org, all settings.Settings) (settings.FieldErrors, error) {
-	errs := settings.FieldErrors{}
+	found := make([]settings.FieldErrors, len(all.CustomObjects))
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(checksAtOnce)
 	for i, c := range all.CustomObjects {
-		found, err := o.objectProblems(ctx, i, c)
-		if err != nil {
-			return nil, err
-		}
-		for path, sentences := range found {
+		group.Go(func() (err error) {
+			found[i], err = checkCustomObject(asking, o, i, c)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	errs := settings.FieldErrors{}
+	for _, of := range found {
+		for path, sentences := range of {
 			errs[path] = append(errs[path], sentences...)
 		}
-		path := settings.PathCustomObject(i)
-		if len(found) > 0 || strings.TrimSpace(c.Filter) == "" || !settings.IsName(c.Object) {
-			continue
-		}
-		switch res := o.tryObject(ctx, c.Object, nil, c.Filter); {
-		case len(res.Problems) > 0:
-			errs.Add(path+settings.PartFilter, "SOQL validation failed: "+res.Problems[0].Message)
-		case res.Unanswered != "":
-			errs.Add(path+settings.PartFilter, "It could not be validated. "+res.Unanswered)
-		}
+	}
+	return errs, nil
+}
+
+// checksAtOnce is how many custom objects are checked against the org at the same time.
+const checksAtOnce = 4
+
+func checkCustomObject(ctx context.Context, o *org, i int, c settings.CustomObject) (settings.FieldErrors, error) {
+	errs, err := o.objectProblems(ctx, i, c)
+	if err != nil || len(errs) > 0 || strings.TrimSpace(c.Filter) == "" || !settings.IsName(c.Object) {
+		return errs, err
+	}
+	path := settings.PathCustomObject(i) + settings.PartFilter
+	switch res := o.tryObject(ctx, c.Object, nil, c.Filter); {
+	case len(res.Problems) > 0:
+		errs.Add(path, "SOQL validation failed: "+res.Problems[0].Message)
+	case res.Unanswered != "":
+		errs.Add(path, "It could not be validated. "+res.Unanswered)
 	}
 	return errs, nil
 }

@@ -48,6 +48,10 @@ func sectionItems(p *settingsPage) []views.SectionItem {
 			problems[settings.SectionOf(path)] = true
 		}
 	}
+	lacking := map[settings.Section]bool{}
+	for path := range p.shown.Validate() {
+		lacking[settings.SectionOf(path)] = true
+	}
 	var out []views.SectionItem
 	for _, key := range settings.Sections {
 		item := views.SectionItem{Key: key, Unsaved: slices.ContainsFunc(unsaved, func(c settings.Change) bool { return c.Section == key }), State: views.SectionDefault}
@@ -58,6 +62,8 @@ func sectionItems(p *settingsPage) []views.SectionItem {
 			item.State = views.SectionRequired
 		case key == settings.SectionFiltering && p.current == nil:
 			item.State = views.SectionRequired
+		case lacking[key]:
+			item.State = views.SectionIncomplete
 		case key == settings.SectionCases && !p.shown.Cases.Enabled, key == settings.SectionChatter && !p.shown.Chatter.Enabled:
 			item.State = views.SectionOff
 		case slices.Contains(chosen, key):

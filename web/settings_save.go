@@ -255,9 +255,22 @@ func sortedPaths(errs settings.FieldErrors) []string {
 		if i, j := slices.Index(filterPaths, a), slices.Index(filterPaths, b); i != j {
 			return i - j
 		}
-		return strings.Compare(a, b)
+		return byPlace(a, b)
 	})
 	return out
+}
+
+// byPlace compares field paths part by part: numbers by their size, so that the tenth comes after the second.
+func byPlace(a, b string) int {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	return slices.CompareFunc(as, bs, func(a, b string) int {
+		i, errA := strconv.Atoi(a)
+		j, errB := strconv.Atoi(b)
+		if errA == nil && errB == nil {
+			return i - j
+		}
+		return strings.Compare(a, b)
+	})
 }
 
 // rebase goes on from the current version with a form that was opened on a version that there is none of, as after a backup was restored. Nobody else
