@@ -27,7 +27,12 @@ func (s *Server) loadPromotion(r *http.Request) (p promotion, err error) {
 	if err != nil {
 		return p, err
 	}
-	wanted, _ := strconv.ParseInt(r.Form.Get("with"), 10, 64)
+	var wanted int64
+	if with := r.Form.Get("with"); with != "" {
+		if wanted, err = strconv.ParseInt(with, 10, 64); err != nil || wanted < 1 {
+			return p, notFound()
+		}
+	}
 	for _, c := range all {
 		if c.ID == p.connection.ID {
 			continue
