@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -17,7 +18,9 @@ import (
 	"millrace/config"
 	"millrace/db"
 	"millrace/jobs"
+	"millrace/mood"
 	"millrace/notify"
+	"millrace/pipeline"
 	"millrace/salesforce"
 	"millrace/web"
 )
@@ -50,7 +53,7 @@ func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Conte
 	if err != nil {
 		return err
 	}
-	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, PageRows: a.config.PageRows, Log: a.log})
+	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, PageRows: a.config.PageRows, Log: a.log, Scorer: scorer(a.config)})
 	server := newServer(site.Handler(), a.log)
 	alerts := jobs.NewAlerts(jobs.AlertOptions{
 		DB: a.db.DB, Sender: notify.New(a.notices()), Owner: ownerName(), BaseURL: cmp.Or(a.config.BaseURL, origin(l)), Log: a.log,
@@ -176,4 +179,17 @@ func newLog(level string, w io.Writer) *slog.Logger {
 		l = slog.LevelInfo
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
+}
+
+// scorer returns the operator's endpoint for sentiments, nil when there is none. Its transport reaches nothing else.
+func scorer(c config.Server) *pipeline.Scorer {
+	at, err := url.Parse(c.SentimentURL)
+	if err != nil || c.SentimentURL == "" {
+		return nil
+	}
+	client := mood.New(mood.Config{
+		BaseURL: c.SentimentURL, Model: c.SentimentModel, Key: c.SentimentKey,
+		Transport: salesforce.Guarded(salesforce.HostPolicy{Extra: []string{at.Scheme + "://" + at.Host}, Stall: 15 * time.Second}),
+	})
+	return &pipeline.Scorer{Method: client.Method(), DailyCalls: c.SentimentDailyCalls, Score: client.Score}
 }

@@ -16,6 +16,7 @@ var allowed = map[string][]string{
 	"settings":          nil,
 	"schedule":          nil,
 	"static":            nil,
+	"mood":              nil,
 	"salesforce/soql":   nil,
 	"db/private":        nil,
 	"views/ui":          {"static"},

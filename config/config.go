@@ -59,6 +59,11 @@ type Server struct {
 	AuditDays              int // how long entries of the audit log and record errors are kept; 0 for ever
 	RunDays                int // how long runs are kept; 0 for ever
 	Notices
+	// An OpenAI-compatible endpoint that is asked how conversations sound; without an address they are rated by the built-in word list alone.
+	SentimentURL        string // up to what stands before /chat/completions
+	SentimentModel      string
+	SentimentKey        string
+	SentimentDailyCalls int // most calls a day for each connection
 }
 
 // User configures `millrace user add` and `millrace user passwd`.
@@ -188,6 +193,10 @@ func (c *Server) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.SalesforceOrigins, "salesforce-origins", "", "further origins that connections may use besides Salesforce's own hosts, such as http://127.0.0.1:8081 of millrace org; comma-separated")
 	fs.DurationVar(&c.Lease, "lease", 15*time.Second, "how long a runner that has died keeps what it works on from the others; at least 1s")
 	fs.IntVar(&c.PageRows, "page-rows", 50_000, "how many records of a large result are asked for at a time; fewer divide a run more finely among replicas; 1000 to 250000")
+	fs.StringVar(&c.SentimentURL, "sentiment-url", "", "address of an OpenAI-compatible endpoint that rates how case conversations sound, such as https://api.openai.com/v1; empty to rate them here")
+	fs.StringVar(&c.SentimentModel, "sentiment-model", "", "model to ask there")
+	fs.StringVar(&c.SentimentKey, "sentiment-key", "", "key of that endpoint; better given as MILLRACE_SENTIMENT_KEY")
+	fs.IntVar(&c.SentimentDailyCalls, "sentiment-daily-calls", 1000, "most calls of that endpoint a day for each connection")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.IntVar(&c.AuditDays, "audit-days", 90, "days for which the audit log and record errors are kept; 0 for ever")
 	fs.IntVar(&c.RunDays, "run-days", 365, "days for which runs are kept; 0 for ever")
@@ -226,6 +235,7 @@ func (c Server) validate(needKey bool) error {
 	if (c.SalesforceClientID == "") != (c.SalesforceClientSecret == "") {
 		errs = append(errs, errors.New("-salesforce-client-id and -salesforce-client-secret belong together; only one is set"))
 	}
+	errs = append(errs, c.checkSentiment())
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
 	default:
@@ -329,4 +339,31 @@ func checkPositive(name string, n int) error {
 		return fmt.Errorf("-%s is %d; it must be at least 1", name, n)
 	}
 	return nil
+}
+
+// checkSentiment checks the endpoint for sentiments.
+func (c Server) checkSentiment() error {
+	if c.SentimentURL == "" {
+		if c.SentimentModel != "" || c.SentimentKey != "" {
+			return errors.New("-sentiment-model and -sentiment-key need -sentiment-url")
+		}
+		return nil
+	}
+	u, err := url.Parse(c.SentimentURL)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("-sentiment-url must be an address such as https://api.openai.com/v1, without a user name or a query")
+	case c.SentimentModel == "":
+		return errors.New("-sentiment-model is not set; -sentiment-url needs it")
+	case u.Scheme == "http" && c.SentimentKey != "" && !loopback(u.Hostname()):
+		return errors.New("-sentiment-url must begin with https where a key is sent to another machine")
+	case c.SentimentDailyCalls < 0:
+		return fmt.Errorf("-sentiment-daily-calls is %d; it must not be negative", c.SentimentDailyCalls)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -39,11 +39,18 @@ type AccountQuery struct {
 	ConnectionID int64
 	Search       string // beginnings of words of the name, the beginning of the domain, or an Id; empty for all
 	Type         string // an account type; empty for all
+	Left         string // LeftNone or LeftOnly; empty for those in the filter and those that left it
 	Sort         string // name (also for anything unknown), type, owner, website, industry or synced
 	Desc         bool
 	Page         int // from 1
 	PerPage      int // 25, 50 or 100; 50 for anything else
 }
+
+// Which accounts a query takes by whether they are in the filter.
+const (
+	LeftNone = "none" // without those that left
+	LeftOnly = "only" // only those that left
+)
 
 func (q AccountQuery) normal() AccountQuery {
 	if q.PerPage != 25 && q.PerPage != 100 {
@@ -91,7 +98,13 @@ func (d *DB) listAccounts(ctx context.Context, q AccountQuery, owners bool) (row
 		return nil, 0, err
 	}
 	if q.Search == "" && q.Type == "" {
-		n, _, err := d.CountAccounts(ctx, q.ConnectionID)
+		n, left, err := d.CountAccounts(ctx, q.ConnectionID)
+		switch q.Left {
+		case LeftNone:
+			n -= left
+		case LeftOnly:
+			n = left
+		}
 		return rows, int(n), err
 	}
 	err = d.pool.GetContext(ctx, &total, countMatches(where), args...)
@@ -135,6 +148,12 @@ func (q AccountQuery) where(words bool) (string, []any) {
 	}
 	if q.Type != "" {
 		cond += " AND a.account_type = " + add(q.Type)
+	}
+	switch q.Left {
+	case LeftNone:
+		cond += " AND a.left_filter_at IS NULL"
+	case LeftOnly:
+		cond += " AND a.left_filter_at IS NOT NULL"
 	}
 	if q.Search == "" {
 		return cond, args

@@ -37,6 +37,7 @@ type Connection struct {
 	DisplayName  string           `db:"sf_display_name"`
 	Status       ConnectionStatus `db:"status"`
 	StatusReason string           `db:"status_reason"`
+	Leavers      string           `db:"leavers"`  // LeaversKeep or LeaversArchive
 	APIUsed      *int64           `db:"api_used"` // calls of the org within 24 hours, by everybody
 	APILimit     *int64           `db:"api_limit"`
 	APISeenAt    *time.Time       `db:"api_seen_at"`
@@ -46,7 +47,7 @@ type Connection struct {
 }
 
 const connectionColumns = `id, name, environment, login_url, client_id, instance_url, org_id, org_name, is_sandbox, sf_user_id, sf_username,
-	sf_display_name, status, status_reason, api_used, api_limit, api_seen_at, connected_by, connected_at, created_at`
+	sf_display_name, status, status_reason, api_used, api_limit, api_seen_at, connected_by, connected_at, created_at, leavers`
 
 // NewConnection is what a completed sign-in at Salesforce brings.
 type NewConnection struct {

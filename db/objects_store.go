@@ -113,7 +113,7 @@ func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 const maxConversation = 100_000
 
 // Conversations implements pipeline.Store. Where customers' own emails are among the messages, only they are looked at: what support writes is always polite.
-func (s *RunStore) Conversations(ctx context.Context, method, after string, limit int) ([]pipeline.Conversation, error) {
+func (s *RunStore) Conversations(ctx context.Context, methods []string, after string, limit int) ([]pipeline.Conversation, error) {
 	var rows []struct {
 		ID    string         `db:"sf_id"`
 		N     int            `db:"n"`
@@ -128,8 +128,8 @@ func (s *RunStore) Conversations(ctx context.Context, method, after string, limi
 		         FROM (SELECT body, sent_at, sf_id, last_seen_run, coalesce(is_incoming, false) AS is_incoming, bool_or(coalesce(is_incoming, false)) OVER () AS some_incoming
 		                 FROM millrace.case_messages WHERE connection_id = $1 AND case_id = c.sf_id AND left_filter_at IS NULL) x) m
 		 WHERE c.connection_id = $1 AND c.sf_id > $2 AND c.left_filter_at IS NULL
-		   AND (m.n <> coalesce(c.sentiment_messages, 0) OR m.n > 0 AND (c.sentiment_method IS DISTINCT FROM $3 OR c.sentiment_run < m.latest))
-		 ORDER BY c.sf_id LIMIT $4`, s.connectionID, after, method, limit, maxConversation)
+		   AND (m.n <> coalesce(c.sentiment_messages, 0) OR m.n > 0 AND (coalesce(c.sentiment_method, '') <> ALL ($3) OR c.sentiment_run < m.latest))
+		 ORDER BY c.sf_id LIMIT $4`, s.connectionID, after, pq.Array(methods), limit, maxConversation)
 	if err != nil {
 		return nil, storeFault("read the conversations", err)
 	}
@@ -141,13 +141,13 @@ func (s *RunStore) Conversations(ctx context.Context, method, after string, limi
 }
 
 // SaveSentiments implements pipeline.Store.
-func (s *RunStore) SaveSentiments(ctx context.Context, method string, all []pipeline.Sentiment) error {
-	var ids []string
+func (s *RunStore) SaveSentiments(ctx context.Context, all []pipeline.Sentiment) error {
+	var ids, method []string
 	var messages []int64
 	var compound []*float64
 	var label []*string
 	for _, m := range all {
-		ids, messages = append(ids, m.CaseID), append(messages, int64(m.Messages))
+		ids, messages, method = append(ids, m.CaseID), append(messages, int64(m.Messages)), append(method, m.Method)
 		if math.IsNaN(m.Compound) {
 			compound, label = append(compound, nil), append(label, nil)
 		} else {
@@ -157,10 +157,20 @@ func (s *RunStore) SaveSentiments(ctx context.Context, method string, all []pipe
 	return s.transact(ctx, "store the sentiments", func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE millrace.cases c
-			   SET sentiment = n.compound, sentiment_label = n.label, sentiment_messages = n.messages, sentiment_method = $2, sentiment_run = $3
-			  FROM unnest($4::text[], $5::integer[], $6::numeric[], $7::text[]) AS n (sf_id, messages, compound, label)
+			   SET sentiment = n.compound, sentiment_label = n.label, sentiment_messages = n.messages, sentiment_method = n.method, sentiment_run = $2
+			  FROM unnest($3::text[], $4::integer[], $5::numeric[], $6::text[], $7::text[]) AS n (sf_id, messages, compound, label, method)
 			 WHERE c.connection_id = $1 AND c.sf_id = n.sf_id`,
-			s.connectionID, method, s.runID, pq.Array(ids), pq.Array(messages), pq.Array(compound), pq.Array(label))
+			s.connectionID, s.runID, pq.Array(ids), pq.Array(messages), pq.Array(compound), pq.Array(label), pq.Array(method))
 		return err
 	})
+}
+
+// TakeSentimentCall implements pipeline.Store. The count survives what becomes of the run.
+func (s *RunStore) TakeSentimentCall(ctx context.Context, most int) (ok bool, err error) {
+	err = s.db.pool.GetContext(ctx, &ok, `
+		WITH call AS (
+		    INSERT INTO millrace.sentiment_usage AS u (connection_id, day, calls) SELECT $1, (now() AT TIME ZONE 'UTC')::date, 1 WHERE $2 > 0
+		    ON CONFLICT (connection_id, day) DO UPDATE SET calls = u.calls + 1 WHERE u.calls < $2 RETURNING 1)
+		SELECT EXISTS (SELECT FROM call)`, s.connectionID, most)
+	return ok, storeFault("count a call of the sentiment endpoint", err)
 }

@@ -27,8 +27,9 @@ type Options struct {
 	Poll     time.Duration // pause between looks for due runs; 500 ms by default
 	Workers  int           // pages of one run in progress at once; 2 by default
 	Log      *slog.Logger
-	PageRows int // records per page of a bulk result; 50,000 by default
-	UndoRows int // records that an undo puts back in one transaction; 10,000 by default
+	PageRows int              // records per page of a bulk result; 50,000 by default
+	Scorer   *pipeline.Scorer // asked how conversations sound; nil for the built-in way alone
+	UndoRows int              // records that an undo puts back in one transaction; 10,000 by default
 
 	Pauses   []time.Duration  // how long a run rests after a fault, by how often it has rested since its last page; then it fails
 	Pipeline pipeline.Options // further tuning; Workers and PageRows above win
@@ -196,7 +197,7 @@ func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, 
 	purse := &purse{db: r.DB, client: client, connection: run.ConnectionID, since: run.CreatedAt, log: log}
 	err = pipeline.Run(ctx, pipeline.Work{
 		Settings: set, Entity: run.Entity, Source: remote.Metered(client, purse.pay), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
-		InFlight: inFlight, Afford: purse.afford,
+		InFlight: inFlight, Afford: purse.afford, Scorer: r.Scorer,
 	})
 	return purse.close(ctx), err
 }

@@ -78,6 +78,7 @@ type Work struct {
 	Log      *slog.Logger
 	InFlight *atomic.Int64 // counts the records that have arrived of uncommitted pages; may be nil
 	poisoned *sync.Map     // set by Run and LoadUnit
+	Scorer   *Scorer       // asked how conversations sound; nil for the built-in way alone
 	// Afford, when set, is asked before records are read whether so many API requests fit the allowance; a Fault says why not and until when.
 	Afford func(ctx context.Context, calls int64) error
 }

@@ -5,8 +5,10 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jonreiter/govader"
+	"golang.org/x/sync/errgroup"
 )
 
 // SentimentMethod names the way in which sentiments are worked out, with its version: another one has them worked out anew.
@@ -25,7 +27,21 @@ type Sentiment struct {
 	Messages int     // it was worked out from
 	Compound float64 // from -1, negative, to 1; NaN when nothing is said
 	Label    string
+	Method   string // how it was worked out
 }
+
+// Scorer rates texts by another way than the one that is built in.
+type Scorer struct {
+	Method     string // names it, with its version
+	DailyCalls int    // most calls a day for one connection
+	Score      func(ctx context.Context, text string) (float64, error)
+}
+
+// A scorer that fails so often in a row is not asked again in the run; so many calls are under way at once.
+const (
+	scorerFailures = 3
+	scorerCalls    = 4
+)
 
 // The labels of sentiments.
 const (
@@ -37,10 +53,16 @@ const (
 // conversationsAtATime bounds how much text is in memory.
 const conversationsAtATime = 200
 
-// sentiments works out how the conversations sound that are new or have changed.
+// sentiments works out how the conversations sound that are new or have changed. Where a scorer is configured it is asked first, as long as it answers and its daily calls last; a
+// conversation that it does not rate is rated by VADER, and asked about again by the next run.
 func (j Work) sentiments(ctx context.Context) error {
+	accepted := []string{SentimentMethod}
+	if j.Scorer != nil {
+		accepted = []string{j.Scorer.Method}
+	}
+	var failures atomic.Int64 // in a row
 	for after := ""; ; {
-		found, err := j.Store.Conversations(ctx, SentimentMethod, after, conversationsAtATime)
+		found, err := j.Store.Conversations(ctx, accepted, after, conversationsAtATime)
 		if err != nil || len(found) == 0 {
 			return err
 		}
@@ -50,14 +72,68 @@ func (j Work) sentiments(ctx context.Context) error {
 			}
 		}
 		all := make([]Sentiment, len(found))
+		var spent atomic.Bool
+		group, asking := errgroup.WithContext(ctx)
+		group.SetLimit(scorerCalls)
 		for i, c := range found {
-			all[i] = Sounds(c)
+			if j.Scorer == nil {
+				all[i] = Sounds(c)
+				continue
+			}
+			group.Go(func() error {
+				var err error
+				all[i], err = j.rated(asking, c, &failures, &spent)
+				return err
+			})
 		}
-		if err := j.Store.SaveSentiments(ctx, SentimentMethod, all); err != nil {
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		if err := j.Store.SaveSentiments(ctx, all); err != nil {
 			return err
 		}
 		after = found[len(found)-1].CaseID
+		if j.Scorer != nil && (spent.Load() || failures.Load() >= scorerFailures) {
+			accepted = []string{j.Scorer.Method, SentimentMethod}
+		}
 	}
+}
+
+// rated has a conversation rated by the scorer, or else by VADER.
+func (j Work) rated(ctx context.Context, c Conversation, failures *atomic.Int64, spent *atomic.Bool) (Sentiment, error) {
+	var said []string
+	for _, text := range c.Texts {
+		if text = Unquoted(text); text != "" {
+			said = append(said, text)
+		}
+	}
+	if len(said) == 0 || spent.Load() || failures.Load() >= scorerFailures {
+		return Sounds(c), nil
+	}
+	ok, err := j.Store.TakeSentimentCall(ctx, j.Scorer.DailyCalls)
+	if err != nil {
+		return Sentiment{}, err
+	}
+	if !ok {
+		if !spent.Swap(true) {
+			j.Log.Info("the daily calls of the sentiment endpoint are used up; going on without it")
+		}
+		return Sounds(c), nil
+	}
+	n, err := j.Scorer.Score(ctx, strings.Join(said, "\n\n"))
+	if ctx.Err() != nil {
+		return Sentiment{}, context.Cause(ctx)
+	}
+	if err != nil {
+		if failures.Add(1) == scorerFailures {
+			j.Log.Warn("the sentiment endpoint fails again and again; going on without it in this run", "err", err)
+		} else {
+			j.Log.Info("the sentiment endpoint gave no rating", "err", err)
+		}
+		return Sounds(c), nil
+	}
+	failures.Store(0)
+	return Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.Round(n*1e4) / 1e4, Label: labelOf(n), Method: j.Scorer.Method}, nil
 }
 
 // vader is the analyzer with its word list, which takes a while to read.
@@ -72,7 +148,7 @@ const maxSentences = 200
 // Sounds works out the sentiment of a conversation: the mean over its messages of the mean over their sentences, quoted text left out. VADER is made for
 // sentences: of a long text it only ever sees one end of its scale.
 func Sounds(c Conversation) Sentiment {
-	out := Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.NaN()}
+	out := Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.NaN(), Method: SentimentMethod}
 	sum, n := 0.0, 0
 	for _, text := range c.Texts {
 		if mean, ok := mood(Unquoted(text)); ok {
@@ -84,15 +160,18 @@ func Sounds(c Conversation) Sentiment {
 		return out
 	}
 	out.Compound = math.Round(sum/float64(n)*1e4) / 1e4
-	switch {
-	case out.Compound >= significant:
-		out.Label = Positive
-	case out.Compound <= -significant:
-		out.Label = Negative
-	default:
-		out.Label = Neutral
-	}
+	out.Label = labelOf(out.Compound)
 	return out
+}
+
+func labelOf(compound float64) string {
+	switch {
+	case compound >= significant:
+		return Positive
+	case compound <= -significant:
+		return Negative
+	}
+	return Neutral
 }
 
 func mood(text string) (mean float64, ok bool) {

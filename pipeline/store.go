@@ -36,11 +36,13 @@ type Store interface {
 	SaveObjects(ctx context.Context, objects []settings.CustomObject) error
 	// Retire marks the records of a table's other sets as having left.
 	Retire(ctx context.Context, r Retirement) error
-	// Conversations returns, in order of the cases, the next conversations after a case whose sentiment is not worked out by the method, or that have
+	// Conversations returns, in order of the cases, the next conversations after a case whose sentiment is not worked out by one of the methods, or that have
 	// changed since; none when there are no more.
-	Conversations(ctx context.Context, method, after string, limit int) ([]Conversation, error)
+	Conversations(ctx context.Context, methods []string, after string, limit int) ([]Conversation, error)
 	// SaveSentiments stores how conversations sound.
-	SaveSentiments(ctx context.Context, method string, all []Sentiment) error
+	SaveSentiments(ctx context.Context, all []Sentiment) error
+	// TakeSentimentCall counts one call of the endpoint for sentiments; it reports whether today's calls allow it.
+	TakeSentimentCall(ctx context.Context, most int) (ok bool, err error)
 	// Pages returns the committed pages of a step by locator.
 	Pages(ctx context.Context, s Step) (map[string]PageMark, error)
 	// OpenUnits makes the units of a step whose result can be read, unless they are there: of the pages that are known and not committed. New ones ask

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/settings"
 	"millrace/views"
 	"millrace/views/ui"
@@ -15,6 +16,9 @@ import (
 
 // accountColumns are the list's columns: what they are sorted by in the address, and their heading.
 var accountColumns = [][2]string{{"name", "Name"}, {"type", "Type"}, {"owner", "Owner"}, {"website", "Website"}, {"industry", "Industry"}, {"synced", "Last changed here"}}
+
+// leftChoices are the values of the list's choice of leavers: with them, without them, or only them. Without a choice it goes by the connection.
+var leftChoices = []string{"all", db.LeftNone, db.LeftOnly}
 
 var pageSizes = []int{25, 50, 100}
 
@@ -30,6 +34,9 @@ func readAccountQuery(connectionID int64, in url.Values) db.AccountQuery {
 	}
 	if sort := in.Get("sort"); slices.ContainsFunc(accountColumns, func(c [2]string) bool { return c[0] == sort }) {
 		q.Sort = sort
+	}
+	if left := in.Get("left"); slices.Contains(leftChoices, left) {
+		q.Left = left
 	}
 	q.Desc = in.Get("dir") == "desc"
 	if per, err := strconv.Atoi(in.Get("per")); err == nil && slices.Contains(pageSizes, per) {
@@ -51,6 +58,7 @@ func accountsAddress(q db.AccountQuery) string {
 	}
 	set("q", q.Search, q.Search != "")
 	set("type", q.Type, q.Type != "")
+	set("left", q.Left, q.Left != "")
 	set("sort", q.Sort, q.Sort != "name" || q.Desc)
 	set("dir", "desc", q.Desc)
 	set("per", strconv.Itoa(q.PerPage), q.PerPage != pageSizes[0])
@@ -73,7 +81,7 @@ func (s *Server) accounts(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := readAccountQuery(c.ID, r.URL.Query())
-	rows, total, err := s.DB.Accounts(r.Context(), q)
+	rows, total, err := s.DB.Accounts(r.Context(), leaversOf(c, q))
 	if err != nil {
 		return err
 	}
@@ -89,13 +97,16 @@ func (s *Server) accounts(w http.ResponseWriter, r *http.Request) error {
 	if q.Sort != "name" {
 		view.Sort = q.Sort
 	}
-	if q.Search != "" || q.Type != "" {
+	if view.Leavers, err = s.leavers(r, c, q); err != nil {
+		return err
+	}
+	if q.Search != "" || q.Type != "" || q.Left != "" {
 		view.ClearRef = accountsAddress(db.AccountQuery{ConnectionID: c.ID, Sort: "name", Page: 1, PerPage: q.PerPage})
 	}
 	for _, a := range rows {
 		view.Rows = append(view.Rows, views.AccountRow{
 			Name: a.Name, Href: orgPath(c.ID, "/accounts/"+a.SFID), Type: settings.AccountType(a.Type).Label(), Owner: a.OwnerName, Website: bareWebsite(a.Website),
-			Industry: a.Industry, Synced: a.LastSynced, Left: a.LeftFilterAt != nil, Deleted: a.DeletedAt != nil,
+			Industry: a.Industry, Synced: a.LastSynced, LeftAt: a.LeftFilterAt, DeletedAt: a.DeletedAt,
 		})
 	}
 	if total == 0 {
@@ -159,8 +170,10 @@ func noAccounts(q db.AccountQuery, banner views.Banner, clear string, admin bool
 	}
 	settingsPath := orgPath(q.ConnectionID, "/settings/account-filtering")
 	switch {
-	case q.Search != "" || q.Type != "":
-		return &views.Empty{Title: "No account matches", Text: "No synced account fits this search. Leavers are searched too.", Href: clear, Label: "Show all accounts", Why: why}
+	case q.Left == db.LeftOnly && q.Search == "" && q.Type == "":
+		return &views.Empty{Title: "No account has left the filter", Text: "All synced accounts are up to date.", Href: clear, Label: "Show all accounts"}
+	case q.Search != "" || q.Type != "" || q.Left != "":
+		return &views.Empty{Title: "No account matches", Text: "No synced account fits this search.", Href: clear, Label: "Show all accounts", Why: why}
 	case banner.Run != nil && banner.Run.State.Active():
 		return &views.Empty{Title: "The sync is under way", Text: "The first accounts show up here as soon as their page is stored."}
 	case banner.Run == nil && admin:
@@ -199,6 +212,11 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 	}
 	if view.Shell.Title == "" {
 		view.Shell.Title = "Account"
+	}
+	if a.LeftFilterAt != nil {
+		if by, err := s.DB.RunByID(r.Context(), a.LastSeenRun); err == nil && by.Entity == pipeline.EntityUndo {
+			view.WithdrawnBy = views.RunLine{ShortID: by.OfRun, Href: runPath(c.ID, by.ShortID)}
+		}
 	}
 	if err := s.addDetail(r, c, &view); err != nil {
 		return err

@@ -128,6 +128,7 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
 		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
 		{adminOnly, "POST /connections/{id}/gap", s.closeGap},
+		{adminOnly, "POST /connections/{id}/leavers", s.setLeavers},
 		{adminOnly, "GET /connections/{id}/runs/{run}/undo", s.undoForm},
 		{adminOnly, "POST /connections/{id}/runs/{run}/undo", s.undo},
 	}
