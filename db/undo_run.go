@@ -109,6 +109,9 @@ func (s *RunStore) collectUndo(ctx context.Context, of Run) error {
 				}
 			}
 		}
+		if err := s.readAnew(ctx, tx); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `ANALYZE millrace.undo_records`)
 		return err
 	})
@@ -281,4 +284,14 @@ func (w *undoWork) marksOf() string {
 		fmt.Fprintf(&b, " || CASE WHEN b.before ? '%[1]s' THEN jsonb_build_object('%[1]s', t.%[1]s) ELSE '{}' END", mark)
 	}
 	return b.String()
+}
+
+// readAnew makes the next sync read all records of the connection: by their times of change, those that are put back look as if they had been read.
+func (s *RunStore) readAnew(ctx context.Context, tx *sqlx.Tx) error {
+	var remembered bool
+	err := tx.GetContext(ctx, &remembered, `SELECT to_regclass('millrace.read_states') IS NOT NULL`)
+	if err == nil && remembered {
+		_, err = tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1`, s.connectionID)
+	}
+	return err
 }

@@ -356,3 +356,18 @@ func (j Work) readMissing(ctx context.Context, s Step) error {
 	}
 	return nil
 }
+
+// planGap stores the steps of a run that closes gaps. Whatever other runs read, this one reads the Ids of all records.
+func (j Work) planGap(ctx context.Context, plan Plan) error {
+	plan, err := j.gapPlan(ctx, plan)
+	if err != nil {
+		return err
+	}
+	if err := j.Store.SetPhase(ctx, "Counting records"); err != nil {
+		return err
+	}
+	if err := j.count(ctx, plan); err != nil {
+		return err
+	}
+	return j.Store.SaveSteps(ctx, plan.Steps)
+}

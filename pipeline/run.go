@@ -100,9 +100,7 @@ func (j Work) plan(ctx context.Context) error {
 		return err
 	}
 	if j.Entity == EntityGap {
-		if plan, err = j.gapPlan(ctx, plan); err != nil {
-			return err
-		}
+		return j.planGap(ctx, plan)
 	}
 	if err := j.Store.SetPhase(ctx, "Counting records"); err != nil {
 		return err
