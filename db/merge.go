@@ -207,11 +207,14 @@ func (m merge) has(name string) bool {
 	return false
 }
 
-// insertInto is the head of an INSERT of staged records into the table, up to its SELECT list.
+// insertInto is the head of an INSERT of staged records into the table, up to its SELECT list. Others than those of a fresh table note with which run they came.
 func (m merge) insertInto() string {
 	typeCol, typeVal := "", ""
+	if !m.step.Fresh && hasChildren(m.step.Table) {
+		typeCol, typeVal = ", entered_run", ", $2"
+	}
 	if m.step.Table.Typed {
-		typeCol, typeVal = ", account_type", ", $4"
+		typeCol, typeVal = typeCol+", account_type", typeVal+", $4"
 	}
 	for _, k := range m.step.Table.Keys {
 		typeCol, typeVal = typeCol+", "+k.Name, typeVal+", "+pq.QuoteLiteral(k.Value)
@@ -331,6 +334,12 @@ func (m merge) assignments() string {
 	}
 	if !m.step.Table.Quiet {
 		set += ", left_filter_at = NULL, deleted_in_salesforce_at = NULL"
+	}
+	if hasChildren(m.step.Table) {
+		set += ", entered_run = CASE WHEN " + m.enters() + " THEN $2 ELSE t.entered_run END"
+	}
+	if merges(m.step.Table) {
+		set += ", merged_into_id = NULL"
 	}
 	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now()", ", ")
 }

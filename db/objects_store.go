@@ -51,6 +51,9 @@ func (s *RunStore) Parents(ctx context.Context, step pipeline.Step, after string
 	if step.Batches.Count != "" {
 		some = " AND " + step.Batches.Count + " IS DISTINCT FROM 0"
 	}
+	if step.Reading.Changes {
+		some += fmt.Sprintf(" AND last_seen_run > %d", step.Reading.After)
+	}
 	var ids []string
 	err := s.db.pool.SelectContext(ctx, &ids, `
 		SELECT sf_id FROM millrace.`+step.Table.ParentTable()+`
@@ -96,6 +99,11 @@ func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 			      FROM sets WHERE sets.name IS NOT NULL)
 			SELECT name FROM sets WHERE name IS NOT NULL AND lower(name) <> ALL (SELECT lower(k) FROM unnest($2::text[]) k)`, r.Table, r.Key),
 			s.connectionID, pq.Array(r.Kept))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1 AND table_name = $2 AND lower(set_key) <> ALL (SELECT lower(k) FROM unnest($3::text[]) k)`,
+			s.connectionID, r.Table, pq.Array(r.Kept))
 		if err != nil || len(sets) == 0 {
 			return err
 		}

@@ -56,7 +56,10 @@ type pageWork struct {
 	counts pageCounts
 }
 
-type pageCounts struct{ created, updated, unchanged, skipped, elsewhere, seen int64 }
+type pageCounts struct {
+	created, updated, unchanged, skipped, elsewhere, seen int64
+	touched                                               int64 // rows that were written
+}
 
 // standing reads whether the step still inserts plainly, and reports whether the page is committed already: a connection lost during COMMIT leaves its
 // outcome open to the one who asked.
@@ -130,7 +133,7 @@ func rowError(err error) error {
 
 // mergeRows takes the staged rows over and counts what became of them.
 func (w *pageWork) mergeRows(ctx context.Context) error {
-	if !w.step.Fresh {
+	if !w.step.Fresh && !w.step.Refresh {
 		if err := w.seenIntact(ctx); err != nil {
 			return err
 		}
@@ -144,7 +147,10 @@ func (w *pageWork) mergeRows(ctx context.Context) error {
 // mergeStaged merges what is staged, in one statement.
 func (w *pageWork) mergeStaged(ctx context.Context) error {
 	query := w.merge.general()
-	if w.step.Fresh {
+	switch {
+	case w.step.Refresh:
+		query = w.merge.refresh()
+	case w.step.Fresh:
 		query = w.merge.fresh()
 	}
 	var rows []struct {
@@ -159,6 +165,9 @@ func (w *pageWork) mergeStaged(ctx context.Context) error {
 	for _, r := range rows {
 		if !w.step.Table.Quiet || r.Verdict == "elsewhere" {
 			w.counts.add(r.Verdict, r.N)
+		}
+		if r.Verdict == "created" || r.Verdict == "updated" || r.Verdict == "returned" {
+			w.counts.touched += r.N
 		}
 		seen = r.Seen
 	}
@@ -193,7 +202,7 @@ func (w *pageWork) seenIntact(ctx context.Context) error {
 
 // noteErrors lists the records with bad values. They count as met: the org still has them, only their new values could not be stored.
 func (w *pageWork) noteErrors(ctx context.Context) error {
-	if len(w.report.BadIDs) > 0 && !w.step.Fresh {
+	if len(w.report.BadIDs) > 0 && !w.step.Fresh && !w.step.Refresh {
 		n, err := w.conn.Exec(ctx, `
 			INSERT INTO millrace.run_seen (run_id, object, sf_id, position) SELECT $1, $2, unnest($3::text[]), $4 ON CONFLICT DO NOTHING`,
 			w.runID, w.step.Table.Records(), pq.Array(w.report.BadIDs), w.step.Position)
@@ -245,7 +254,7 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 		    SELECT id, $3, $4, $5, $6, $7, $8, fence FROM held),
 		step AS (
 		    UPDATE millrace.run_steps s
-		       SET read = read + $7, created = created + $9, updated = updated + $10, unchanged = unchanged + $11, skipped = skipped + $12,
+		       SET read = read + $7, expected = CASE WHEN $19::boolean THEN coalesce(expected, 0) + $7 ELSE expected END, touched = touched + $20, created = created + $9, updated = updated + $10, unchanged = unchanged + $11, skipped = skipped + $12,
 		           elsewhere = elsewhere + $13, failed = failed + $14
 		      FROM held WHERE s.run_id = held.id AND s.position = $3),
 		log AS (
@@ -254,7 +263,7 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 		SELECT cancelled FROM held`,
 		w.runID, w.fence, w.step.Position, w.page.Number, w.page.Locator, w.page.Next, w.report.Read, c.seen,
 		c.created, c.updated, c.unchanged, c.skipped, c.elsewhere, w.report.BadTotal, w.page.Claim,
-		w.connectionID, w.step.Table.Entity, w.fetched())
+		w.connectionID, w.step.Table.Entity, w.fetched(), w.page.Beside, c.touched)
 	if errors.Is(err, sql.ErrNoRows) {
 		if w.page.Claim != 0 {
 			return false, pipeline.ErrUnitLost

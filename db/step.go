@@ -37,6 +37,11 @@ type RunStep struct {
 	StartedAt  *time.Time    `db:"started_at"`
 	FinishedAt *time.Time    `db:"finished_at"`
 
+	Reading string     `db:"reading"` // whole, changes or none; empty for steps of before there was a choice
+	Since   *time.Time `db:"since"`   // of changes, by the org's clock
+	Why     string     `db:"why"`     // why everything was read
+	Clock   *time.Time `db:"clock"`   // of the org, when the step began
+
 	Body []byte `db:"body"` // what else was planned, as JSON
 }
 
@@ -46,7 +51,7 @@ func (s RunStep) Complete() bool {
 }
 
 const stepColumns = `run_id, position, name, label, object, records, query, state, mode, fresh, job_id, note, expected, read, created, updated, unchanged,
-       skipped, elsewhere, failed, left_filter, deleted, started_at, finished_at, body`
+       skipped, elsewhere, failed, left_filter, deleted, started_at, finished_at, reading, since, why, clock, body`
 
 // RunSteps returns the steps of a run in order; none before it is planned.
 func (d *DB) RunSteps(ctx context.Context, runID int64) ([]RunStep, error) {
@@ -64,6 +69,8 @@ type stepBody struct {
 	Missing     *pipeline.Missing
 	Refusal     *pipeline.Refusal
 	Fields      []string
+	Reading     pipeline.Reading
+	Refresh     bool
 }
 
 // plan returns the step as the pipeline knows it.
@@ -72,12 +79,31 @@ func (s RunStep) plan() (pipeline.Step, error) {
 	if err := json.Unmarshal(s.Body, &body); err != nil {
 		return pipeline.Step{}, fmt.Errorf("read the plan of step %s: %w", s.Name, err)
 	}
-	return pipeline.Step{
+	step := pipeline.Step{
 		Position: s.Position, Name: s.Name, Label: s.Label, Table: body.Table, AccountType: body.AccountType, Calculation: body.Calculation, Batches: body.Batches, Missing: body.Missing, Refusal: body.Refusal, Fields: body.Fields, Query: s.Query, Note: s.Note,
+		Reading: body.Reading, Refresh: body.Refresh,
 		Expected: s.Expected, Mode: s.Mode, Fresh: s.Fresh, JobID: s.JobID, Done: s.State == "done" || s.State == "failed",
-	}, nil
+	}
+	if s.Clock != nil {
+		step.Clock = *s.Clock
+	}
+	return step, nil
+}
+
+// readingOf returns what the columns reading, since and why say of a step.
+func readingOf(s pipeline.Step) (reading string, since *time.Time, why string) {
+	r := s.Reading
+	switch {
+	case s.Query == "":
+		return "none", nil, ""
+	case !r.Changes:
+		return "whole", nil, r.Why
+	case !r.Since.IsZero():
+		since = &r.Since
+	}
+	return "changes", since, ""
 }
 
 func bodyOf(s pipeline.Step) ([]byte, error) {
-	return json.Marshal(stepBody{Table: s.Table, AccountType: s.AccountType, Calculation: s.Calculation, Batches: s.Batches, Missing: s.Missing, Refusal: s.Refusal, Fields: s.Fields})
+	return json.Marshal(stepBody{Table: s.Table, AccountType: s.AccountType, Calculation: s.Calculation, Batches: s.Batches, Missing: s.Missing, Refusal: s.Refusal, Fields: s.Fields, Reading: s.Reading, Refresh: s.Refresh})
 }

@@ -2,7 +2,9 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -26,20 +28,31 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 		if err != nil {
 			return err
 		}
-		ok, err := s.metAll(ctx, tx, step)
-		if err != nil {
+		if err := s.settle(ctx, tx, step); err != nil {
 			return err
 		}
-		if ok {
-			if err := s.parted(ctx, tx, step); err != nil {
+		if step.Calculation != nil {
+			if err := s.workOut(ctx, tx, step); err != nil {
 				return err
 			}
 		}
-		if step.Calculation == nil {
-			return nil
-		}
-		return s.workOut(ctx, tx, step)
+		return s.saveState(ctx, tx, step)
 	})
+}
+
+// settle marks who is not there any more as far as the step has found that out.
+func (s *RunStore) settle(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	switch {
+	case step.Refresh:
+		return nil
+	case step.Reading.Changes:
+		return s.follow(ctx, tx, step)
+	}
+	ok, err := s.metAll(ctx, tx, step)
+	if err != nil || !ok {
+		return err
+	}
+	return s.parted(ctx, tx, step)
 }
 
 // parted marks who is not there any more, when the run has met everybody who is.
@@ -77,7 +90,11 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 			step.Table.Name, sameSet(step.Table, "t.")), s.connectionID, s.runID, step.Table.Records())
 		return err
 	}
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+	set, err := s.setSteps(ctx, tx, step)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH gone AS (
 		    UPDATE millrace.%s t SET left_filter_at = now()
 		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2%s%s
@@ -86,14 +103,14 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
 		    SELECT $1, $2, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
-		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table)),
+		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table, set.Clock)),
 		s.connectionID, s.runID, step.Table.Records(), step.Table.Entity, step.Position)
 	return err
 }
 
 // within is the condition that a record t of a table with a window has surely been in it: the window begins with the day, in the connected user's time
-// zone, and the hour is for clocks that differ. $1 is the connection.
-func within(t pipeline.Table) string {
+// zone, and the hour is for clocks that differ. It ends at clock, the org's time. $1 is the connection.
+func within(t pipeline.Table, clock sql.NullTime) string {
 	if t.Window == nil {
 		return ""
 	}
@@ -101,7 +118,15 @@ func within(t pipeline.Table) string {
 	if t.Window.Under != "" {
 		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + ")"
 	}
-	return fmt.Sprintf(" AND %s >= now() - interval '%d days' + interval '1 hour'", changed, t.Window.Days)
+	return fmt.Sprintf(" AND %s >= %s - interval '%d days' + interval '1 hour'", changed, moment(clock), t.Window.Days)
+}
+
+// moment writes a time as SQL; without one, the database's own.
+func moment(at sql.NullTime) string {
+	if !at.Valid {
+		return "now()"
+	}
+	return "'" + at.Time.UTC().Format(time.RFC3339Nano) + "'::timestamptz"
 }
 
 // endSkips ends the skips of records that the run has not met: a record that is skipped again counts as met.

@@ -96,10 +96,11 @@ func (s *RunStore) SaveSteps(ctx context.Context, steps []pipeline.Step) error {
 			if err != nil {
 				return err
 			}
+			reading, since, why := readingOf(p)
 			_, err = tx.ExecContext(ctx, `
-				INSERT INTO millrace.run_steps (run_id, position, name, label, object, records, query, note, expected, body)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-				s.runID, p.Position, p.Name, p.Label, p.Table.Object, p.Table.Records(), p.Query, p.Note, p.Expected, body)
+				INSERT INTO millrace.run_steps (run_id, position, name, label, object, records, query, note, expected, body, reading, since, why)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+				s.runID, p.Position, p.Name, p.Label, p.Table.Object, p.Table.Records(), p.Query, p.Note, p.Expected, body, reading, since, why)
 			if err != nil {
 				return err
 			}
@@ -124,17 +125,23 @@ func (s *RunStore) SetPhase(ctx context.Context, phase string) error {
 }
 
 // StartStep implements pipeline.Store. Whether the target holds anything, skips included, is asked only when the step starts for the first time: later it holds what
-// the step itself has written. A step into a set of records that only fresh steps of the run have filled before it is fresh too.
+// the step itself has written. A step into a set of records that only fresh steps of the run have filled before it is fresh too. A step that reads only changes
+// never is. Into a table that was empty come parents whose children no step has asked for: what is known of their sets ends with it.
 func (s *RunStore) StartStep(ctx context.Context, step pipeline.Step, mode pipeline.Mode) (pipeline.Step, error) {
 	err := s.transact(ctx, "start "+step.Name, func(tx *sqlx.Tx) error {
-		return tx.GetContext(ctx, &step.Fresh, fmt.Sprintf(`
+		err := tx.GetContext(ctx, &step.Fresh, fmt.Sprintf(`
 			UPDATE millrace.run_steps s
-			   SET state = 'running', mode = $3, started_at = coalesce(started_at, now()),
-			       fresh = CASE WHEN started_at IS NULL THEN NOT EXISTS (SELECT FROM millrace.%s WHERE connection_id = $4%s)
+			   SET state = 'running', mode = $3, started_at = coalesce(started_at, now()), clock = coalesce(clock, $6),
+			       fresh = CASE WHEN started_at IS NOT NULL THEN fresh WHEN $7::boolean THEN false ELSE NOT EXISTS (SELECT FROM millrace.%s WHERE connection_id = $4%s)
 			                                       AND NOT EXISTS (SELECT FROM millrace.skipped_records WHERE connection_id = $4 AND object = $5 AND until_run IS NULL)
-			                                       OR coalesce((SELECT bool_and(e.fresh) FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position), false)
-			                ELSE fresh END
-			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name, sameSet(step.Table, "")), s.runID, step.Position, mode, s.connectionID, step.Table.Object)
+			                                       OR coalesce((SELECT bool_and(e.fresh) FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position), false) END
+			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name, sameSet(step.Table, "")), s.runID, step.Position, mode, s.connectionID, step.Table.Object,
+			sql.NullTime{Time: step.Clock, Valid: !step.Clock.IsZero()}, step.Reading.Changes || step.Refresh)
+		if err != nil || !step.Fresh || step.Table.Aside {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1 AND parent_table = $2`, s.connectionID, step.Table.Name)
+		return err
 	})
 	step.Mode = mode
 	return step, err
@@ -201,7 +208,7 @@ func (s *RunStore) RestartObject(ctx context.Context, step pipeline.Step) error 
 
 // GiveUp implements pipeline.Store.
 func (s *RunStore) GiveUp(ctx context.Context, step pipeline.Step) error {
-	return s.update(ctx, "give up "+step.Name, step, `state = 'done', finished_at = now(), expected = read, note = $3`, step.Note)
+	return s.update(ctx, "give up "+step.Name, step, `state = 'done', finished_at = now(), expected = read, note = $3, reading = 'none'`, step.Note)
 }
 
 // Pages implements pipeline.Store.

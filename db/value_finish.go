@@ -21,6 +21,12 @@ func (s *RunStore) workOut(ctx context.Context, tx *sqlx.Tx, step pipeline.Step)
 	if err := tx.GetContext(ctx, &whole, `SELECT expected = read FROM millrace.run_steps WHERE run_id = $1 AND position = $2`, s.runID, step.Position); err != nil || !whole {
 		return err
 	}
+	if step.Reading.Changes || step.Refresh {
+		needed, err := s.outdated(ctx, tx, step)
+		if err != nil || !needed {
+			return err
+		}
+	}
 	// The planner knows nothing of a table that has just been filled, and would compare each record with each.
 	if _, err := tx.ExecContext(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'`); err != nil {
 		return err
@@ -58,6 +64,16 @@ func (s *RunStore) workOut(ctx context.Context, tx *sqlx.Tx, step pipeline.Step)
 		 WHERE run_id = $2 AND position = $3`,
 		s.connectionID, s.runID, step.Position, string(kind), pipeline.MixedCurrencies, listedAccounts, step.Table.Aside)
 	return err
+}
+
+// outdated reports whether anything has changed that a value is made of: its records, the rates, or who is here.
+func (s *RunStore) outdated(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (bool, error) {
+	written, err := s.writtenSince(ctx, tx, step, step.Table.Records(), string(step.Calculation.Kind), "CurrencyType")
+	if err != nil || written {
+		return written, err
+	}
+	err = tx.GetContext(ctx, &written, `SELECT EXISTS (SELECT FROM millrace.accounts WHERE connection_id = $1 AND entered_run > $2)`, s.connectionID, step.Reading.After)
+	return written, err
 }
 
 // asideOf begins the names of the tables that a step fills together with t.

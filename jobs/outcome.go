@@ -15,7 +15,9 @@ type tally struct {
 	read, created, updated, unchanged, skipped, failed, left, deleted int64
 	earlier, outside                                                  int64    // taken by an earlier filter; of an account that is not synced
 	accounts                                                          int64    // read
-	asked                                                             bool     // accounts were to be read
+	asked                                                             bool     // all accounts were to be read
+	changes                                                           bool     // of some records, only what had changed was read
+	whole                                                             bool     // of some, everything
 	notMade                                                           string   // what failed besides storing; empty for nothing
 	short                                                             []string // what did not arrive in full
 	refused                                                           []string // what Salesforce does not let be read, and why
@@ -38,9 +40,11 @@ func sum(steps []db.RunStep) tally {
 		} else if s.Records != "User" {
 			t.went = true
 		}
+		t.changes = t.changes || s.Reading == "changes"
+		t.whole = t.whole || s.Reading == "whole" || s.Reading == ""
 		if s.Records == "Account" {
 			t.accounts += s.Read
-			t.asked = t.asked || s.State != "failed"
+			t.asked = t.asked || s.State != "failed" && s.Reading != "changes"
 			t.earlier += s.Elsewhere
 		} else if !slices.Contains(pipeline.ValueKinds, pipeline.ValueKind(s.Records)) {
 			t.outside += s.Elsewhere
@@ -54,11 +58,11 @@ func sum(steps []db.RunStep) tally {
 	return t
 }
 
-// ending says what a run did that came to its end.
-func ending(steps []db.RunStep) db.Ending {
+// ending says what a run did that came to its end. here counts the records of a core object that are in step now.
+func ending(steps []db.RunStep, here map[string]int64) db.Ending {
 	t := sum(steps)
 	e := db.Ending{State: db.RunCompleted, Outcome: t.did()}
-	if lost := exodus(steps); lost != "" {
+	if lost := exodus(steps, here); lost != "" {
 		e.Surprising = true
 		e.Outcome = "Completed, but " + lost + ". If that is a surprise, check the filter's last change. In all: " + t.did()
 	}
@@ -125,9 +129,12 @@ func (t tally) did() string {
 	add(t.updated, "updated")
 	add(t.left, "left the filter")
 	add(t.deleted, "of them deleted in Salesforce")
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && t.changes && !t.whole:
+		parts = append(parts, "Nothing changed since the last sync")
+	case len(parts) == 0:
 		parts = append(parts, "Nothing changed: "+count(t.unchanged)+" records checked")
-	} else {
+	case t.whole:
 		add(t.unchanged, "unchanged")
 	}
 	add(t.skipped, "skipped")
@@ -139,16 +146,26 @@ func (t tally) did() string {
 // An object whose records leave in such numbers deserves a look: more than this many, and more than half of those that were here.
 const exodusFrom = 10
 
+// parted lists the objects of which so many records have left that it matters how many are still here.
+func parted(steps []db.RunStep) []string {
+	left := map[string]int64{}
+	for _, s := range steps {
+		left[s.Records] += s.LeftFilter
+	}
+	return slices.DeleteFunc(pipeline.Objects(), func(object string) bool { return left[object] <= exodusFrom })
+}
+
 // exodus says of which object most records have left, or "". Accounts come first: their contacts and opportunities follow them.
-func exodus(steps []db.RunStep) string {
+func exodus(steps []db.RunStep, here map[string]int64) string {
 	for _, object := range []string{"Account", "Contact", "Opportunity", "User"} {
-		var left, were int64
+		var left, created int64
 		for _, s := range steps {
 			if s.Records == object {
 				left += s.LeftFilter
-				were += s.LeftFilter + s.Updated + s.Unchanged
+				created += s.Created
 			}
 		}
+		were := here[object] + left - created
 		if table, ok := pipeline.TableOf(object); ok && left > exodusFrom && left*2 > were {
 			return fmt.Sprintf("%s of %s %s left the filter", count(left), count(were), strings.ToLower(table.Label))
 		}

@@ -48,7 +48,13 @@ func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	e := ending(steps)
+	here := map[string]int64{}
+	for _, object := range parted(steps) {
+		if here[object], err = r.DB.InStep(ctx, run.ConnectionID, object); err != nil {
+			return err
+		}
+	}
+	e := ending(steps, here)
 	e.Outcome = late(e.Outcome, run.Missed)
 	switch run.Entity {
 	case pipeline.EntityImpact:

@@ -160,6 +160,9 @@ func (j Work) afford(ctx context.Context) error {
 
 // callsLeft estimates the requests of a step that is planned and counted.
 func callsLeft(s Step, o Options) int64 {
+	if s.Reading.Changes && s.Expected == nil {
+		return 2 // the list of what has changed, and the records; more is known only then
+	}
 	mode := Bulk
 	if s.Table.Paged || s.Expected != nil && *s.Expected <= o.RESTLimit {
 		mode = REST

@@ -84,13 +84,13 @@ func (p *planner) casesThemselves(s settings.Settings, filters []settings.Filter
 	if p.keep(err) {
 		return nil, nil
 	}
-	return p.addTyped(caseTable(s.Cases), Step{Name: stepCases, Label: cases.Label}, where, s.Cases.Filter)
+	return p.addTyped(caseTable(s.Cases), Step{Name: stepCases, Label: cases.Label, own: &s.Cases.Filter}, where, s.Cases.Filter)
 }
 
 // messages plans the step that reads the messages of the cases that are read.
 func (p *planner) messages(s settings.Settings, filters []settings.Filter, from settings.Conversation) {
 	t := messagesOf(from, s.Cases.LookbackDays)
-	step := Step{Name: stepMessages, Label: t.Label}
+	step := Step{Name: stepMessages, Label: t.Label, own: new(string)}
 	object := p.schema.Object(t.Object)
 	var parent *soql.Field
 	if object != nil {

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"fmt"
+
 	"millrace/salesforce/soql"
 	"millrace/settings"
 )
@@ -136,7 +138,8 @@ func (p *planner) feed(s settings.Settings, f FeedParent, filters []settings.Fil
 		where = soql.AllOf(written, where)
 	}
 	filter, _ := f.chosen(s.Chatter)
-	return p.addTyped(feedTable(f, s.Chatter), Step{Name: f.Object(), Label: f.Label()}, where, filter)
+	own := fmt.Sprintf("%s\n%t", filter, s.Chatter.TrackedChanges)
+	return p.addTyped(feedTable(f, s.Chatter), Step{Name: f.Object(), Label: f.Label(), own: &own}, where, filter)
 }
 
 // feedCondition selects the posts on what is synced, as far as SOQL can say that.

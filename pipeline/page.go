@@ -17,6 +17,7 @@ type Page struct {
 	Next     string // locator of the next page; empty on the last
 	Declared int64  // how many records Salesforce said it holds
 	Claim    int64  // of the unit that it is; 0 for a page that only the run's lead reads
+	Beside   bool   // its records come beside those of the step's own query
 	Columns  []Column
 	Extra    []Column // of these the record's column fields is made
 	Careful  bool     // the store has refused the page before: it is to find out which records it refuses

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"millrace/salesforce/soql"
 	"millrace/settings"
@@ -32,11 +33,24 @@ type Step struct {
 	Missing     *Missing     // of a step that closes a gap; nil for others
 	Fields      []string     // of such a step: what is read of each record
 
+	Reading Reading
+	Refresh bool // the step only brings values of records that are here up to date
+
 	Expected *int64 // records of the result; nil while unknown
 	Mode     Mode   // empty before the step starts
 	Fresh    bool   // the table held nothing of the connection when the step began
 	JobID    string
 	Done     bool
+	Clock    time.Time // the org's when the step began; zero while that is not known
+
+	// Known only while planning.
+	own      *string  // what decides, besides the parents, which records are read; nil for the whole query
+	unsteady string   // why records can come or leave without their time of change moving; empty when they cannot
+	stamped  bool     // records can be selected by their time of change
+	listed   []string // the fields of a list of what has changed; none where there is no such list
+	silent   []string // the columns and further fields whose values change without the time of change moving
+
+	silentFields []string // the fields that they come from
 }
 
 // MakePlan lays out the steps that the settings ask of an entity, in the order in which they run: users, so that owners have names, accounts by filter in
@@ -64,10 +78,10 @@ func makePlan(s settings.Settings, schema soql.Schema, entity Entity, lenient bo
 		p.err = err
 	}
 	if entity.includes(EntityContacts) && !s.Sync.Contacts.Off {
-		p.add(contactTable(s), Step{Name: contacts.Name, Label: contacts.Label}, under)
+		p.add(contactTable(s), Step{Name: contacts.Name, Label: contacts.Label, own: new(string)}, under)
 	}
 	if withAccounts {
-		p.add(opportunityTable(s), Step{Name: opportunities.Name, Label: opportunities.Label}, under)
+		p.add(opportunityTable(s), Step{Name: opportunities.Name, Label: opportunities.Label, own: new(string)}, under)
 		p.customObjects(s, filters)
 	}
 	if entity.includes(EntityCases) && s.Cases.Enabled {
@@ -125,7 +139,7 @@ func (p *planner) add(t Table, s Step, where soql.Expr) {
 
 // addFilter plans the step of one account filter.
 func (p *planner) addFilter(t Table, label string, f settings.Filter) (read, count *soql.Composed) {
-	s := Step{Name: "accounts:" + string(f.Type), Label: label, AccountType: f.Type}
+	s := Step{Name: "accounts:" + string(f.Type), Label: label, AccountType: f.Type, unsteady: p.unsteady("the filter of "+lower(label), f.SOQL, t.Object)}
 	p.complete(t, s, func(fields []string) (string, string, error) {
 		var err error
 		if read, count, err = filtered(t.Object, fields, f.SOQL, nil); err != nil {
@@ -138,6 +152,7 @@ func (p *planner) addFilter(t Table, label string, f settings.Filter) (read, cou
 
 // addTyped plans a step whose records a typed filter, which may be empty, and a condition of ours select together.
 func (p *planner) addTyped(t Table, s Step, where soql.Expr, filter string) (read, count *soql.Composed) {
+	s.unsteady = p.unsteady("the filter of "+s.Label, filter, t.Object)
 	p.complete(t, s, func(fields []string) (string, string, error) {
 		var err error
 		if read, count, err = around(t.Object, fields, where, filter); err != nil {
@@ -170,8 +185,43 @@ func (p *planner) complete(t Table, s Step, make func(fields []string) (read, co
 		}
 		return
 	}
+	s.inspect(p.schema.Object(t.Object), fields)
 	if s.Query, s.CountQuery, p.err = make(fields); p.err == nil {
 		p.plan.Steps = append(p.plan.Steps, s)
+	}
+}
+
+// unsteady says why a typed filter can change its mind about a record that has not changed, as a sentence about what; it is empty when it cannot.
+func (p *planner) unsteady(what, filter, object string) string {
+	o := p.schema.Object(object)
+	if o == nil {
+		return ""
+	}
+	if why := unsteady(filter, o); why != "" {
+		return what + " " + why
+	}
+	return ""
+}
+
+// inspect notes what the org's describe says of reading only changes of the object.
+func (s *Step) inspect(object *soql.Object, fields []string) {
+	stamp := fieldOf(object, timeField)
+	if s.stamped = stamp != nil && stamp.Filterable; s.stamped && object.Name != users.Object { // users are never deleted
+		s.listed = []string{"Id", stamp.Name}
+		for _, name := range []string{"IsDeleted", "MasterRecordId"} {
+			if f := fieldOf(object, name); f != nil {
+				s.listed = append(s.listed, f.Name)
+			}
+		}
+	}
+	for _, c := range slices.Concat(s.Table.Columns, s.Table.Extra) {
+		if f := fieldOf(object, c.Field); f != nil && silent(f) && slices.Contains(fields, f.Name) {
+			s.silent, s.silentFields = append(s.silent, c.Name), append(s.silentFields, f.Name)
+		}
+	}
+	if s.own != nil {
+		own := *s.own + "\n" + strings.Join(fields, ",")
+		s.own = &own
 	}
 }
 

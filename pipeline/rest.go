@@ -47,6 +47,9 @@ func (j Work) loadRows(ctx context.Context, s Step, number int, locator string) 
 		if err != nil {
 			return err
 		}
+		if number == 1 && s.Reading.Try && !s.Table.Paged && rows.Total > j.Options.RESTLimit {
+			return errMany
+		}
 		if number == 1 {
 			if err := j.Store.SetExpected(ctx, s, rows.Total); err != nil {
 				return err

@@ -23,6 +23,7 @@ func Run(ctx context.Context, j Work) error {
 	if j.InFlight == nil {
 		j.InFlight = new(atomic.Int64)
 	}
+	j.lists = lists{}
 	if err := j.plan(ctx); err != nil {
 		return j.explained(ctx, err)
 	}
@@ -81,6 +82,8 @@ type Work struct {
 	Scorer   *Scorer       // asked how conversations sound; nil for the built-in way alone
 	// Afford, when set, is asked before records are read whether so many API requests fit the allowance; a Fault says why not and until when.
 	Afford func(ctx context.Context, calls int64) error
+
+	lists lists
 }
 
 // plan makes, counts and stores the steps, unless an earlier attempt did.
@@ -102,11 +105,17 @@ func (j Work) plan(ctx context.Context) error {
 	if j.Entity == EntityGap {
 		return j.planGap(ctx, plan)
 	}
+	if err := j.decide(ctx, &plan); err != nil {
+		return err
+	}
 	if err := j.Store.SetPhase(ctx, "Counting records"); err != nil {
 		return err
 	}
 	if err := j.count(ctx, plan, false); KindOf(err) == Refused {
 		if plan, err = j.describe(ctx, true); err != nil {
+			return err
+		}
+		if err = j.decide(ctx, &plan); err != nil {
 			return err
 		}
 		err = j.count(ctx, plan, j.Entity != EntityImpact)
@@ -155,7 +164,7 @@ func (j Work) describe(ctx context.Context, fresh bool) (Plan, error) {
 func (j Work) count(ctx context.Context, plan Plan, lenient bool) error {
 	for i := range plan.Steps {
 		s := &plan.Steps[i]
-		if s.CountQuery == "" {
+		if s.CountQuery == "" || s.Reading.Changes {
 			continue
 		}
 		err := j.attempt(ctx, func() error {
@@ -207,6 +216,12 @@ func (j Work) execute(ctx context.Context, s Step) error {
 	if s.Query == "" {
 		return j.Store.GiveUp(ctx, s)
 	}
+	if s.Mode == "" {
+		var err error
+		if s, err = j.approach(ctx, s); err != nil {
+			return err
+		}
+	}
 	replanned, restarted := false, false
 	for {
 		err := j.read(ctx, s)
@@ -243,6 +258,11 @@ func (j Work) execute(ctx context.Context, s Step) error {
 }
 
 func (j Work) finish(ctx context.Context, s Step) error {
+	if s.Reading.Changes && s.Reading.Last && s.Reading.List != "" {
+		if err := j.sweep(ctx, s); err != nil {
+			return err
+		}
+	}
 	if s.Calculation != nil {
 		if err := j.Store.SetPhase(ctx, "Working out "+lower(s.Calculation.Kind.Label())); err != nil {
 			return err
@@ -252,7 +272,7 @@ func (j Work) finish(ctx context.Context, s Step) error {
 }
 
 func (j Work) read(ctx context.Context, s Step) error {
-	mode := s.Mode
+	mode, started := s.Mode, s.Expected != nil
 	if mode == "" {
 		mode = j.mode(s)
 	}
@@ -263,12 +283,12 @@ func (j Work) read(ctx context.Context, s Step) error {
 	switch {
 	case s.Missing != nil:
 		return j.readMissing(ctx, s)
-	case mode == Bulk:
-		return j.readBulk(ctx, s)
+	case s.Reading.Changes:
+		return j.readChanges(ctx, s, started)
 	case s.Batches != nil:
 		return j.readBatches(ctx, s)
 	}
-	return j.readREST(ctx, s)
+	return j.readSelected(ctx, s)
 }
 
 // longQuery is the length from which a query does not fit into the address of a REST call.
@@ -280,6 +300,8 @@ func (j Work) mode(s Step) Mode {
 		return REST
 	case len(url.QueryEscape(s.Query)) > longQuery:
 		return Bulk
+	case s.Reading.Try:
+		return REST
 	}
 	if s.Expected != nil && *s.Expected <= j.Options.RESTLimit {
 		return REST
@@ -297,8 +319,9 @@ func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err e
 	if j.Entity == EntityImpact {
 		plan = plan.Aside()
 	}
+	name := strings.TrimPrefix(s.Name, RefreshPrefix)
 	for _, again := range plan.Steps {
-		if again.Name != s.Name {
+		if again.Name != name {
 			continue
 		}
 		j.Log.Warn("salesforce refused the query; planned again", "step", s.Name, "note", again.Note)
@@ -306,11 +329,16 @@ func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err e
 			s.Refusal = again.Refusal
 			return s, false, j.Store.FailStep(ctx, s)
 		}
+		if again.Query != "" {
+			if again, err = again.like(s); err != nil {
+				return s, false, err
+			}
+		}
 		if again.Query == "" {
 			s.Note = again.Note
 			return s, false, j.Store.GiveUp(ctx, s)
 		}
-		s.Query, s.CountQuery, s.Note, s.Table, s.Calculation, s.Batches, s.JobID = again.Query, again.CountQuery, again.Note, again.Table, again.Calculation, again.Batches, ""
+		s.Query, s.Reading, s.CountQuery, s.Note, s.Table, s.Calculation, s.Batches, s.JobID = again.Query, again.Reading, again.CountQuery, again.Note, again.Table, again.Calculation, again.Batches, ""
 		if err := j.Store.SetQuery(ctx, s); err != nil {
 			return s, false, err
 		}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"time"
 
 	"millrace/salesforce/soql"
 )
@@ -18,6 +19,10 @@ type Source interface {
 	Job(ctx context.Context, id string) (Job, error)
 	// Results opens the page of a complete job that starts at locator, of at most rows records. The caller closes it.
 	Results(ctx context.Context, id, locator string, rows int) (*Results, error)
+	// Clock is the org's clock, never ahead of it; zero while it is not known.
+	Clock() time.Time
+	// AllRows is Rows with deleted records.
+	AllRows(ctx context.Context, query string) (*Rows, error)
 	// Deleted returns which of an object's records are deleted and still in the recycle bin; query selects them from all of them.
 	Deleted(ctx context.Context, query string) (ids []string, err error)
 	// DropJob ends a job that is not needed any more and deletes it.

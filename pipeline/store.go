@@ -14,6 +14,19 @@ type Store interface {
 	Steps(ctx context.Context) ([]Step, error)
 	// SaveSteps stores the plan.
 	SaveSteps(ctx context.Context, steps []Step) error
+	// ReadStates returns up to where each set of records is complete here, by the sets' names, and whether the run was asked to read everything.
+	ReadStates(ctx context.Context) (states map[string]ReadState, whole bool, err error)
+	// ForgetStates drops the states of sets, which are then read in full the next time.
+	ForgetStates(ctx context.Context, sets []string) error
+	// SetReading replaces the reading and the query of a step.
+	SetReading(ctx context.Context, s Step) error
+	// ParentNews tells what has become of the parents of s's records since s's set was last read, and counts up to limit of those that have come.
+	ParentNews(ctx context.Context, s Step, limit int) (ParentNews, error)
+	// Entered returns, in order, the next parents after an id that have come into the copy since s's set was last read; fewer than limit when there are no more.
+	Entered(ctx context.Context, s Step, after string, limit int) ([]string, error)
+	// Sweep takes note of records that have changed: those that are here and were not met by any step of s's set have left it. It does nothing while a step of the set is incomplete, and may be called
+	// again with the same. It returns ErrSeenLost as CommitPage does.
+	Sweep(ctx context.Context, s Step, all []Listed) error
 	// SetPhase stores what the run is doing, for people.
 	SetPhase(ctx context.Context, phase string) error
 	// StartStep marks a step as running, in a mode. It returns the step with Fresh decided.
@@ -116,6 +129,11 @@ type Options struct {
 	Patience  time.Duration // how long a bulk job may make no progress; 1 h by default
 	Lease     time.Duration // how long a page stays held without a sign of life; 15 s by default
 	UnitPoll  time.Duration // pause between looks for a page that others give back; 100 ms by default
+
+	Overlap   time.Duration // how far before the last read changes are asked for again; 10 min by default
+	Reconcile time.Duration // how often everything is read; 7 days by default
+	Silent    time.Duration // how often fields are read of all records whose changes do not show, such as formulas; 24 h by default
+	Entering  int           // most new parents whose children are asked for by name; 2,000 by default
 }
 
 // DefaultWorkers is how many pages are in progress at once unless Options say otherwise.
@@ -132,6 +150,10 @@ func (o Options) withDefaults() Options {
 	set(&o.Patience, time.Hour)
 	set(&o.Lease, 15*time.Second)
 	set(&o.UnitPoll, 100*time.Millisecond)
+	set(&o.Overlap, 10*time.Minute)
+	set(&o.Reconcile, 7*24*time.Hour)
+	set(&o.Silent, 24*time.Hour)
+	set(&o.Entering, 2_000)
 	return o
 }
 

@@ -213,7 +213,7 @@ func (p *planner) currencies() bool {
 // addValue plans the step of one calculated value: from the records of all accounts, or from those that a condition of ours selects.
 func (p *planner) addValue(c Calculation, only soql.Expr) (read, count *soql.Composed) {
 	k, rule := c.Kind, c.Rule
-	s := Step{Name: string(k), Label: k.Label(), Calculation: &c}
+	s := Step{Name: string(k), Label: k.Label(), Calculation: &c, unsteady: p.unsteady("the filter of "+k.Label(), rule.Filter, rule.Object)}
 	p.complete(valueTable(k, rule), s, func(fields []string) (string, string, error) {
 		where, err := only, error(nil)
 		if where == nil {

@@ -33,6 +33,7 @@ type Client struct {
 	slots     chan struct{}
 	calls     atomic.Int64
 	usage     atomic.Pointer[Usage]
+	clock     atomic.Pointer[clockSeen]
 	instance  atomic.Pointer[string] // origin of the newest token seen
 
 	renewing sync.Mutex
@@ -139,6 +140,7 @@ func (c *Client) send(ctx context.Context, token Token, q request) (*http.Respon
 		return nil, networkFailure(ctx, q, err)
 	}
 	c.noteUsage(resp.Header, told)
+	c.noteClock(resp.Header)
 	resp.Body = newBody(ctx, q, resp, release)
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 || resp.StatusCode == http.StatusNotModified {
 		return resp, nil

@@ -4,6 +4,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"time"
 
 	"millrace/pipeline"
 	"millrace/salesforce"
@@ -57,6 +58,14 @@ func (s *Source) Rows(ctx context.Context, query string) (*pipeline.Rows, error)
 // MoreRows implements pipeline.Source.
 func (s *Source) MoreRows(ctx context.Context, next string) (*pipeline.Rows, error) {
 	return rows(s.client.QueryMore(s.paid(ctx), next))
+}
+
+// Clock implements pipeline.Source.
+func (s *Source) Clock() time.Time { return s.client.Clock() }
+
+// AllRows implements pipeline.Source.
+func (s *Source) AllRows(ctx context.Context, query string) (*pipeline.Rows, error) {
+	return rows(s.client.QueryAll(ctx, query))
 }
 
 // Deleted implements pipeline.Source.

@@ -1,0 +1,216 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"millrace/pipeline"
+)
+
+// ReadStates implements pipeline.Store.
+func (s *RunStore) ReadStates(ctx context.Context) (states map[string]pipeline.ReadState, whole bool, err error) {
+	if err := s.db.pool.GetContext(ctx, &whole, `SELECT whole FROM millrace.runs WHERE id = $1`, s.runID); err != nil {
+		return nil, false, storeFault("read what the run was asked for", err)
+	}
+	var rows []struct {
+		Records     string         `db:"records"`
+		Fingerprint string         `db:"fingerprint"`
+		Watermark   time.Time      `db:"watermark"`
+		Run         int64          `db:"run_id"`
+		Quiet       float64        `db:"quiet"`
+		Whole       float64        `db:"whole"`
+		Silent      float64        `db:"silent"`
+		Again       pq.StringArray `db:"again"`
+		Stranger    bool           `db:"stranger"`
+	}
+	err = s.db.pool.SelectContext(ctx, &rows, `
+		SELECT records, fingerprint, watermark, run_id, again, sf_user_id <> (SELECT sf_user_id FROM millrace.connections WHERE id = $1) AS stranger, extract(epoch FROM now() - read_at)::float8 AS quiet,
+		       extract(epoch FROM now() - whole_read_at)::float8 AS whole, extract(epoch FROM now() - silent_read_at)::float8 AS silent
+		  FROM millrace.read_states WHERE connection_id = $1`, s.connectionID)
+	if err != nil {
+		return nil, false, storeFault("read what is complete here", err)
+	}
+	seconds := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+	states = make(map[string]pipeline.ReadState, len(rows))
+	for _, r := range rows {
+		states[r.Records] = pipeline.ReadState{
+			Fingerprint: r.Fingerprint, Watermark: r.Watermark, Run: r.Run, Quiet: seconds(r.Quiet), Whole: seconds(r.Whole), Silent: seconds(r.Silent), Again: r.Again, Stranger: r.Stranger,
+		}
+	}
+	return states, whole, nil
+}
+
+// ForgetStates implements pipeline.Store.
+func (s *RunStore) ForgetStates(ctx context.Context, sets []string) error {
+	return s.transact(ctx, "forget what was read", func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1 AND records = ANY ($2)`, s.connectionID, pq.Array(sets))
+		return err
+	})
+}
+
+// SetReading implements pipeline.Store.
+func (s *RunStore) SetReading(ctx context.Context, step pipeline.Step) error {
+	body, err := bodyOf(step)
+	if err != nil {
+		return err
+	}
+	reading, since, why := readingOf(step)
+	return s.update(ctx, "note what "+step.Name+" reads", step, `query = $3, body = $4, reading = $5, since = $6, why = $7`, step.Query, body, reading, since, why)
+}
+
+// leeway is for a database clock that was set back: what happened since a moment is looked for from a while before it.
+const leeway = "interval '1 hour'"
+
+// ParentNews implements pipeline.Store.
+func (s *RunStore) ParentNews(ctx context.Context, step pipeline.Step, limit int) (pipeline.ParentNews, error) {
+	var news struct {
+		Lost    bool `db:"lost"`
+		Entered int  `db:"entered"`
+		Written bool `db:"written"`
+	}
+	parent := step.Table.ParentTable()
+	written := "false"
+	if slices.ContainsFunc(step.Table.Lookups, func(l pipeline.Lookup) bool { return l.Key != "" }) {
+		written = `EXISTS (SELECT FROM millrace.` + parent + ` p WHERE p.connection_id = $1 AND (p.last_seen_run > $3 OR p.left_filter_at >= k.read_at - ` + leeway + `))`
+	}
+	err := s.db.pool.GetContext(ctx, &news, `
+		SELECT k.read_at IS NULL AS lost,
+		       (SELECT count(*) FROM (SELECT FROM millrace.`+parent+` p WHERE p.connection_id = $1 AND p.entered_run > $3 LIMIT $4) e) AS entered,
+		       `+written+` AS written
+		  FROM (SELECT (SELECT read_at FROM millrace.read_states WHERE connection_id = $1 AND records = $2 AND run_id = $3) AS read_at) k`,
+		s.connectionID, step.Table.Records(), step.Reading.After, limit)
+	if err != nil {
+		return pipeline.ParentNews{}, storeFault("look for new parents of "+step.Name, err)
+	}
+	return pipeline.ParentNews(news), nil
+}
+
+// Entered implements pipeline.Store.
+func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
+	var ids []string
+	err := s.db.pool.SelectContext(ctx, &ids, `
+		SELECT sf_id FROM millrace.`+step.Table.ParentTable()+`
+		 WHERE connection_id = $1 AND entered_run > $2 AND sf_id > $3 AND left_filter_at IS NULL ORDER BY sf_id LIMIT $4`,
+		s.connectionID, step.Reading.After, after, limit)
+	return ids, storeFault("list the new parents of "+step.Name, err)
+}
+
+// setSteps is what the steps of a set have come to so far. The one that asks counts as done.
+type setSteps struct {
+	Complete bool         `db:"complete"` // each has read as many records as Salesforce said
+	Known    bool         `db:"known"`    // whom they met is still known
+	Clock    sql.NullTime `db:"clock"`    // the earliest of the org
+	Started  time.Time    `db:"started"`
+}
+
+func (s *RunStore) setSteps(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (set setSteps, err error) {
+	err = tx.GetContext(ctx, &set, `
+		SELECT bool_and((p.state = 'done' OR p.position = $3) AND p.reading <> 'none' AND p.read = coalesce(p.expected, p.read)) AS complete,
+		       CASE WHEN bool_and(p.clock IS NOT NULL) THEN min(p.clock) END AS clock, min(coalesce(p.started_at, now())) AS started,
+		       EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND object = '')
+		       AND (SELECT count(*) FROM millrace.run_seen WHERE run_id = $1 AND object = $2)
+		         = (SELECT coalesce(sum(g.seen), 0) FROM millrace.run_pages g JOIN millrace.run_steps o USING (run_id, position) WHERE g.run_id = $1 AND o.records = $2) AS known
+		  FROM millrace.run_steps p WHERE p.run_id = $1 AND p.records = $2`, s.runID, step.Table.Records(), step.Position)
+	return set, err
+}
+
+// saveState writes up to where the step's set is complete, when all of it is. Without the org's clock the newest time of change here bounds the watermark.
+func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	r := step.Reading
+	if step.Refresh && r.Last {
+		return s.saveRefresh(ctx, tx, step)
+	}
+	if r.Fingerprint == "" || !r.Last {
+		return nil
+	}
+	set, err := s.setSteps(ctx, tx, step)
+	if err != nil || !set.Complete || !set.Known {
+		return err
+	}
+	again, ok, err := s.failures(ctx, tx, step)
+	if err != nil || !ok {
+		return err
+	}
+	watermark := set.Clock
+	if !watermark.Valid {
+		err := tx.GetContext(ctx, &watermark, fmt.Sprintf(`
+			SELECT least($2, max(system_modstamp)) FROM millrace.%s WHERE connection_id = $1 AND system_modstamp IS NOT NULL%s HAVING count(*) > 0`,
+			step.Table.Name, sameSet(step.Table, "")), s.connectionID, set.Started)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	key, parent := "", ""
+	if len(step.Table.Keys) > 0 {
+		key = step.Table.Keys[0].Value
+	}
+	if step.Table.Parent != "" {
+		parent = step.Table.ParentTable()
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO millrace.read_states AS r (connection_id, records, table_name, set_key, parent_table, fingerprint, watermark, run_id, read_at, whole_read_at,
+		                                       silent_read_at, silent, again, sf_user_id)
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, sf_user_id FROM millrace.connections WHERE id = $1
+		ON CONFLICT (connection_id, records) DO UPDATE
+		SET sf_user_id = excluded.sf_user_id, table_name = $3, set_key = $4, parent_table = $5, fingerprint = $6, watermark = $7, run_id = $8, read_at = $9, silent = $10, again = $11,
+		    whole_read_at = CASE WHEN $12 THEN r.whole_read_at ELSE $9 END, silent_read_at = CASE WHEN $12 THEN r.silent_read_at ELSE $9 END`,
+		s.connectionID, step.Table.Records(), step.Table.Name, key, parent, r.Fingerprint, watermark.Time, s.runID, set.Started,
+		pq.Array(append([]string{}, r.Silent...)), pq.Array(again), r.Changes)
+	return err
+}
+
+// saveRefresh notes that the fields whose changes do not show have been read of all records of a set.
+func (s *RunStore) saveRefresh(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	set, err := s.setSteps(ctx, tx, step)
+	if err != nil || !set.Complete {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE millrace.read_states SET silent_read_at = $3 WHERE connection_id = $1 AND records = $2`,
+		s.connectionID, strings.TrimPrefix(step.Table.Records(), pipeline.RefreshPrefix), set.Started)
+	return err
+}
+
+// maxAgain bounds how many records are remembered because they could not be stored. Beyond, the next run reads the set as this one did.
+const maxAgain = 5000
+
+// writtenSince reports whether rows of any of these sets were written, or removed from working data, by this run or one after the one that the step goes on from.
+func (s *RunStore) writtenSince(ctx context.Context, tx *sqlx.Tx, step pipeline.Step, sets ...string) (written bool, err error) {
+	err = tx.GetContext(ctx, &written, `
+		SELECT EXISTS (SELECT FROM millrace.runs r JOIN millrace.run_steps p ON p.run_id = r.id
+		                WHERE r.connection_id = $1 AND r.id > $2 AND p.records = ANY ($3) AND p.touched > 0)`, s.connectionID, step.Reading.After, pq.Array(sets))
+	return written, err
+}
+
+// failures lists the records of the step's set that this run could not store; ok is false when not all of them are known.
+func (s *RunStore) failures(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (ids []string, ok bool, err error) {
+	ids = []string{}
+	err = tx.SelectContext(ctx, &ids, `
+		SELECT DISTINCT e.sf_id FROM millrace.run_errors e JOIN millrace.run_steps p USING (run_id, position)
+		 WHERE e.run_id = $1 AND p.records = $2 AND e.object = p.object ORDER BY e.sf_id LIMIT $3`, s.runID, step.Table.Records(), maxAgain+1)
+	if err != nil {
+		return nil, false, err
+	}
+	return ids, len(ids) <= maxAgain && (len(ids) == 0 || ids[0] != ""), nil
+}
+
+// InStep counts the records of a core object of a connection that are in step with Salesforce.
+func (d *DB) InStep(ctx context.Context, connectionID int64, object string) (int64, error) {
+	t, ok := pipeline.TableOf(object)
+	if !ok {
+		return 0, nil
+	}
+	var n int64
+	err := d.pool.GetContext(ctx, &n, `SELECT count(*) FROM millrace.`+t.Name+` WHERE connection_id = $1 AND left_filter_at IS NULL`, connectionID)
+	return n, wrapIf(err, "db.InStep(%d, %s)", connectionID, object)
+}

@@ -1,0 +1,202 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"millrace/pipeline"
+)
+
+// Sweep implements pipeline.Store.
+func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline.Listed) error {
+	var ids, masters []string
+	var deleted []bool
+	var changed []time.Time
+	for _, l := range all {
+		ids, masters, deleted, changed = append(ids, l.ID), append(masters, l.Master), append(deleted, l.Deleted), append(changed, l.Changed)
+	}
+	return s.transact(ctx, "go through what has changed of "+step.Table.Records(), func(tx *sqlx.Tx) error {
+		set, err := s.setSteps(ctx, tx, step)
+		if err != nil || !set.Complete {
+			return err
+		}
+		if !set.Known {
+			return pipeline.ErrSeenLost
+		}
+		// What has changed since the set's first step began may have been where no step looked when it looked: the next run tells.
+		args := []any{s.connectionID, s.runID, step.Table.Records(), pq.Array(ids), pq.Array(deleted), pq.Array(masters), pq.Array(changed), set.Clock}
+		missed := `
+			WITH listed AS MATERIALIZED (
+			    SELECT DISTINCT ON (l.sf_id) l.sf_id, l.deleted, nullif(l.master, '') AS master, l.changed
+			      FROM unnest($4::text[], $5::boolean[], $6::text[], $7::timestamptz[]) AS l (sf_id, deleted, master, changed)
+			     WHERE l.deleted OR $8::timestamptz IS NULL OR l.changed <= $8 ORDER BY l.sf_id),
+			missed AS MATERIALIZED (
+			    SELECT l.* FROM listed l
+			     WHERE NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = l.sf_id))`
+		if step.Table.Quiet {
+			_, err = tx.ExecContext(ctx, missed+fmt.Sprintf(`,
+			gone AS (DELETE FROM millrace.%s t USING missed m WHERE t.connection_id = $1 AND t.sf_id = m.sf_id%s RETURNING 1)
+			UPDATE millrace.run_steps SET touched = touched + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $9`,
+				step.Table.Name, sameSet(step.Table, "t.")), append(args, step.Position)...)
+			return err
+		}
+		if _, err = tx.ExecContext(ctx, missed+sweepMarks(step.Table), append(args, step.Position, step.Table.Entity)...); err != nil || step.Table.Require == "" {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, missed+`
+			UPDATE millrace.skipped_records k SET until_run = $2 FROM missed m
+			 WHERE k.connection_id = $1 AND k.object = $9 AND k.sf_id = m.sf_id AND k.until_run IS NULL`, append(args, step.Table.Object)...)
+		return err
+	})
+}
+
+// sweepMarks marks the records missed that are here: as having left, as deleted, as merged into another, or as not deleted any more. $9 is the position and $10 the entity.
+func sweepMarks(t pipeline.Table) string {
+	merged, into := "", "NULL::text"
+	if merges(t) {
+		merged, into = ", merged_into_id = d.master", "o.merged_into_id"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `,
+			differ AS MATERIALIZED (
+			    SELECT m.sf_id, m.deleted, m.master, o.left_filter_at IS NULL AND (m.deleted OR %[2]s) AS leaves, o.deleted_in_salesforce_at IS NULL AS lived
+			      FROM missed m JOIN millrace.%[1]s o ON o.connection_id = $1 AND o.sf_id = m.sf_id%[3]s
+			     WHERE o.left_filter_at IS NULL AND (m.deleted OR %[2]s) OR m.deleted IS DISTINCT FROM (o.deleted_in_salesforce_at IS NOT NULL) AND (m.deleted OR o.left_filter_at IS NOT NULL)
+			        OR m.deleted AND m.master IS DISTINCT FROM %[4]s),
+			marked AS (
+			    UPDATE millrace.%[1]s t
+			       SET left_filter_at = CASE WHEN d.leaves THEN now() ELSE t.left_filter_at END,
+			           deleted_in_salesforce_at = CASE WHEN d.deleted THEN coalesce(t.deleted_in_salesforce_at, now()) END%[5]s
+			      FROM differ d WHERE t.connection_id = $1 AND t.sf_id = d.sf_id%[6]s),
+			log AS (
+			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, detail)
+			    SELECT $1, $2, $10, sf_id, 'left', NULL FROM differ WHERE leaves
+			    UNION ALL SELECT $1, $2, $10, sf_id, 'deleted', 'Merged into ' || master FROM differ WHERE deleted AND lived
+			    UNION ALL SELECT $1, $2, $10, sf_id, 'undeleted', NULL FROM differ WHERE NOT deleted AND NOT lived)
+			UPDATE millrace.run_steps
+			   SET left_filter = left_filter + (SELECT count(*) FROM differ WHERE leaves),
+			       deleted = deleted + (SELECT count(*) FROM differ WHERE leaves AND deleted)
+			 WHERE run_id = $2 AND position = $9`,
+		t.Name, inWindow(t), sameSet(t, "o."), into, merged, sameSet(t, "t."))
+	return b.String()
+}
+
+// inWindow is the condition that a record o of a table with a window, which was listed as m, would have been met if it were still selected.
+func inWindow(t pipeline.Table) string {
+	if t.Window == nil {
+		return "true"
+	}
+	changed := "m.changed"
+	if t.Window.Under != "" {
+		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = o." + t.Parent + ")"
+	}
+	return fmt.Sprintf("%s >= coalesce($8::timestamptz, now()) - interval '%d days' + interval '1 hour'", changed, t.Window.Days)
+}
+
+// follow brings the records of a set in line with what has become of their parents since the set was last read: those whose parents left leave too, and columns that are looked up from a parent follow it.
+func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	t := step.Table
+	if t.Parent == "" {
+		return nil
+	}
+	set, err := s.setSteps(ctx, tx, step)
+	if err != nil || !set.Complete {
+		return err
+	}
+	parent := "millrace." + t.ParentTable()
+	since := `(SELECT read_at - ` + leeway + ` FROM millrace.read_states WHERE connection_id = $1 AND records = $3)`
+	gone := fmt.Sprintf(`SELECT sf_id FROM %s WHERE connection_id = $1 AND left_filter_at >= %s`, parent, since)
+	if t.Quiet {
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+			WITH gone AS (DELETE FROM millrace.%s t USING (%s) p WHERE t.connection_id = $1 AND t.%s = p.sf_id%s RETURNING 1)
+			UPDATE millrace.run_steps SET touched = touched + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $4`,
+			t.Name, gone, t.Parent, sameSet(t, "t.")), s.connectionID, s.runID, t.Records(), step.Position)
+		return err
+	}
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(`
+		WITH gone AS (
+		    UPDATE millrace.%s t SET left_filter_at = now() FROM (%s) p
+		     WHERE t.connection_id = $1 AND t.%s = p.sf_id AND t.left_filter_at IS NULL%s%s RETURNING t.sf_id),
+		log AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
+		    SELECT $1, $2, $5, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
+		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $4`,
+		t.Name, gone, t.Parent, sameSet(t, "t."), within(t, set.Clock)), s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
+	if err != nil {
+		return err
+	}
+	if t.Require != "" && t.Under == "" {
+		_, err := tx.ExecContext(ctx, `
+			UPDATE millrace.skipped_records k SET until_run = $2 FROM (`+gone+`) p
+			 WHERE k.connection_id = $1 AND k.object = $4 AND k.until_run IS NULL AND k.account_id = p.sf_id`, s.connectionID, s.runID, t.Records(), t.Object)
+		if err != nil {
+			return err
+		}
+	}
+	if step.Batches != nil && set.Known {
+		if err := s.unanswered(ctx, tx, step); err != nil {
+			return err
+		}
+	}
+	for _, l := range t.Lookups {
+		if err := s.followLookup(ctx, tx, step, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followLookup renews a column that is looked up from another record where that record was written since the set was last read. A record's own id never becomes another.
+func (s *RunStore) followLookup(ctx context.Context, tx *sqlx.Tx, step pipeline.Step, l pipeline.Lookup) error {
+	if l.Key != "" || l.Take == "sf_id" {
+		return nil
+	}
+	t := step.Table
+	if written, err := s.writtenSince(ctx, tx, step, setsOf(l.Table)...); err != nil || !written {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+		WITH differ AS MATERIALIZED (
+		    SELECT t.sf_id, t.%[2]s AS was, p.%[5]s AS becomes
+		      FROM millrace.%[1]s t JOIN millrace.%[3]s p ON p.connection_id = $1 AND p.sf_id = t.%[4]s
+		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND p.left_filter_at IS NULL AND p.last_seen_run > $3 AND t.%[2]s IS DISTINCT FROM p.%[5]s%[6]s),
+		upd AS (
+		    UPDATE millrace.%[1]s t SET %[2]s = d.becomes, last_seen_run = $2, synced_at = now() FROM differ d WHERE t.connection_id = $1 AND t.sf_id = d.sf_id%[6]s),
+		log AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
+		    SELECT $1, $2, $5, sf_id, 'updated', jsonb_build_object('%[2]s', jsonb_build_array(was, becomes)) FROM differ)
+		UPDATE millrace.run_steps SET updated = updated + (SELECT count(*) FROM differ) WHERE run_id = $2 AND position = $4`,
+		t.Name, l.Column, l.Table, l.By, l.Take, sameSet(t, "t.")), s.connectionID, s.runID, step.Reading.After, step.Position, t.Entity)
+	return err
+}
+
+// setsOf returns the sets of records that fill a table.
+func setsOf(table string) []string {
+	if table == "chatter_posts" {
+		return []string{pipeline.OnAccounts.Object(), pipeline.OnOpportunities.Object()}
+	}
+	return map[string][]string{"accounts": {"Account"}, "contacts": {"Contact"}, "opportunities": {"Opportunity"}, "cases": {"Case"}}[table]
+}
+
+// unanswered marks the records whose parents were asked for their children and did not name them.
+func (s *RunStore) unanswered(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	t := step.Table
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+		WITH gone AS (
+		    UPDATE millrace.%[1]s t SET left_filter_at = now() FROM millrace.%[2]s p
+		     WHERE p.connection_id = $1 AND p.last_seen_run > $3 AND p.left_filter_at IS NULL
+		       AND t.connection_id = $1 AND t.%[3]s = p.sf_id AND t.left_filter_at IS NULL%[4]s
+		       AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $6 AND e.sf_id = t.sf_id)
+		    RETURNING t.sf_id),
+		log AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
+		    SELECT $1, $2, $5, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
+		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $4`,
+		t.Name, t.ParentTable(), t.Parent, sameSet(t, "t.")), s.connectionID, s.runID, step.Reading.After, step.Position, t.Entity, t.Records())
+	return err
+}

@@ -1,0 +1,269 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"millrace/salesforce/soql"
+)
+
+// errMany means that a REST query has announced more records than are read that way.
+var errMany = errors.New("more records than are read through REST")
+
+// lists keeps the first pages of the lists of changes that a run has asked for, so that the sets of one object share them.
+type lists map[string]changeList
+
+type changeList struct {
+	rows  *Rows
+	asked time.Time // by the org's clock, before the question
+}
+
+// any reports whether the first page holds a record that has changed since.
+func (l changeList) any(since time.Time) bool {
+	for _, r := range l.rows.Records {
+		if !moment(textOf(r, timeField)).Before(since) {
+			return true
+		}
+	}
+	return false
+}
+
+// Listed is a record of a list of changes.
+type Listed struct {
+	ID      string
+	Deleted bool
+	Master  string    // the record that it was merged into; empty for none
+	Changed time.Time // by the org's clock
+}
+
+// approach prepares a step that starts for the first time: it looks whether reading changes will do and whether there are any, and notes the org's time.
+func (j Work) approach(ctx context.Context, s Step) (Step, error) {
+	s.Clock = j.Source.Clock()
+	if !s.Reading.Changes {
+		return s, nil
+	}
+	if s.Table.Parent != "" {
+		news, err := j.Store.ParentNews(ctx, s, j.Options.Entering+1)
+		if err != nil {
+			return s, err
+		}
+		if why := s.whyWiden(news, j.Options.Entering); why != "" {
+			return j.widen(ctx, s, why)
+		}
+	}
+	if s.Reading.List == "" {
+		return s, nil
+	}
+	l, err := j.listed(ctx, s)
+	if err != nil {
+		return s, err
+	}
+	if l.asked.Before(s.Clock) {
+		s.Clock = l.asked
+	}
+	return s, nil
+}
+
+// whyWiden says why news of the parents make a step read everything.
+func (s Step) whyWiden(news ParentNews, limit int) string {
+	parents := parentLabel(s.Table)
+	switch {
+	case news.Lost:
+		return parents + " were read anew"
+	case s.Batches != nil:
+		return ""
+	case s.Table.parentField() == "" && news.Written:
+		return "they name their parents by an External ID, and " + parents + " have changed"
+	case news.Entered > limit:
+		return fmt.Sprintf("more than %d %s are new here", limit, parents)
+	}
+	return ""
+}
+
+// parentLabel names the records that a table's records belong to.
+func parentLabel(t Table) string {
+	switch t.ParentTable() {
+	case contacts.Name:
+		return "contacts"
+	case opportunities.Name:
+		return "opportunities"
+	case cases.Name:
+		return "cases"
+	case chatterPosts:
+		return "posts"
+	}
+	return "accounts"
+}
+
+// widen makes the step read everything.
+func (j Work) widen(ctx context.Context, s Step, why string) (Step, error) {
+	s.Reading.Changes, s.Reading.Why, s.Reading.Try = false, why, true
+	s.Query = s.Reading.Whole
+	return s, j.Store.SetReading(ctx, s)
+}
+
+// listed returns the first page of the list of changes of the step's object.
+func (j Work) listed(ctx context.Context, s Step) (changeList, error) {
+	if l, ok := j.lists[s.Reading.List]; ok {
+		return l, nil
+	}
+	l := changeList{asked: j.Source.Clock()}
+	err := j.attempt(ctx, func() (err error) {
+		l.rows, err = j.Source.AllRows(ctx, s.Reading.List)
+		return err
+	})
+	if err == nil {
+		j.lists[s.Reading.List] = l
+	}
+	return l, err
+}
+
+// readChanges reads what has changed since the step's state: see docs/decisions/0012.
+func (j Work) readChanges(ctx context.Context, s Step, started bool) error {
+	if s.Batches != nil {
+		return j.readBatches(ctx, s)
+	}
+	some := true
+	if !started && s.Reading.List != "" {
+		l, err := j.listed(ctx, s)
+		if err != nil {
+			return err
+		}
+		some = l.rows.Next != "" || l.any(s.Reading.Since)
+	}
+	if some {
+		if err := j.readSelected(ctx, s); err != nil {
+			return err
+		}
+	} else if err := j.Store.SetExpected(ctx, s, 0); err != nil {
+		return err
+	}
+	if s.Table.Parent != "" && s.Table.parentField() != "" {
+		if err := j.readAlong(ctx, s, j.entered(s)); err != nil {
+			return err
+		}
+	}
+	if len(s.Reading.Again) > 0 {
+		if err := j.readAlong(ctx, s, j.again(s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readSelected reads the step's own query: through REST, unless that turns out to be too much for it.
+func (j Work) readSelected(ctx context.Context, s Step) error {
+	if s.Mode == REST {
+		err := j.readREST(ctx, s)
+		if !errors.Is(err, errMany) {
+			return err
+		}
+		if s, err = j.Store.StartStep(ctx, s, Bulk); err != nil {
+			return err
+		}
+	}
+	return j.readBulk(ctx, s)
+}
+
+// Where the numbers of the pages begin that a step reads beside its own query.
+const (
+	enteredPages = 1 << 20
+	againPages   = 1 << 21
+)
+
+// entered reads the records of parents that have come into the copy since the set was last read.
+func (j Work) entered(s Step) along {
+	return along{
+		prefix: "entered:", first: enteredPages,
+		next: func(ctx context.Context, after string, limit int) ([]string, error) {
+			return j.Store.Entered(ctx, s, after, limit)
+		},
+		query: func(ids []string) (string, error) { return s.among(s.Table.parentField(), ids) },
+	}
+}
+
+// again reads the records that could not be stored the last time.
+func (j Work) again(s Step) along {
+	return along{
+		prefix: "again:", first: againPages,
+		next: func(_ context.Context, after string, limit int) ([]string, error) {
+			ids := s.Reading.Again
+			for len(ids) > 0 && ids[0] <= after {
+				ids = ids[1:]
+			}
+			return ids[:min(len(ids), limit)], nil
+		},
+		query: func(ids []string) (string, error) { return s.among("Id", ids) },
+	}
+}
+
+// among is the query for those of the step's records, changed or not, whose field is one of the ids.
+func (s Step) among(field string, ids []string) (string, error) {
+	these, err := soql.In(field, ids)
+	if err != nil {
+		return "", err
+	}
+	return narrow(s.Reading.Whole, these)
+}
+
+// readAlong reads further records of a step, batch by batch, unless there are none.
+func (j Work) readAlong(ctx context.Context, s Step, a along) error {
+	ids, err := a.next(ctx, "", 1)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	return j.readInBatches(ctx, s, a)
+}
+
+// sweep goes through the list of what has changed of the set's object: what is here and was not met by the set's steps has left. It may be done again.
+func (j Work) sweep(ctx context.Context, s Step) error {
+	l, err := j.listed(ctx, s)
+	if err != nil {
+		return err
+	}
+	for rows := l.rows; ; {
+		all, err := listedRows(rows, s.Reading.Since)
+		if err != nil {
+			return err
+		}
+		if len(all) > 0 {
+			if err := j.attempt(ctx, func() error { return j.Store.Sweep(ctx, s, all) }); err != nil {
+				return err
+			}
+		}
+		if rows.Next == "" {
+			return nil
+		}
+		next := rows.Next
+		err = j.attempt(ctx, func() (err error) {
+			rows, err = j.Source.MoreRows(ctx, next)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// listedRows reads an answer's records of a list of changes. A list may reach farther back than since: sets of one object share it.
+func listedRows(rows *Rows, since time.Time) ([]Listed, error) {
+	var out []Listed
+	for _, r := range rows.Records {
+		l := Listed{Changed: moment(textOf(r, timeField))}
+		var id [18]byte
+		if !fullID(&id, []byte(textOf(r, "Id"))) || l.Changed.IsZero() {
+			return nil, &Fault{Kind: Transient, Code: "bad_list", Message: "Salesforce's list of what has changed cannot be read.", Err: fmt.Errorf("record %v", r)}
+		}
+		l.ID = string(id[:])
+		l.Deleted, _ = r["IsDeleted"].(bool)
+		if fullID(&id, []byte(textOf(r, "MasterRecordId"))) {
+			l.Master = string(id[:])
+		}
+		if !l.Changed.Before(since) {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
