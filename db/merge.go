@@ -356,10 +356,13 @@ func (m merge) changes() string {
 		}
 		pairs = append(pairs, fmt.Sprintf("('%s', to_jsonb(t.%s), %s)", c.name, c.name, toJSON(c)))
 	}
-	if !m.step.Table.Quiet {
+	if !m.step.Table.Quiet && !m.step.Refresh {
 		for _, mark := range marks {
 			pairs = append(pairs, fmt.Sprintf("('%s', to_jsonb(t.%s), NULL)", mark, mark))
 		}
+	}
+	if merges(m.step.Table) && !m.step.Refresh {
+		pairs = append(pairs, "('merged_into_id', to_jsonb(t.merged_into_id), NULL)")
 	}
 	if m.step.Table.Typed {
 		pairs = append(pairs, "('account_type', to_jsonb(t.account_type), to_jsonb($4::text))")
@@ -390,7 +393,7 @@ var marks = []string{"left_filter_at", "deleted_in_salesforce_at"}
 
 // columnNames lists, as literals, the columns of a table that a page can change or that say something about a record besides its values.
 func columnNames(t pipeline.Table) []string {
-	names := slices.Concat([]string{"connection_id", "sf_id", "account_type", "fields", "first_seen_run", "last_seen_run", "synced_at"}, marks, t.Cleared)
+	names := slices.Concat([]string{"connection_id", "sf_id", "account_type", "fields", "first_seen_run", "last_seen_run", "synced_at", "entered_run", "merged_into_id"}, marks, t.Cleared)
 	for _, c := range t.Columns {
 		names = append(names, c.Name)
 	}

@@ -26,6 +26,17 @@ func (e *EntityOffError) Error() string { return e.Reason }
 // false: a double click and a second admin never start two. It returns ErrNoSettings before the first save, an *EntityOffError for what the settings do not
 // sync, and ErrNotFound for an unknown connection.
 func (d *DB) RequestRun(ctx context.Context, connectionID int64, entity pipeline.Entity, trigger string, by *int64) (run Run, started bool, err error) {
+	return d.requestRun(ctx, connectionID, newRun{entity: entity, trigger: trigger, by: by})
+}
+
+// RequestWholeRun is RequestRun, by a person, for a run that reads everything, changed or not. An active run that has not been planned yet becomes one; of one that has been, whole is false.
+func (d *DB) RequestWholeRun(ctx context.Context, connectionID int64, entity pipeline.Entity, by *int64) (run Run, started, whole bool, err error) {
+	run, started, err = d.requestRun(ctx, connectionID, newRun{entity: entity, trigger: TriggerManual, by: by, whole: true})
+	return run, started, run.Whole, err
+}
+
+func (d *DB) requestRun(ctx context.Context, connectionID int64, n newRun) (run Run, started bool, err error) {
+	entity := n.entity
 	var id int64
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
 		var found int64
@@ -42,7 +53,13 @@ func (d *DB) RequestRun(ctx context.Context, connectionID int64, entity pipeline
 		if why := entity.WhyOff(current.Settings); why != "" {
 			return &EntityOffError{why}
 		}
-		id, started, err = queueRun(ctx, tx, newRun{connection: connectionID, version: current.Version, entity: entity, trigger: trigger, by: by})
+		n.connection, n.version = connectionID, current.Version
+		if id, started, err = queueRun(ctx, tx, n); err != nil || !n.whole {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+			UPDATE millrace.runs SET whole = true
+			 WHERE id = $1 AND state = 'queued' AND started_at IS NULL`, id)
 		return err
 	})
 	if err != nil {
@@ -61,6 +78,7 @@ type newRun struct {
 	by         *int64     // the person who asked for it
 	slot       *time.Time // of the schedule that asked for it
 	missed     int64      // slots of it for which the run makes up
+	whole      bool       // everything is read, changed or not
 	of         int64      // the run that it undoes; 0 for none
 }
 

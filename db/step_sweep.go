@@ -64,7 +64,7 @@ func sweepMarks(t pipeline.Table) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `,
 			differ AS MATERIALIZED (
-			    SELECT m.sf_id, m.deleted, m.master, o.left_filter_at IS NULL AND (m.deleted OR %[2]s) AS leaves, o.deleted_in_salesforce_at IS NULL AS lived
+			    SELECT m.sf_id, m.deleted, m.master, o.left_filter_at IS NULL AND (m.deleted OR %[2]s) AS leaves, o.deleted_in_salesforce_at IS NULL AS lived, o.deleted_in_salesforce_at AS was_deleted
 			      FROM missed m JOIN millrace.%[1]s o ON o.connection_id = $1 AND o.sf_id = m.sf_id%[3]s
 			     WHERE o.left_filter_at IS NULL AND (m.deleted OR %[2]s) OR m.deleted IS DISTINCT FROM (o.deleted_in_salesforce_at IS NOT NULL) AND (m.deleted OR o.left_filter_at IS NOT NULL)
 			        OR m.deleted AND m.master IS DISTINCT FROM %[4]s),
@@ -74,10 +74,15 @@ func sweepMarks(t pipeline.Table) string {
 			           deleted_in_salesforce_at = CASE WHEN d.deleted THEN coalesce(t.deleted_in_salesforce_at, now()) END%[5]s
 			      FROM differ d WHERE t.connection_id = $1 AND t.sf_id = d.sf_id%[6]s),
 			log AS (
-			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, detail)
-			    SELECT $1, $2, $10, sf_id, 'left', NULL FROM differ WHERE leaves
-			    UNION ALL SELECT $1, $2, $10, sf_id, 'deleted', 'Merged into ' || master FROM differ WHERE deleted AND lived
-			    UNION ALL SELECT $1, $2, $10, sf_id, 'undeleted', NULL FROM differ WHERE NOT deleted AND NOT lived)
+			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
+			    SELECT $1, $2, $10, sf_id, 'left', NULL, NULL FROM differ WHERE leaves
+			    UNION ALL
+			    SELECT $1, $2, $10, sf_id, 'deleted',
+			           CASE WHEN master IS NOT NULL THEN jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now()), 'merged_into_id', jsonb_build_array(NULL, master)) END,
+			           'Merged into ' || master
+			      FROM differ WHERE deleted AND lived
+			    UNION ALL
+			    SELECT $1, $2, $10, sf_id, 'undeleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(was_deleted, NULL)), NULL FROM differ WHERE NOT deleted AND NOT lived)
 			UPDATE millrace.run_steps
 			   SET left_filter = left_filter + (SELECT count(*) FROM differ WHERE leaves),
 			       deleted = deleted + (SELECT count(*) FROM differ WHERE leaves AND deleted)

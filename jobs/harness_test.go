@@ -250,13 +250,21 @@ func tokenOf(g db.Grant) salesforce.Token {
 	return salesforce.Token{Access: g.AccessToken, Refresh: g.RefreshToken, InstanceURL: g.InstanceURL, Version: g.Version}
 }
 
-// quick makes runs of a test small and impatient.
+// quick makes runs of a test small and impatient. They read everything each time; those of incremental do not.
 func (s *scene) quick() Options {
 	return Options{
 		DB: s.db, Client: s.open, Owner: "test", Lease: 2 * time.Second, Poll: 10 * time.Millisecond, Log: s.log, PageRows: 50,
 		Pauses:   []time.Duration{10 * time.Millisecond, 10 * time.Millisecond},
-		Pipeline: pipeline.Options{RESTLimit: 100, Backoff: 5 * time.Millisecond, PollMin: 5 * time.Millisecond, PollMax: 20 * time.Millisecond},
+		Pipeline: pipeline.Options{RESTLimit: 100, Backoff: 5 * time.Millisecond, PollMin: 5 * time.Millisecond, PollMax: 20 * time.Millisecond,
+			Reconcile: time.Nanosecond},
 	}
+}
+
+// incremental is quick for runs that read only what has changed.
+func (s *scene) incremental() Options {
+	o := s.quick()
+	o.Pipeline.Reconcile = 0
+	return o
 }
 
 // start starts a runner, which stops when the returned function is called, or at the end of the test.

@@ -1,0 +1,149 @@
+package jobs
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/salesforce/sim"
+	"millrace/settings"
+)
+
+// working data and marks of runs say nothing about a record.
+var aboutRuns = []string{"first_seen_run", "last_seen_run", "synced_at", "entered_run", "since_run", "until_run", "sentiment_run", "left_filter_at", "deleted_in_salesforce_at"}
+
+// snapshot is all that is synced: by table and key, each record as JSON.
+func (s *scene) snapshot() map[string]string {
+	s.t.Helper()
+	out := map[string]string{}
+	for _, table := range []string{"sf_users", "accounts", "contacts", "opportunities", "custom_records", "cases", "case_messages", "chatter_posts", "chatter_comments"} {
+		s.snap(out, table, ", left_filter_at IS NOT NULL AS has_left, deleted_in_salesforce_at IS NOT NULL AS is_deleted", "")
+	}
+	s.snap(out, "value_records", "", "")
+	s.snap(out, "skipped_records", "", " AND until_run IS NULL")
+	return out
+}
+
+func (s *scene) snap(out map[string]string, table, also, where string) {
+	s.t.Helper()
+	rows, err := s.sql.Queryx(`SELECT to_jsonb(x) FROM (SELECT *`+also+` FROM millrace.`+table+` WHERE connection_id = $1`+where+`) x`, s.conn)
+	s.must(err)
+	defer rows.Close()
+	for rows.Next() {
+		var body []byte
+		s.must(rows.Scan(&body))
+		record := map[string]any{}
+		s.must(json.Unmarshal(body, &record))
+		for _, name := range aboutRuns {
+			delete(record, name)
+		}
+		text, err := json.Marshal(record)
+		s.must(err)
+		out[fmt.Sprint(table, " ", record["sf_id"], record["kind"], record["object"])] = string(text)
+	}
+	s.must(rows.Err())
+}
+
+// differences lists how two snapshots differ.
+func differences(a, b map[string]string) (out []string) {
+	keys := maps.Clone(a)
+	maps.Copy(keys, b)
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if a[k] != b[k] {
+			out = append(out, fmt.Sprintf("%s\n   is %s\nbecomes %s", k, a[k], b[k]))
+		}
+	}
+	return out
+}
+
+// syncs runs syncs with one runner.
+type syncs struct {
+	*scene
+	stop func()
+}
+
+func (s *scene) running(o Options) *syncs { return &syncs{s, s.start(o)} }
+
+// run runs a sync of an entity to its end; whole reads everything.
+func (s *syncs) run(e pipeline.Entity, whole bool) db.Run {
+	s.t.Helper()
+	var run db.Run
+	var err error
+	if whole {
+		run, _, whole, err = s.db.RequestWholeRun(s.t.Context(), s.conn, e, &s.admin)
+		if err == nil && !whole {
+			s.t.Fatal("the run does not read everything")
+		}
+	} else {
+		run, _, err = s.db.RequestRun(s.t.Context(), s.conn, e, db.TriggerManual, &s.admin)
+	}
+	s.must(err)
+	return s.completed(s.until(run.ID, ended))
+}
+
+// agrees has everything read, and fails the test when that changes anything.
+func (s *syncs) agrees(what func() string) {
+	s.t.Helper()
+	before := s.snapshot()
+	s.run(pipeline.EntityAll, true)
+	s.run(pipeline.EntityChatter, true)
+	if d := differences(before, s.snapshot()); len(d) > 0 {
+		s.t.Errorf("reading everything changes %d records:\n%s\n%s", len(d), strings.Join(d[:min(len(d), 6)], "\n"), what())
+	}
+}
+
+// allOfIt are settings that use every part of the sync.
+func allOfIt() settings.Settings {
+	all := settings.Settings{Accounts: settings.AccountFiltering{
+		Mode: settings.TypedFilters, Customer: "Type = 'Customer'", Prospect: "Type = 'Prospect' OR Type = 'Other'", Partner: "Type = 'Partner' OR Industry = 'Energy'",
+	}}
+	all.AccountFields = []string{"Days_To_Renewal__c", "NumberOfEmployees"}
+	all.CustomObjects = []settings.CustomObject{
+		subscriptionObject(),
+		{Object: "Success_Plan__c", Name: "Plans", Parent: settings.ParentContact, Match: "Sponsor__c"},
+	}
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 200, Conversation: settings.CaseComments, Filter: "Priority != 'Low'"}
+	all.Chatter = settings.Chatter{Enabled: true, Accounts: true, Opportunities: true, Comments: true}
+	all.ARR, all.Renewal = subscriptions(settings.Sum), ends(settings.Latest)
+	return all
+}
+
+var changeSeeds = flag.Int("change-seeds", 12, "how many random histories TestReadingChangesAgrees lives through")
+
+// TestReadingChangesAgrees changes an org at random between runs of random parts, and compares what reading changes has made of the copy with what reading everything makes of it.
+func TestReadingChangesAgrees(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(*changeSeeds) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 25, DailyAPILimit: 10_000_000})
+			o := s.incremental()
+			o.Pipeline.Silent = time.Nanosecond
+			s.saveAll(allOfIt())
+			m := newMutator(s.org, seed)
+			runs := s.running(o)
+			runs.run(pipeline.EntityAll, false)
+			runs.run(pipeline.EntityChatter, false)
+			entities := append(slices.Clone(pipeline.Entities), pipeline.EntityAll)
+			for range 4 {
+				for range 1 + m.IntN(12) {
+					m.step()
+				}
+				s.org.Advance([]time.Duration{0, time.Minute, 15 * time.Minute, 15 * time.Minute, time.Hour, 30 * time.Hour}[m.IntN(6)])
+				e := entities[m.IntN(len(entities))]
+				m.log = append(m.log, "run "+string(e))
+				runs.run(e, false)
+			}
+			runs.run(pipeline.EntityAll, false)
+			runs.run(pipeline.EntityChatter, false)
+			runs.agrees(func() string { return strings.Join(m.log, "\n") })
+		})
+	}
+}
