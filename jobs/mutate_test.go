@@ -101,14 +101,18 @@ func (m *mutator) step() {
 		func() { m.update("Account", map[string]any{"Type": m.accountType()}) },
 		func() { m.update("Account", map[string]any{"Type": m.accountType()}) },
 		func() { m.update("Account", map[string]any{"Industry": m.oneOf("Energy", "Media", "Banking")}) },
-		func() { m.insert("Account", map[string]any{"Name": m.word(), "Type": m.accountType(), "Industry": "Energy"}) },
+		func() {
+			m.insert("Account", map[string]any{"Name": m.word(), "Type": m.accountType(), "Industry": "Energy"})
+		},
 		func() { m.remove("Account") },
 		func() { m.restore("Account") },
 		func() { m.merge("Account") },
 		func() { m.update("Contact", map[string]any{"LastName": m.word()}) },
 		func() { m.update("Contact", map[string]any{"Email": m.email()}) },
 		func() { m.update("Contact", map[string]any{"AccountId": m.any("Account")}) },
-		func() { m.insert("Contact", map[string]any{"LastName": m.word(), "AccountId": m.any("Account"), "Email": m.email()}) },
+		func() {
+			m.insert("Contact", map[string]any{"LastName": m.word(), "AccountId": m.any("Account"), "Email": m.email()})
+		},
 		func() { m.remove("Contact") },
 		func() { m.restore("Contact") },
 		func() { m.merge("Contact") },
@@ -132,7 +136,9 @@ func (m *mutator) step() {
 		func() { m.update("Case", map[string]any{"Subject": m.word()}) },
 		func() { m.update("Case", map[string]any{"Priority": m.oneOf("Low", "High")}) },
 		func() { m.update("Case", map[string]any{"AccountId": m.any("Account")}) },
-		func() { m.insert("Case", map[string]any{"Subject": m.word(), "AccountId": m.any("Account"), "Priority": "High"}) },
+		func() {
+			m.insert("Case", map[string]any{"Subject": m.word(), "AccountId": m.any("Account"), "Priority": "High"})
+		},
 		func() { m.remove("Case") },
 		func() { m.restore("Case") },
 		func() { m.merge("Case") },
@@ -141,7 +147,9 @@ func (m *mutator) step() {
 		func() { m.insert("FeedItem", map[string]any{"ParentId": m.any("Account"), "Body": m.word()}) },
 		func() { m.insert("FeedItem", map[string]any{"ParentId": m.any("Opportunity"), "Body": m.word()}) },
 		func() { m.remove("FeedItem") },
-		func() { m.insert("FeedComment", map[string]any{"FeedItemId": m.any("FeedItem"), "CommentBody": m.word()}) },
+		func() {
+			m.insert("FeedComment", map[string]any{"FeedItemId": m.any("FeedItem"), "CommentBody": m.word()})
+		},
 		func() { m.remove("FeedComment") },
 	}
 	all[m.IntN(len(all))]()
