@@ -44,29 +44,50 @@ type app struct {
 // serve answers on l and runs syncs until ctx ends; ready is called once both have begun.
 func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Context) error) error {
 	clients := newClients(a.db.DB, a.hosts, a.log)
+	metrics := web.NewMetrics(a.db.DB)
 	site, err := web.New(web.Options{
 		DB: a.db.DB, Client: clients.open, Forget: clients.forget,
 		Presets: a.presets, Hosts: a.hosts, BaseURL: a.config.BaseURL,
 		Log: a.log, DemoOrgURL: a.demoOrg, Version: version, AuditDays: a.config.AuditDays,
-		MailFrom: a.config.SMTPFrom, NoticeOrigins: a.config.NoticeOrigins(),
+		MailFrom: a.config.SMTPFrom, NoticeOrigins: a.config.NoticeOrigins(), Metrics: metrics, MetricsToken: a.config.MetricsToken,
 	})
 	if err != nil {
 		return err
 	}
-	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, PageRows: a.config.PageRows, Log: a.log, Scorer: scorer(a.config)})
+	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, PageRows: a.config.PageRows, Log: a.log, Scorer: scorer(a.config),
+		Claimed: metrics.RunClaimed, Ended: metrics.RunEnded})
 	server := newServer(site.Handler(), a.log)
 	alerts := jobs.NewAlerts(jobs.AlertOptions{
 		DB: a.db.DB, Sender: notify.New(a.notices()), Owner: ownerName(), BaseURL: cmp.Or(a.config.BaseURL, origin(l)), Log: a.log,
+		Sent: func(n db.Delivery, _ notify.Outcome, fate string) { metrics.NoticeTried(string(n.ChannelKind), fate) },
 	})
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(ctx, server, l) })
+	group.Go(func() error { return a.serveMetrics(ctx, metrics, site.Handler()) })
 	group.Go(func() error { return runner.Run(ctx) })
 	group.Go(func() error { return keepLog(ctx, a.db.DB, a.config, a.log) })
 	group.Go(func() error { return alerts.Run(ctx) })
 	group.Go(func() error { return a.db.keep(ctx, a.log) })
 	group.Go(func() error { return ready(ctx) })
 	return group.Wait()
+}
+
+// serveMetrics answers on the address of the metrics until ctx ends: the metrics, and what tells whether the process is in order.
+func (a app) serveMetrics(ctx context.Context, metrics *web.Metrics, app http.Handler) error {
+	if a.config.MetricsAddr == "" {
+		return nil
+	}
+	l, err := listen(a.config.MetricsAddr, "metrics-addr")
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler(a.config.MetricsToken))
+	mux.Handle("GET /healthz", app)
+	mux.Handle("GET /readyz", app)
+	a.log.Info("serving metrics", "address", origin(l)+"/metrics")
+	return serveHTTP(ctx, newServer(mux, a.log), l)
 }
 
 // notices says how notices leave this installation.

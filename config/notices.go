@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Notices configures where notices of alerts may go.
+// Notices configures where notices of alerts may go, and who may read the metrics.
 type Notices struct {
 	SMTPAddr     string // host:port of the mail server; empty for none
 	SMTPFrom     string // the sender of mails
@@ -19,6 +19,8 @@ type Notices struct {
 	SMTPPassword string
 	SMTPTLS      string // starttls, implicit or off; empty chooses by the port
 	AlertOrigins string // further origins that webhooks may be sent to, comma-separated
+	MetricsAddr  string // where the metrics are served; empty for nowhere
+	MetricsToken string // required of whoever reads them; with it they are served beside the app, too
 }
 
 func (n *Notices) flags(fs *flag.FlagSet) {
@@ -28,6 +30,8 @@ func (n *Notices) flags(fs *flag.FlagSet) {
 	fs.StringVar(&n.SMTPPassword, "smtp-password", "", "password of that user; better given as MILLRACE_SMTP_PASSWORD")
 	fs.StringVar(&n.SMTPTLS, "smtp-tls", "", "starttls, implicit (usual at port 465) or off; empty chooses by the port")
 	fs.StringVar(&n.AlertOrigins, "alert-origins", "", "further origins that webhooks of alerts may be sent to besides public https addresses, such as http://10.0.0.5:9000; comma-separated")
+	fs.StringVar(&n.MetricsAddr, "metrics-addr", "", "address on which Prometheus finds /metrics, such as 127.0.0.1:9090; empty for none")
+	fs.StringVar(&n.MetricsToken, "metrics-token", "", "bearer token for the metrics, at least 16 characters; with it /metrics is served at the app's address too. Better given as MILLRACE_METRICS_TOKEN")
 }
 
 func (n Notices) validate() error {
@@ -60,6 +64,12 @@ func (n Notices) validate() error {
 		if u, err := url.Parse(o); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || o != u.Scheme+"://"+u.Host {
 			errs = append(errs, fmt.Errorf("-alert-origins has %q; each must be an origin such as http://10.0.0.5:9000", o))
 		}
+	}
+	if n.MetricsAddr != "" {
+		errs = append(errs, checkAddr("metrics-addr", n.MetricsAddr))
+	}
+	if n.MetricsToken != "" && len(n.MetricsToken) < 16 {
+		errs = append(errs, fmt.Errorf("-metrics-token has %d characters; at least 16 are needed", len(n.MetricsToken)))
 	}
 	return errors.Join(errs...)
 }

@@ -29,6 +29,7 @@ func TestNoticesRefused(t *testing.T) {
 		"-smtp-addr mail:25 -smtp-from m@example.com -smtp-user u":                                "belong together",
 		"-smtp-addr mail:25 -smtp-from m@example.com -smtp-tls none":                              "must be starttls",
 		"-smtp-addr mail:25 -smtp-from m@example.com -smtp-user u -smtp-password p -smtp-tls off": "unprotected",
+		"-metrics-addr 9090": "host:port", "-metrics-token abc": "at least 16",
 		"-alert-origins http://a/b":  "-alert-origins has",
 		"-alert-origins ftp://a.com": "-alert-origins has",
 	} {

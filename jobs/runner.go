@@ -31,6 +31,9 @@ type Options struct {
 	Scorer   *pipeline.Scorer // asked how conversations sound; nil for the built-in way alone
 	UndoRows int              // records that an undo puts back in one transaction; 10,000 by default
 
+	Claimed func(db.Run)               // told of each run that is taken up; for the metrics
+	Ended   func(db.Run, []db.RunStep) // told of each run that has ended here; for the metrics
+
 	Pauses   []time.Duration  // how long a run rests after a fault, by how often it has rested since its last page; then it fails
 	Pipeline pipeline.Options // further tuning; Workers and PageRows above win
 }
@@ -160,6 +163,9 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 	beating.Go(func() { r.beat(ctx, run, &inFlight, cancel, log) })
 
 	log.Info("run claimed", "attempt", run.Attempt)
+	if r.Claimed != nil {
+		r.Claimed(*run)
+	}
 	calls, err := r.sync(ctx, run, &inFlight, log)
 	if cause := context.Cause(ctx); errors.Is(cause, db.ErrFenced) || errors.Is(cause, db.ErrCancelled) {
 		err = cause
@@ -167,6 +173,7 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 	cancel(nil)
 	beating.Wait()
 	r.settle(stop, run, calls, err, log)
+	r.tellEnded(stop, run)
 	for _, ensure := range []func() error{
 		func() error { return r.DB.EnsureReadIndexes(stop, run.ConnectionID) },
 		func() error { return r.DB.EnsureNameIndexes(stop, run.ConnectionID) },
@@ -175,6 +182,22 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 		if err := ensure(); err != nil && stop.Err() == nil {
 			log.Warn("cannot make the indexes of the lists; trying again after the next run", "err", err)
 		}
+	}
+}
+
+// tellEnded tells of a run that has ended under the fence of this execution. What cannot be read is not counted.
+func (r *Runner) tellEnded(stop context.Context, run *db.Run) {
+	if r.Ended == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), settleTime)
+	defer cancel()
+	now, err := r.DB.RunByID(ctx, run.ID)
+	if err != nil || now.State.Active() || now.Fence != run.Fence {
+		return
+	}
+	if steps, err := r.DB.RunSteps(ctx, run.ID); err == nil {
+		r.Ended(now, steps)
 	}
 }
 

@@ -62,6 +62,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 					s.fail(rec, r, internal(nil))
 				}
 			}
+			s.Metrics.Request(r.Pattern, r.Method, rec.status, time.Since(start))
 			if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 				return
 			}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/klauspost/compress/gzip"
 
+	"millrace/db"
 	"millrace/static"
 )
 
@@ -93,16 +95,22 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// readyz says that the process can do its work: the database answers.
+// readyz says that the process can do its work: the database answers, and has the schema that this program knows.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := s.DB.Ping(r.Context()); err != nil {
-		s.Log.WarnContext(r.Context(), "not ready", "error", err)
-		w.Header().Set("Retry-After", "5")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, "the database does not answer\n")
+	err := s.DB.Ready(r.Context())
+	if err == nil {
+		_, _ = io.WriteString(w, "ready\n")
 		return nil
 	}
-	_, _ = io.WriteString(w, "ready\n")
+	s.Log.WarnContext(r.Context(), "not ready", "error", err)
+	w.Header().Set("Retry-After", "5")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	var schema *db.SchemaError
+	if errors.As(err, &schema) {
+		_, _ = io.WriteString(w, schema.Error()+"\n")
+		return nil
+	}
+	_, _ = io.WriteString(w, "the database does not answer\n")
 	return nil
 }

@@ -32,6 +32,7 @@ func (s *Server) routes() []route {
 	return []route{
 		{public, "GET /healthz", s.healthz},
 		{public, "GET /readyz", s.readyz},
+		{public, "GET /metrics", s.metrics},
 		{public, "GET /static/{hash}/{file}", s.static},
 		{public, "GET /sign-in", s.signInForm},
 		{public, "POST /sign-in", s.signIn},

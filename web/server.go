@@ -40,6 +40,10 @@ type Options struct {
 	MailFrom string
 	// NoticeOrigins are the origins that webhooks of alerts may be sent to besides public https addresses.
 	NoticeOrigins []string
+	// Metrics counts the requests; nil for no metrics.
+	Metrics *Metrics
+	// MetricsToken opens /metrics at the app's own address; empty for nobody.
+	MetricsToken string
 }
 
 // Preset is an org that can be connected by a click.
