@@ -292,10 +292,6 @@ func (w *undoWork) marksOf() string {
 
 // readAnew makes the next sync read all records of the connection: by their times of change, those that are put back look as if they had been read.
 func (s *RunStore) readAnew(ctx context.Context, tx *sqlx.Tx) error {
-	var remembered bool
-	err := tx.GetContext(ctx, &remembered, `SELECT to_regclass('millrace.read_states') IS NOT NULL`)
-	if err == nil && remembered {
-		_, err = tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1`, s.connectionID)
-	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1`, s.connectionID)
 	return err
 }

@@ -366,7 +366,7 @@ func (j Work) planGap(ctx context.Context, plan Plan) error {
 	if err := j.Store.SetPhase(ctx, "Counting records"); err != nil {
 		return err
 	}
-	if err := j.count(ctx, plan); err != nil {
+	if err := j.count(ctx, plan, false); err != nil {
 		return err
 	}
 	return j.Store.SaveSteps(ctx, plan.Steps)
