@@ -167,6 +167,14 @@ func stepRow(step db.RunStep) views.StepRow {
 
 // stepFacts says what stands behind the counts of a step.
 func stepFacts(step db.RunStep) (facts []string) {
+	switch {
+	case step.Reading == "changes" && step.Since != nil:
+		facts = append(facts, "Only changes since "+step.Since.UTC().Format("2 January 15:04")+" UTC")
+	case step.Reading == "changes":
+		facts = append(facts, "Only of records that have changed")
+	case step.Reading == "whole" && step.Why != "":
+		facts = append(facts, "Everything: "+step.Why)
+	}
 	table, _ := pipeline.TableOf(step.Records)
 	if kind := pipeline.ValueKind(step.Records); slices.Contains(pipeline.ValueKinds, kind) && step.Updated > 0 {
 		facts = append(facts, "another value for "+ui.Plural(step.Updated, "account", "accounts"))
