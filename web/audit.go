@@ -141,6 +141,9 @@ func (s *Server) readEntity(r *http.Request, c db.Connection, key string, st *au
 		}
 		for _, n := range names {
 			st.query.Entities = append(st.query.Entities, db.AuditEntity{Name: n, Global: e.global})
+			if key == "webhooks" { // channels are of no connection
+				st.query.Entities = append(st.query.Entities, db.AuditEntity{Name: n, Global: true})
+			}
 		}
 	}
 	return nil
