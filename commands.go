@@ -92,7 +92,7 @@ func org(ctx context.Context, c config.Org, out io.Writer) error {
 
 // newOrg makes the simulated org that the flags describe.
 func newOrg(c config.Org) (*sim.Org, error) {
-	opt := sim.Options{Accounts: c.Accounts, Seed: c.Seed, DailyAPILimit: c.DailyAPILimit, RotateRefreshTokens: c.RotateRefreshTokens, Sandbox: c.Sandbox,
+	opt := sim.Options{Accounts: c.Accounts, Contacts: c.Contacts, Opportunities: c.Opportunities, Seed: c.Seed, DailyAPILimit: c.DailyAPILimit, RotateRefreshTokens: c.RotateRefreshTokens, Sandbox: c.Sandbox,
 		FiscalYearStart: c.FiscalYearStart, JobDelay: c.JobDelay}
 	if c.JWTCertificate != "" {
 		text, err := os.ReadFile(c.JWTCertificate)

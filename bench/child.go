@@ -19,23 +19,29 @@ type job struct {
 	Database     string // URL
 	Connection   int64
 	Org          string // address
+	OrgProcess   int    // its id; 0 where it cannot be seen
 	Token        string
 	ClientID     string
 	ClientSecret string
-	Rows         int64  // to take over; 0 for all
+	Rows         int64  // of each object to take over; 0 for all
 	PageRows     int    // of a replica; 0 for what is usual
 	Name         string // of a replica
-	Profile      string // file for a CPU profile; empty for none
+	Profile      string // where to write CPU profiles; empty for none
+	NoAudit      bool   // records are loaded without their audit rows
 }
 
 // measure is what a measured process prints, as JSON on its last line.
 type measure struct {
-	Seconds float64
-	Rows    int64
-	RSS     int64  // greatest resident memory in bytes
-	WAL     int64  // bytes of write-ahead log, added by the parent
-	Token   string // of a sign-in
-	CPU     cpu    // added by the parent
+	Seconds float64            // for the accounts and the contacts
+	Of      map[string]float64 // of these, by object
+	Whole   float64            // seconds from the beginning of a run to its end
+	Rows    int64              // that were read
+	Touched int64              // of these, the ones that were new or differed
+	Calls   int64              // to the org
+	RSS     int64              // greatest resident memory in bytes
+	WAL     int64              // bytes of write-ahead log
+	CPU     seconds            // of CPU time
+	Token   string             // of a sign-in
 }
 
 // child runs one measured process.
@@ -47,25 +53,30 @@ func child(args []string, fn func(job) (measure, error)) error {
 	if err := json.Unmarshal([]byte(args[0]), &j); err != nil {
 		return err
 	}
-	if j.Profile != "" {
-		f, err := os.Create(j.Profile + "." + os.Args[1])
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := j.profile()
+	if err != nil {
+		return err
 	}
 	m, err := fn(j)
-	if err != nil {
+	if err = errors.Join(err, stop()); err != nil {
 		return err
 	}
 	if m.RSS, err = peakRSS(); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(m)
+}
+
+// profile starts a CPU profile, when one is wanted.
+func (j job) profile() (stop func() error, err error) {
+	if j.Profile == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(filepath.Join(j.Profile, fmt.Sprintf("%s-%d.pprof", os.Args[1], os.Getpid())))
+	if err != nil {
+		return nil, err
+	}
+	return func() error { pprof.StopCPUProfile(); return f.Close() }, pprof.StartCPUProfile(f)
 }
 
 // own measures this program in a process of its own.
@@ -79,7 +90,18 @@ func own(ctx context.Context, what string, j job) (measure, error) {
 
 // script measures a Node script.
 func script(ctx context.Context, name string, j job) (measure, error) {
-	return measured(ctx, j, "node", filepath.Join("bench", "peers", name))
+	meter, err := newMeter(ctx, j)
+	if err != nil {
+		return measure{}, err
+	}
+	m, err := measured(ctx, j, "node", filepath.Join("bench", "peers", name))
+	if err != nil {
+		return measure{}, err
+	}
+	client := m.CPU.Client
+	err = meter.read(ctx, &m)
+	m.CPU.Client = client
+	return m, err
 }
 
 func measured(ctx context.Context, j job, name string, args ...string) (measure, error) {
@@ -99,18 +121,16 @@ func measuredBy(j job, command func(job string) *exec.Cmd) (measure, error) {
 	if err != nil {
 		return measure{}, fmt.Errorf("%s: %w", name, err)
 	}
-	usage := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 	var m measure
 	if err := json.Unmarshal(lines[len(lines)-1], &m); err != nil {
 		return measure{}, fmt.Errorf("%s printed %q: %w", name, lines[len(lines)-1], err)
 	}
-	m.CPU.Client = usage.Seconds()
+	if m.CPU.Client == 0 {
+		m.CPU.Client = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	}
 	return m, nil
 }
-
-// cpu is the CPU time, in seconds, of the three sides.
-type cpu struct{ Client, Postgres, Org float64 }
 
 // peakRSS returns the greatest resident memory that this process has had, in bytes.
 func peakRSS() (int64, error) {

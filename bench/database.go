@@ -84,12 +84,6 @@ func (d *database) fill(ctx context.Context, o *org) error {
 	return err
 }
 
-// wal returns how many bytes of write-ahead log the server has written.
-func (d *database) wal(ctx context.Context) (bytes int64, err error) {
-	err = d.admin.GetContext(ctx, &bytes, `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint`)
-	return bytes, err
-}
-
 // connect returns a pool on the database itself, the same one each time.
 func (d *database) connect(ctx context.Context) (*sqlx.DB, error) {
 	if d.own == nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -25,25 +26,86 @@ func (j job) client() *salesforce.Client {
 	})
 }
 
-// engine runs the app's own runner on the queued first run, until its accounts are there. The time is that of the accounts step, from the creation
-// of the bulk job to the checkpoint of the last page.
+// engine runs the app's own runner on the run that is queued, until it has ended. The time is that of the accounts and the contacts, from the creation of the
+// first bulk job to the checkpoint of the last page.
 func engine(ctx context.Context, j job) (measure, error) {
-	store, err := db.Open(ctx, db.Options{URL: j.Database, SecretKey: secretKey})
+	store, err := db.Open(ctx, db.Options{URL: j.Database, SecretKey: secretKey, LeaveOutAudit: j.NoAudit})
 	if err != nil {
 		return measure{}, err
 	}
 	defer store.Close()
+	run, err := store.LatestRun(ctx, j.Connection)
+	if err != nil {
+		return measure{}, err
+	}
+	meter, err := newMeter(ctx, j)
+	if err != nil {
+		return measure{}, err
+	}
 	client := j.client()
 	runner := jobs.New(jobs.Options{
-		DB: store, Owner: "bench", Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		DB: store, Owner: "bench", Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Poll: 20 * time.Millisecond,
 		Client: func(context.Context, int64) (*salesforce.Client, error) { return client, nil },
 	})
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- runner.Run(ctx) }()
-	m, err := accountsStep(ctx, store, j.Connection)
-	stop()
-	return m, errors.Join(err, <-done)
+	err = ended(ctx, store, run.ID)
+	var m measure
+	if err == nil {
+		err = meter.read(ctx, &m)
+	}
+	stop() // the indexes that the accounts list gets after a run are not part of it
+	if err = errors.Join(err, <-done); err != nil {
+		return measure{}, err
+	}
+	err = taken(context.Background(), store, run.ID, &m)
+	return m, err
+}
+
+// ended waits for the end of a run.
+func ended(ctx context.Context, store *db.DB, run int64) error {
+	for ctx.Err() == nil {
+		now, err := store.RunByID(ctx, run)
+		switch {
+		case err != nil:
+			return err
+		case now.State == db.RunCompleted || now.State == db.RunCompletedWithErrors:
+			return nil
+		case now.State == db.RunFailed || now.State == db.RunWaiting:
+			return errors.New("the run stopped: " + now.Error + now.WaitingReason)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ctx.Err()
+}
+
+// taken adds to a measure what the run of a connection took, by its own account.
+func taken(ctx context.Context, store *db.DB, id int64, m *measure) error {
+	run, err := store.RunByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	steps, err := store.RunSteps(ctx, id)
+	if err != nil {
+		return err
+	}
+	m.Calls, m.Whole, m.Of = run.APICalls, run.Duration(time.Now()).Seconds(), map[string]float64{}
+	for _, selection := range selections {
+		for _, s := range steps {
+			if s.Object != selection.object {
+				continue
+			}
+			if !s.Complete() || s.Failed > 0 {
+				return fmt.Errorf("%s did not arrive in full", s.Name)
+			}
+			m.Of[s.Object] += s.FinishedAt.Sub(*s.StartedAt).Seconds()
+			m.Rows += s.Read
+			m.Touched += s.Created + s.Updated
+		}
+		m.Seconds += m.Of[selection.object]
+	}
+	return nil
 }
 
 // accountsStep waits for the end of the first run's accounts step and returns what it took.

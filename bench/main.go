@@ -1,8 +1,8 @@
-// Command bench measures the first sync of an org's accounts against two yardsticks, all in the same run on the same machine: the floor, which is the
-// same pages copied straight into the same typed and indexed table with nothing else done, and two scripts that a user would write with jsforce. The
-// org, the app and each script run in processes of their own. It prints a table in Markdown.
+// Command bench measures what syncs cost, all in the same run on the same machine. The first sync of an org's accounts and contacts is held against two
+// yardsticks: the floor, which is the same pages copied straight into the same typed and indexed tables with nothing else done, and two scripts that a user would write with
+// jsforce. Then what audit rows cost, later syncs, and how the time grows with the org. The org, the app and each script run in processes of their own. It prints tables in Markdown.
 //
-//	go run ./bench [-accounts 200000,1000000] [-runs 3] [-peers=false]
+//	go run ./bench [-parts first,audit,again,scale] [-accounts 200000,1000000] [-runs 3] [-peers=false] [-keep FILE]
 //	go run ./bench lists [-data DIR]                          # Audit Logs and the other lists, with 1,000,000 accounts and 10,000,000 audit entries
 //	go run ./bench pages [-accounts 20000] [-times 300]      # the pages of the settings wizard instead
 //	go run ./bench replicas [-accounts 200000] [-rate 8mbit] # one replica and two, in network namespaces; needs root
@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,24 +77,56 @@ func run(ctx context.Context, args []string) error {
 			return pages(ctx, *accounts, max(*times, 20))
 		}
 	}
+	return whole(ctx, args)
+}
+
+// whole runs the parts of the benchmark that the flags ask for.
+func whole(ctx context.Context, args []string) error {
+	var p plan
+	var names []string
+	for _, part := range parts {
+		names = append(names, part.name)
+	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	accounts := flags.String("accounts", "200000,1000000", "sizes of the org, separated by commas")
-	runs := flags.Int("runs", 3, "measurements of the engine and the floor per size; the median counts")
-	peers := flags.Bool("peers", true, "measure the jsforce scripts as well")
-	sample := flags.Int("sample", 20_000, "rows of the row-wise script, which is extrapolated")
+	chosen := flags.String("parts", strings.Join(names, ","), "what to measure")
+	scale := flags.String("scale", "10000,100000,1000000", "sizes of the scaling plot; 5000000 takes a while and 10 GB of disk")
+	flags.IntVar(&p.runs, "runs", 3, "measurements of the engine and the floor per size; the median counts")
+	flags.BoolVar(&p.peers, "peers", true, "measure the jsforce scripts as well")
+	flags.IntVar(&p.sample, "sample", 20_000, "rows of each object of the row-wise script, which is extrapolated")
+	flags.StringVar(&p.plot, "plot", "docs/scaling.svg", "`file` of the scaling plot")
+	flags.StringVar(&p.keep, "keep", "", "`file` in which measures are kept: what is in it is not measured again")
+	flags.StringVar(&p.profile, "profile", "", "`folder` for CPU profiles of the measured processes")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	var sizes []int
-	for word := range strings.SplitSeq(*accounts, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(word))
-		if err != nil || n < 1 {
-			return fmt.Errorf("-accounts: %q is not a number of accounts", word)
-		}
-		sizes = append(sizes, n)
+	var err error
+	if p.sizes, err = sizes("accounts", *accounts); err != nil {
+		return err
 	}
-	if *runs < 1 {
+	if p.scale, err = sizes("scale", *scale); err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(*chosen, ",") {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("-parts: %q is none of %s", name, strings.Join(names, ", "))
+		}
+		p.parts = append(p.parts, name)
+	}
+	if p.runs < 1 {
 		return errors.New("-runs must be at least 1")
 	}
-	return suite(ctx, plan{sizes: sizes, runs: *runs, peers: *peers, sample: *sample})
+	return suite(ctx, p)
+}
+
+// sizes reads numbers of accounts.
+func sizes(flag, text string) (out []int, err error) {
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-%s: %q is not a number of accounts", flag, word)
+		}
+		out = append(out, n)
+	}
+	return out, nil
 }

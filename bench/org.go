@@ -19,12 +19,14 @@ type org struct {
 	address, clientID, clientSecret string
 	token                           string
 	pid                             int
+	changes                         int // rounds of them
 	stop                            func()
 }
 
-// startOrg starts one and signs in.
-func startOrg(ctx context.Context, binary string, accounts int) (*org, error) {
-	o, err := startOrgAt(exec.Command(binary, "org", "--addr", "127.0.0.1:0", "--accounts", strconv.Itoa(accounts), "--daily-api-limit", "1000000000"))
+// startOrg starts one, with flags besides the usual ones, and signs in.
+func startOrg(ctx context.Context, binary string, accounts int, flags ...string) (*org, error) {
+	args := append([]string{"org", "--addr", "127.0.0.1:0", "--accounts", strconv.Itoa(accounts), "--daily-api-limit", "1000000000"}, flags...)
+	o, err := startOrgAt(exec.Command(binary, args...))
 	if err != nil {
 		return nil, err
 	}

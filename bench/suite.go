@@ -1,14 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"millrace/db/private"
@@ -16,22 +22,45 @@ import (
 
 // plan is what the whole benchmark measures.
 type plan struct {
-	sizes  []int
-	runs   int
-	peers  bool
-	sample int
+	sizes   []int // of the org, in accounts; it has as many contacts
+	parts   []string
+	runs    int
+	peers   bool
+	sample  int    // rows of the row-wise script
+	scale   []int  // sizes of the scaling plot
+	plot    string // file of the plot; empty for none
+	keep    string // file in which measures are kept; empty for none
+	profile string // folder for CPU profiles; empty for none
 }
 
-// result is what was measured at one size.
-type result struct {
-	accounts               int
-	engine, floor          measure // of the run with the median time
-	copyScript, rowsScript measure
-	rowsSampled            int64
+// parts are what can be measured, in the order in which it is.
+var parts = []struct {
+	name, what string
+	run        func(*bench, context.Context) error
+}{
+	{"first", "the first sync against the floor and the scripts", (*bench).firstSyncs},
+	{"audit", "the first sync with and without audit rows", (*bench).auditCost},
+	{"again", "later syncs: nothing changed, and 1% changed", (*bench).laterSyncs},
+	{"scale", "the first sync of orgs of several sizes, with a plot", (*bench).scaling},
 }
 
-// suite starts what is needed, measures every size and prints the table.
+// bench is one execution of the benchmark.
+type bench struct {
+	plan
+	out      io.Writer
+	binary   string // of millrace
+	postgres string // URL of the server
+	kept     map[string]measure
+	org      *org // the one that is running
+	accounts int  // its size
+}
+
+// suite starts what is needed and measures the parts that are asked for.
 func suite(ctx context.Context, p plan) error {
+	b := &bench{plan: p, out: os.Stdout}
+	if err := b.readKept(); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "millrace-bench-")
 	if err != nil {
 		return err
@@ -40,8 +69,8 @@ func suite(ctx context.Context, p plan) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as another user when this runs as root
 		return err
 	}
-	binary := filepath.Join(dir, "millrace")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	b.binary = filepath.Join(dir, "millrace")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", b.binary, ".").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	pg, err := private.Start(ctx, private.Options{Dir: filepath.Join(dir, "postgres"), Log: io.Discard})
@@ -55,89 +84,119 @@ func suite(ctx context.Context, p plan) error {
 			fmt.Fprintln(os.Stderr, "bench: stopping Postgres:", err)
 		}
 	}()
-	b := bench{plan: p, binary: binary, postgres: pg.URL()}
-	for _, n := range p.sizes {
-		r, err := b.size(ctx, n)
+	b.postgres = pg.URL()
+	defer b.stopOrg()
+	fmt.Fprintf(b.out, "%s, %s/%s, %d CPUs, %s, Postgres %s\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), pg.Version())
+	for _, part := range parts {
+		if !slices.Contains(p.parts, part.name) {
+			continue
+		}
+		if err := part.run(b, ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+// orgOf returns an org of n accounts and as many contacts. One is running at a time.
+func (b *bench) orgOf(ctx context.Context, n int) (*org, error) {
+	if b.org != nil && b.accounts == n {
+		return b.org, nil
+	}
+	b.stopOrg()
+	// Opportunities are synced with the accounts; few of them leave the accounts and contacts to be seen.
+	o, err := startOrg(ctx, b.binary, n, "--contacts", strconv.Itoa(n), "--opportunities", "100")
+	if err == nil {
+		b.org, b.accounts = o, n
+	}
+	return o, err
+}
+
+// stopOrg stops the org that is running, if any.
+func (b *bench) stopOrg() {
+	if b.org != nil {
+		b.org.stop()
+	}
+	b.org = nil
+}
+
+// job is what processes are told that work on d.
+func (b *bench) job(d *database) job {
+	return job{Database: d.url, Connection: d.connection, Org: b.org.address, OrgProcess: b.org.pid, Token: b.org.token, ClientID: b.org.clientID,
+		ClientSecret: b.org.clientSecret, Profile: b.profile}
+}
+
+// inDatabase measures fn on an org of n accounts and a fresh database with the app's schema, unless that has been measured and kept.
+func (b *bench) inDatabase(ctx context.Context, n int, name string, fn func(job) (measure, error)) (measure, error) {
+	return b.once(fmt.Sprintf("%d %s", n, name), func() (measure, error) {
+		o, err := b.orgOf(ctx, n)
 		if err != nil {
-			return fmt.Errorf("%d accounts: %w", n, err)
+			return measure{}, err
 		}
-		b.results = append(b.results, r)
-	}
-	return report(os.Stdout, b.results)
-}
-
-type bench struct {
-	plan
-	binary   string // of millrace
-	postgres string // URL of the server
-	results  []result
-}
-
-// size measures everything for an org of n accounts. Engine and floor take turns, so that a slow moment of the machine hits both.
-func (b *bench) size(ctx context.Context, n int) (result, error) {
-	r := result{accounts: n}
-	o, err := startOrg(ctx, b.binary, n)
-	if err != nil {
-		return r, err
-	}
-	defer o.stop()
-	var engines, floors []measure
-	for i := range b.runs {
-		fmt.Fprintf(os.Stderr, "%d accounts: run %d of %d\n", n, i+1, b.runs)
-		m, err := b.inDatabase(ctx, func(j job) (measure, error) { return own(ctx, "engine", j) }, o)
+		d, err := newDatabase(ctx, b.postgres, o)
 		if err != nil {
-			return r, fmt.Errorf("engine: %w", err)
+			return measure{}, err
 		}
-		engines = append(engines, m)
-		if m, err = b.inDatabase(ctx, func(j job) (measure, error) { return own(ctx, "floor", j) }, o); err != nil {
-			return r, fmt.Errorf("floor: %w", err)
-		}
-		floors = append(floors, m)
-	}
-	r.engine, r.floor = median(engines), median(floors)
-	if !b.peers {
-		return r, nil
-	}
-	fmt.Fprintf(os.Stderr, "%d accounts: the jsforce scripts\n", n)
-	if r.copyScript, err = b.inDatabase(ctx, func(j job) (measure, error) { return script(ctx, "copy.mjs", j) }, o); err != nil {
-		return r, fmt.Errorf("jsforce and COPY: %w", err)
-	}
-	r.rowsScript, err = b.inDatabase(ctx, func(j job) (measure, error) {
-		j.Rows = int64(min(n, b.sample))
-		return script(ctx, "rows.mjs", j)
-	}, o)
-	if err != nil {
-		return r, fmt.Errorf("jsforce and row-wise upserts: %w", err)
-	}
-	r.rowsSampled = r.rowsScript.Rows
-	return r, nil
+		defer d.drop()
+		return fn(b.job(d))
+	})
 }
 
-// inDatabase measures fn in a fresh database with the app's schema, and the write-ahead log that it made.
-func (b *bench) inDatabase(ctx context.Context, fn func(job) (measure, error), o *org) (measure, error) {
-	d, err := newDatabase(ctx, b.postgres, o)
+// once measures fn under a name, unless a measure of that name has been kept.
+func (b *bench) once(name string, fn func() (measure, error)) (measure, error) {
+	if m, ok := b.kept[name]; ok {
+		fmt.Fprintln(os.Stderr, name+": kept")
+		return m, nil
+	}
+	fmt.Fprintln(os.Stderr, name)
+	m, err := fn()
 	if err != nil {
-		return measure{}, err
+		return m, fmt.Errorf("%s: %w", name, err)
 	}
-	defer d.drop()
-	before, err := d.wal(ctx)
+	return m, b.keepMeasure(name, m)
+}
+
+// keptMeasure is a line of the file of kept measures.
+type keptMeasure struct {
+	Name    string
+	Measure measure
+}
+
+// readKept reads what an earlier execution has kept, so that this one goes on where that was stopped.
+func (b *bench) readKept() error {
+	b.kept = map[string]measure{}
+	if b.keep == "" {
+		return nil
+	}
+	f, err := os.Open(b.keep)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return measure{}, err
+		return err
 	}
-	var backend int
-	if err := d.admin.GetContext(ctx, &backend, `SELECT pg_backend_pid()`); err != nil {
-		return measure{}, err
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var k keptMeasure
+		if err := json.Unmarshal(lines.Bytes(), &k); err != nil {
+			return fmt.Errorf("%s: %w", b.keep, err)
+		}
+		b.kept[k.Name] = k.Measure
 	}
-	postmaster := processes()[backend].parent
-	pg0, org0 := cpuOf(postmaster), cpuOf(o.pid)
-	m, err := fn(job{Database: d.url, Connection: d.connection, Org: o.address, Token: o.token, ClientID: o.clientID, ClientSecret: o.clientSecret, Profile: os.Getenv("PROF")})
+	return lines.Err()
+}
+
+func (b *bench) keepMeasure(name string, m measure) error {
+	b.kept[name] = m
+	if b.keep == "" {
+		return nil
+	}
+	f, err := os.OpenFile(b.keep, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return measure{}, err
+		return err
 	}
-	after, err := d.wal(ctx)
-	m.WAL = after - before
-	m.CPU.Postgres, m.CPU.Org = cpuOf(postmaster)-pg0, cpuOf(o.pid)-org0
-	return m, err
+	return errors.Join(json.NewEncoder(f).Encode(keptMeasure{name, m}), f.Close())
 }
 
 // median returns the measure with the median time.

@@ -31,6 +31,8 @@ type Demo struct {
 type Org struct {
 	Addr                string
 	Accounts            int
+	Contacts            int
+	Opportunities       int
 	Seed                int64
 	DailyAPILimit       int
 	RotateRefreshTokens bool
@@ -108,6 +110,8 @@ func (s Source) Org(args []string) (Org, error) {
 	err := s.parse("org", args, func(fs *flag.FlagSet) {
 		fs.StringVar(&c.Addr, "addr", "127.0.0.1:8081", "address to listen on; port 0 picks a free one")
 		fs.IntVar(&c.Accounts, "accounts", 250, "accounts in the org")
+		fs.IntVar(&c.Contacts, "contacts", 0, "contacts in the org; 0 for 3.6 to an account")
+		fs.IntVar(&c.Opportunities, "opportunities", 0, "opportunities in the org; 0 for 1.6 to an account")
 		fs.Int64Var(&c.Seed, "seed", 7, "seed of the data: the same seed gives the same records")
 		fs.IntVar(&c.DailyAPILimit, "daily-api-limit", 100000, "API calls allowed in 24 hours")
 		fs.BoolVar(&c.RotateRefreshTokens, "rotate-refresh-tokens", false, "give a new refresh token at each refresh and end the old one")
@@ -122,6 +126,11 @@ func (s Source) Org(args []string) (Org, error) {
 	})
 	if err == nil {
 		err = errors.Join(checkAddr("addr", c.Addr), checkPositive("accounts", c.Accounts), checkPositive("daily-api-limit", c.DailyAPILimit))
+		for name, n := range map[string]int{"contacts": c.Contacts, "opportunities": c.Opportunities} {
+			if n < 0 {
+				err = errors.Join(err, fmt.Errorf("-%s is %d; it must not be negative", name, n))
+			}
+		}
 		if c.JobDelay < 0 {
 			err = errors.Join(err, fmt.Errorf("-job-delay is %s; it must not be negative", c.JobDelay))
 		}

@@ -31,6 +31,8 @@ type Options struct {
 	AppName       string        // shown in pg_stat_activity; "millrace" by default
 	WriteTimeout  time.Duration // longest time that one write to Postgres may stall; 30 s by default
 
+	LeaveOutAudit bool // of the records that a first load brings; for measuring what they cost, and nothing else
+
 	SessionIdle     time.Duration // a session unused for this long has ended; 30 min by default
 	SessionAbsolute time.Duration // a session ends this long after its start at the latest; 12 h by default
 }

@@ -116,7 +116,7 @@ func (s *straight) EndRow() error {
 
 // audit writes a row for each record that was loaded. The rows are a microsecond apart, so that they have an order.
 func (l *loader) audit(ctx context.Context) error {
-	if len(l.ids) == 0 || l.step.Table.Quiet {
+	if len(l.ids) == 0 || l.step.Table.Quiet || l.db.opts.LeaveOutAudit {
 		return nil
 	}
 	values := []string{strconv.FormatInt(l.connectionID, 10), strconv.FormatInt(l.runID, 10), l.step.Table.Entity, "created"}

@@ -27,6 +27,16 @@ func newGen(seed int64, accounts int, epoch time.Time) *gen {
 	}}
 }
 
+// resize sets the numbers of contacts and of opportunities where they are not 0.
+func (s *sizes) resize(contacts, opportunities int) {
+	if contacts > 0 {
+		s.contacts = contacts
+	}
+	if opportunities > 0 {
+		s.opportunities = opportunities
+	}
+}
+
 // h is a hash of a field's tag and a row: splitmix64, which is quick and passes for random here.
 func (g *gen) h(tag string, row int) uint64 {
 	t := tagHash(tag)

@@ -26,6 +26,8 @@ const (
 // Options shape an org; the zero value of each field means its default.
 type Options struct {
 	Accounts            int              // generated accounts; the other objects grow in proportion; a negative number means none at all
+	Contacts            int              // generated contacts; 0 for as many as befits the accounts
+	Opportunities       int              // generated opportunities; 0 for as many as befits the accounts
 	Seed                int64            // the same seed gives the same records each time, under the same org id
 	DailyAPILimit       int              // calls in 24 hours before REQUEST_LIMIT_EXCEEDED
 	RotateRefreshTokens bool             // each refresh returns a new refresh token and ends the old one
@@ -105,6 +107,7 @@ func New(opt Options) (*Org, error) {
 		opt.Epoch = monthStart(opt.Now())
 	}
 	o.gen = newGen(opt.Seed, opt.Accounts, opt.Epoch)
+	o.gen.n.resize(opt.Contacts, opt.Opportunities)
 	o.auth.init(opt.RotateRefreshTokens)
 	if opt.Certificate != "" {
 		if err := o.RegisterCertificate(opt.Certificate); err != nil {
