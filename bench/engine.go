@@ -44,7 +44,7 @@ func engine(ctx context.Context, j job) (measure, error) {
 	}
 	client := j.client()
 	runner := jobs.New(jobs.Options{
-		DB: store, Owner: "bench", Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Poll: 20 * time.Millisecond,
+		DB: store, Owner: "bench", Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Client: func(context.Context, int64) (*salesforce.Client, error) { return client, nil },
 	})
 	ctx, stop := context.WithCancel(ctx)
@@ -75,7 +75,7 @@ func ended(ctx context.Context, store *db.DB, run int64) error {
 		case now.State == db.RunFailed || now.State == db.RunWaiting:
 			return errors.New("the run stopped: " + now.Error + now.WaitingReason)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 	}
 	return ctx.Err()
 }

@@ -17,8 +17,7 @@ const (
 
 // inChunks loads the page chunk by chunk.
 func (l *loader) inChunks(ctx context.Context) error {
-	// A look into an index for each record, also where reading all of the other table looks cheaper at first sight.
-	if _, err := l.conn.Exec(ctx, `SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL random_page_cost = 1.1`); err != nil {
+	if _, err := l.conn.Exec(ctx, `SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1`); err != nil {
 		return err
 	}
 	c := newChunk(ctx, l)
@@ -205,12 +204,15 @@ func (c *chunk) decide() (found [][]string, taken []int, err error) {
 	return found, taken, nil
 }
 
+// The questions below are asked as a scalar subquery for each id: that is one look into an index, whatever the planner believes of tables that have just been
+// filled and of which it has no statistics.
+
 // missing returns which of the parents are not here.
 func (c *chunk) missing(parents []string) (map[string]bool, error) {
 	var out []string
 	err := c.conn.Select(c.ctx, &out, `
 		SELECT x FROM unnest($2::text[]) AS x
-		 WHERE NOT EXISTS (SELECT FROM millrace.`+c.part(c.step.Table.ParentTable())+` a WHERE a.connection_id = $1 AND a.sf_id = x COLLATE "C" AND a.left_filter_at IS NULL)`,
+		 WHERE (SELECT 1 FROM millrace.`+c.part(c.step.Table.ParentTable())+` a WHERE a.connection_id = $1 AND a.sf_id = x COLLATE "C" AND a.left_filter_at IS NULL) IS NULL`,
 		c.connectionID, pq.Array(distinct(parents)))
 	return setOf(out), err
 }
@@ -222,7 +224,8 @@ func (c *chunk) elsewhere() (map[string]bool, error) {
 		ids[row] = c.id(row)
 	}
 	var out []string
-	err := c.conn.Select(c.ctx, &out, `SELECT t.sf_id FROM `+c.merge.table+` t WHERE t.connection_id = $1 AND t.sf_id = ANY ($2) AND t.account_type <> $3`,
+	err := c.conn.Select(c.ctx, &out, `
+		SELECT x FROM unnest($2::text[]) AS x WHERE (SELECT t.account_type FROM `+c.merge.table+` t WHERE t.connection_id = $1 AND t.sf_id = x COLLATE "C") <> $3`,
 		c.connectionID, pq.Array(ids), c.step.AccountType)
 	return setOf(out), err
 }
@@ -234,8 +237,9 @@ func (c *chunk) lookUp(l pipeline.Lookup, by []string) ([]string, error) {
 		Take string `db:"take"`
 	}
 	err := c.conn.Select(c.ctx, &pairs, `
-		SELECT p.sf_id AS id, coalesce(p.`+l.Take+`, '') AS take FROM millrace.`+c.part(l.Table)+` p WHERE p.connection_id = $1 AND p.left_filter_at IS NULL AND p.sf_id = ANY ($2)`,
-		c.connectionID, pq.Array(distinct(by)))
+		SELECT id, take FROM (
+		    SELECT x AS id, (SELECT p.`+l.Take+` FROM millrace.`+c.part(l.Table)+` p WHERE p.connection_id = $1 AND p.sf_id = x COLLATE "C" AND p.left_filter_at IS NULL) AS take
+		      FROM unnest($2::text[]) AS x) f WHERE take IS NOT NULL`, c.connectionID, pq.Array(distinct(by)))
 	of := make(map[string]string, len(pairs))
 	for _, p := range pairs {
 		of[p.ID] = p.Take
