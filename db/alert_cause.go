@@ -85,6 +85,12 @@ var AlertCauses = []AlertCause{
 			 WHERE last.state = 'completed_with_errors' AND failed.n >= $2 AND NOT ` + overtaken + ` AND $3 <> ''`,
 	},
 	{
+		Key: "schema_drift", Label: "Change in Salesforce", About: "A field or object that the settings use is gone, hidden or of another type. One alert for each change.",
+		watch: `
+			SELECT d.object || CASE WHEN d.field <> '' THEN '.' || d.field ELSE '' END || ' ' || d.kind AS subject, '' AS run, d.kind AS code, d.sentence AS detail, 0 AS n, 0 AS of
+			  FROM millrace.schema_drifts d WHERE d.connection_id = $1 AND d.resolved_at IS NULL AND $2 >= 0 AND $3 <> ''`,
+	},
+	{
 		Key: "api_budget", Label: "API budget", About: "% percent or more of the org's daily API requests are used, by everybody together.",
 		Unit: "percent", Singular: "percent", Question: "Percent of the daily requests", Default: 80, Min: 1, Max: 100,
 		watch: `

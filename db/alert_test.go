@@ -131,6 +131,15 @@ func TestAlertsBeginAndEnd(t *testing.T) {
 			func(t *testing.T, d *db.DB, c db.Connection) { endedRun(t, d, c, "accounts", db.RunCompleted) },
 			"run_surprising accounts: Nothing matched",
 		},
+		"change in Salesforce": {
+			func(t *testing.T, d *db.DB, c db.Connection) {
+				exec(t, d, `INSERT INTO millrace.schema_drifts (connection_id, object, field, kind, used_by, sentence, first_run) VALUES ($1, 'Account', 'Tier__c', 'field_gone', '{}', 'Tier__c is gone', 1)`, c.ID)
+			},
+			func(t *testing.T, d *db.DB, c db.Connection) {
+				exec(t, d, `UPDATE millrace.schema_drifts SET resolved_at = now()`)
+			},
+			"schema_drift Account.Tier__c field_gone: Tier__c is gone",
+		},
 		"record errors": {
 			func(t *testing.T, d *db.DB, c db.Connection) {
 				endedRun(t, d, c, "accounts", db.RunCompletedWithErrors)

@@ -68,6 +68,16 @@ var causeWords = map[string]struct {
 		},
 		over: func(a db.Alert) string { return "The latest " + syncOf(a.Subject) + " stored its records again." },
 	},
+	"schema_drift": {
+		begins: func(c db.Connection, s db.Seen) db.AlertWords {
+			return db.AlertWords{
+				Title:  "Something that the settings use has changed in Salesforce",
+				Detail: full(s.Detail) + " Syncs go on without it. Change the settings that use it, or have it put back in Salesforce.",
+				Place:  "/connections/" + strconv.FormatInt(c.ID, 10) + "/settings", PlaceLabel: "See the settings",
+			}
+		},
+		over: func(db.Alert) string { return "A sync found it as it was before." },
+	},
 	"api_budget": {
 		begins: func(c db.Connection, s db.Seen) db.AlertWords {
 			return db.AlertWords{
