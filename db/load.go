@@ -63,6 +63,7 @@ func (w *pageWork) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.counts.touched = int64(len(l.ids) / idLength)
 	if !w.step.Table.Quiet {
 		w.counts.created = int64(len(l.ids) / idLength)
 		w.counts.skipped = int64(len(l.skipped))

@@ -81,7 +81,7 @@ func (w *pageWork) standing(ctx context.Context) (done bool, err error) {
 // takeOver does all of the page's work up to its commit.
 func (w *pageWork) takeOver(ctx context.Context) (cancelled bool, err error) {
 	steps := []func(context.Context) error{w.copy, w.mergeRows, w.noteErrors}
-	if w.merge.direct() {
+	if w.merge.direct() && !w.page.Careful {
 		steps = []func(context.Context) error{w.load, w.noteErrors}
 	}
 	for _, do := range steps {
