@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"notify":            {"salesforce"},
 	"notify/notifytest": nil,
 	"web":               {"notify", "views", "views/ui", "static", "settings", "schedule", "pipeline", "pipeline/remote", "salesforce", "salesforce/soql", "db"},
-	"bench":             {"db", "db/private", "jobs", "pipeline", "salesforce", "salesforce/soql", "settings"},
+	"bench":             {"web", "db", "db/private", "jobs", "pipeline", "salesforce", "salesforce/soql", "settings"},
 }
 
 // forbiddenOutside lists imports from outside the module that a package must not have.

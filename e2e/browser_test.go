@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,30 +59,54 @@ func newBrowser(t *testing.T, options ...browserOption) *browser {
 	if path := os.Getenv("MILLRACE_CHROMIUM"); path != "" {
 		flags = append(flags, chromedp.ExecPath(path))
 	}
-	allocated, cancelAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
-	ctx, cancel := chromedp.NewContext(allocated)
-	t.Cleanup(func() { cancel(); cancelAllocator() })
-	b := &browser{t: t, ctx: ctx, noJS: setup.noJS}
+	// A machine under load now and then fails to start a browser in time.
+	flags = append(flags, chromedp.WSURLReadTimeout(2*time.Minute))
+	b := &browser{t: t, noJS: setup.noJS}
+	var err error
+	for range 3 {
+		allocated, cancelAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
+		ctx, cancel := chromedp.NewContext(allocated)
+		if err = b.begin(ctx, setup); err == nil {
+			t.Cleanup(func() { cancel(); cancelAllocator() })
+			b.ctx = ctx
+			return b
+		}
+		cancel()
+		cancelAllocator()
+	}
+	t.Fatalf("starting the browser: %v", err)
+	return b
+}
+
+// begin starts the browser of ctx and sets its page up. It stops at the first failure: chromedp must not be asked to start a browser twice.
+func (b *browser) begin(ctx context.Context, setup browserSetup) error {
 	scheme := "light"
 	if setup.dark {
 		scheme = "dark"
 	}
-	err := errors.Join(
-		chromedp.Listen(ctx, b.listen),
-		call(ctx, log.Enable, cdp.Empty{}),
-		call(ctx, runtime.Enable, cdp.Empty{}),
-		chromedp.Do(ctx, chromedp.EmulateViewport(setup.width, setup.height)),
-		call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-		}}),
+	for _, step := range []func() error{
+		func() error { return chromedp.Listen(ctx, b.listen) },
+		func() error { return call(ctx, log.Enable, cdp.Empty{}) },
+		func() error { return call(ctx, runtime.Enable, cdp.Empty{}) },
+		func() error { return chromedp.Do(ctx, chromedp.EmulateViewport(setup.width, setup.height)) },
+		func() error {
+			return call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+				{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+			}})
+		},
 		// A window that the machine never brought to the front fires no focus events otherwise.
-		call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
-		call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: setup.noJS}),
-	)
-	if err != nil {
-		t.Fatalf("starting the browser: %v", err)
+		func() error {
+			return call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+		},
+		func() error {
+			return call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: setup.noJS})
+		},
+	} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
-	return b
+	return nil
 }
 
 // call runs a protocol command that answers nothing.
