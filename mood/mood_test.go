@@ -109,8 +109,11 @@ func TestMisbehaviour(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			fmt.Fprint(w, `{"cho`)
 		},
-		"hangs up":      func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
-		"never answers": func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"hangs up": func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
+		"never answers": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // a server notices only then that nobody waits any more
+			<-r.Context().Done()
+		},
 	} {
 		c := client(t, h)
 		if what == "never answers" {
