@@ -444,9 +444,14 @@ func TestCancelReachesHelpers(t *testing.T) {
 	lead, _ := s.replica("lead")
 	helper, _ := s.replica("helper")
 	run, _, stop := s.helped(lead, helper)
-	p, err := s.db.RunProgress(t.Context(), run.ID)
-	s.must(err)
-	if sum := s.count(`SELECT sum(in_flight)::bigint FROM millrace.run_units`); p.InFlight == 0 || p.InFlight > sum {
+	var p db.Progress
+	s.until(run.ID, func(db.Run) bool { // what is in flight is noted with the heartbeats
+		var err error
+		p, err = s.db.RunProgress(t.Context(), run.ID)
+		s.must(err)
+		return p.InFlight > 0
+	})
+	if sum := s.count(`SELECT sum(in_flight)::bigint FROM millrace.run_units`); p.InFlight > sum {
 		t.Errorf("%d records are in flight, of %d in all pages", p.InFlight, sum)
 	}
 	s.must(s.db.RequestCancel(t.Context(), run.ID, s.admin))
