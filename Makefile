@@ -16,7 +16,7 @@ demo:            ## Postgres, a simulated Salesforce org and the app, on this ma
 
 test:            ## every test, in real Postgres and a real browser
 	@scripts/need go postgres node chromium
-	go test -shuffle=on -timeout 20m ./...
+	go test -shuffle=on -timeout 40m ./...
 
 check:           ## generated files, formatting, vet, staticcheck, race detector
 	@scripts/need go postgres node

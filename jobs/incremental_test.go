@@ -115,7 +115,7 @@ func allOfIt() settings.Settings {
 	return all
 }
 
-var changeSeeds = flag.Int("change-seeds", 12, "how many random histories TestReadingChangesAgrees lives through")
+var changeSeeds = flag.Int("change-seeds", 4, "how many random histories TestReadingChangesAgrees lives through")
 
 // TestReadingChangesAgrees changes an org at random between runs of random parts, and compares what reading changes has made of the copy with what reading everything makes of it.
 func TestReadingChangesAgrees(t *testing.T) {
