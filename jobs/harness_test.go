@@ -253,7 +253,7 @@ func tokenOf(g db.Grant) salesforce.Token {
 // quick makes runs of a test small and impatient. They read everything each time; those of incremental do not.
 func (s *scene) quick() Options {
 	return Options{
-		DB: s.db, Client: s.open, Owner: "test", Lease: 2 * time.Second, Poll: 10 * time.Millisecond, Log: s.log, PageRows: 50,
+		DB: s.db, Client: s.open, Owner: "test", Lease: 2 * time.Second, Poll: 40 * time.Millisecond, Log: s.log, PageRows: 50,
 		Pauses: []time.Duration{10 * time.Millisecond, 10 * time.Millisecond},
 		Pipeline: pipeline.Options{RESTLimit: 100, Backoff: 5 * time.Millisecond, PollMin: 5 * time.Millisecond, PollMax: 20 * time.Millisecond,
 			Reconcile: time.Nanosecond},
