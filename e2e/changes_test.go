@@ -42,7 +42,7 @@ func TestChangesInTheOrgAreSaidInTheApp(t *testing.T) {
 		ran("updated")
 		account(id(0))
 		b.waitText("#contacts", "Contacts")
-		b.waitFor("an account like any other", `!document.querySelector("main").innerText.includes("Deleted in Salesforce")`)
+		b.waitFor("an account like any other", `![...document.querySelectorAll("main *")].some((e) => e.children.length === 0 && !e.closest("#timeline") && e.textContent.includes("Deleted in Salesforce"))`)
 	})
 
 	t.Run("merged accounts", func(t *testing.T) {

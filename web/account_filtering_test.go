@@ -150,10 +150,10 @@ func TestSaveMakesVersions(t *testing.T) {
 	b.follow(b.post(path, single("1", "Name != null"))).says("#version", "v2")
 
 	late := b.post(path, single("1", "Type != null")).is(http.StatusConflict)
-	late.says("#conflict", "Ana Ruiz saved v2")
+	late.says("#conflict", "You saved v2")
 	late.says("main", "Id != null", "Name != null", "Type != null")
 	merge := orgPath(c.ID, "/settings/merge")
-	b.post(merge, url.Values{"theirs": {"2"}}).is(http.StatusUnprocessableEntity).says("#summary", "Choose yours or theirs")
+	b.post(merge, url.Values{"theirs": {"2"}}).is(http.StatusUnprocessableEntity).says("#summary", "Choose one of the two")
 	b.post(merge, url.Values{"theirs": {"1"}, "merge.account-filtering": {"mine"}}).is(http.StatusConflict)
 	merged := b.follow(b.post(merge, url.Values{"theirs": {"2"}, "merge.account-filtering": {"mine"}}).is(http.StatusSeeOther))
 	if merged.text("#accounts-single") != "Type != null" || merged.attr("[name=base]", "value") != "2" {

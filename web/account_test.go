@@ -70,7 +70,7 @@ func TestAccountsList(t *testing.T) {
 	b.follow(b.get(list+"?per=50&page=9").is(http.StatusSeeOther)).says("nav[aria-label=Pages]", "51–66 of 66")
 	b.get(list+"?type=customer").says("nav[aria-label=Pages]", "20 accounts")
 	found := b.get(list + "?q=" + url.QueryEscape("Account 0001"))
-	found.says("#account-list tbody", "Account 0001", "No longer returned")
+	found.says("#account-list tbody", "Account 0001", "No longer updated since")
 	if n := len(found.all("#account-list tbody tr")); n != 1 {
 		t.Errorf("the search finds %d", n)
 	}

@@ -128,7 +128,7 @@ func TestCallbackRepeatsOnlyWhatAnswersAFlow(t *testing.T) {
 		for _, q := range []url.Values{said, mocked} {
 			q.Set("state", state)
 			p := b.get(callbackPath + "?" + q.Encode()).is(http.StatusBadRequest)
-			if strings.Contains(p.Body, "555") || strings.Contains(p.Body, "licence") || !strings.Contains(p.text("main"), "Not connected") {
+			if strings.Contains(p.Body, "555_0100") || strings.Contains(p.Body, "555-0100") || strings.Contains(p.Body, "licence") || !strings.Contains(p.text("main"), "Not connected") {
 				t.Errorf("with the state %q the page repeats what the address says: %s", state, p.text("main"))
 			}
 		}
