@@ -16,7 +16,7 @@ demo:            ## Postgres, a simulated Salesforce org and the app, on this ma
 
 test:            ## every test, in real Postgres and a real browser
 	@scripts/need go postgres node chromium
-	go test -p 1 -shuffle=on -timeout 40m ./...   # one package at a time: the browsers need the machine
+	scripts/test
 
 check:           ## generated files, formatting, vet, staticcheck, race detector
 	@scripts/need go postgres node

@@ -314,12 +314,13 @@ func (s *scene) request() db.Run {
 // until waits for a run to be as ok wants it.
 func (s *scene) until(id int64, ok func(db.Run) bool) db.Run {
 	s.t.Helper()
+	giveUp := time.Now().Add(5 * time.Minute)
 	for {
 		run, err := s.db.RunByID(s.t.Context(), id)
 		if err == nil && ok(run) {
 			return run
 		}
-		if s.t.Context().Err() != nil {
+		if s.t.Context().Err() != nil || time.Now().After(giveUp) {
 			s.t.Fatalf("gave up on run %+v: %v", run, err)
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -392,7 +392,7 @@ func (s *scene) helped(lead, helper Options) (run db.Run, stopLead, stopHelper f
 	s.until(run.ID, func(r db.Run) bool { return r.Owner == lead.Owner })
 	stopHelper = s.start(helper)
 	s.until(run.ID, func(db.Run) bool {
-		return s.count(`SELECT count(*) FROM millrace.run_units WHERE owner = '`+helper.Owner+`' AND in_flight > 0`) > 0
+		return s.count(`SELECT count(*) FROM millrace.run_units WHERE owner = '`+helper.Owner+`'`) > 0
 	})
 	return run, stopLead, stopHelper
 }
@@ -448,7 +448,7 @@ func TestCancelReachesHelpers(t *testing.T) {
 	if over := s.until(run.ID, ended); over.State != db.RunCancelled {
 		t.Errorf("the run is %s", over.State)
 	}
-	s.until(run.ID, func(db.Run) bool { return s.serving.Load() == 0 }) // at such a speed, a page would take a quarter of an hour
+	s.until(run.ID, func(db.Run) bool { return s.serving.Load() == 0 })
 	stop()
 	if n := s.count(`SELECT count(*) FROM millrace.run_units`); n != 0 {
 		t.Errorf("%d pages are left of the run", n)
