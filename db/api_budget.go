@@ -137,13 +137,14 @@ func (d *DB) TakeAPICall(ctx context.Context, id int64, last *APIReading) (call 
 	return call, wrapIf(err, "db.TakeAPICall(%d)", id)
 }
 
-// APILookDue reports whether what is known of the org's use is so old that a run without room should ask the org anew; it then counts as asked.
-func (d *DB) APILookDue(ctx context.Context, id int64) (due bool, err error) {
+// APILookDue reports whether what is known of the org's use is so old that a run without room, asked for at since, should ask the org anew; it then counts as
+// asked. A run asks for itself whatever was known before somebody asked for the run.
+func (d *DB) APILookDue(ctx context.Context, id int64, since time.Time) (due bool, err error) {
 	err = d.pool.GetContext(ctx, &due, `
 		WITH look AS (
 		    UPDATE millrace.api_budgets b SET looked_at = now() FROM millrace.connections c
-		     WHERE c.id = b.connection_id AND c.id = $1 AND greatest(b.looked_at, c.api_seen_at) < now() - $2 * interval '1 second' RETURNING 1)
-		SELECT EXISTS (SELECT FROM look)`, id, lookAfter.Seconds())
+		     WHERE c.id = b.connection_id AND c.id = $1 AND greatest(b.looked_at, c.api_seen_at) < greatest(now() - $2 * interval '1 second', $3) RETURNING 1)
+		SELECT EXISTS (SELECT FROM look)`, id, lookAfter.Seconds(), since)
 	return due, wrapIf(asCancelled(ctx, err), "db.APILookDue(%d)", id)
 }
 

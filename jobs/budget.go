@@ -68,7 +68,7 @@ func (p *purse) take(ctx context.Context) (db.APICall, error) {
 
 // look asks the org how much of its limit is used, when what is known is old: room may have appeared since. It is the one call that is made without room.
 func (p *purse) look(ctx context.Context) (looked bool, err error) {
-	due, err := p.db.APILookDue(ctx, p.connection)
+	due, err := p.db.APILookDue(ctx, p.connection, p.since)
 	if err != nil || !due {
 		return false, uncounted(ctx, err)
 	}
