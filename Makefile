@@ -1,7 +1,7 @@
 # The commands that people and scripts rely on. `make demo` and `make test` install what is missing first; scripts/need says how.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench generate crash soak fuzz
+.PHONY: help demo test check bench generate race crash soak fuzz
 
 ARGS ?=
 
@@ -21,6 +21,10 @@ test:            ## every test, in real Postgres and a real browser
 check:           ## generated files, formatting, vet, staticcheck, race detector
 	@scripts/need go postgres node
 	scripts/check
+
+race:            ## every package with concurrency under the race detector, whole
+	@scripts/need go postgres node
+	go test -race -p 1 -shuffle=on -timeout 120m $$(cat scripts/race-packages) ./jobs/... ./web/...
 
 bench:           ## the figures of docs/performance.md
 	@scripts/need go postgres node

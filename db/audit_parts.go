@@ -37,7 +37,6 @@ type auditPart struct {
 	Leaving bool           `db:"leaving"` // it is being dropped
 	Valid   pq.StringArray `db:"valid"`   // names of its indexes that can be used
 	Day     time.Time      // its beginning
-	kinds   []auditKind    // what it holds, once asked for; nil for not asked
 }
 
 // auditKind is one kind of entries.

@@ -533,8 +533,14 @@ func TestDailyLimitWithHelpers(t *testing.T) {
 		t.Errorf("a helper got page %d of a run that waits", h.Unit.Page)
 	}
 	s.org.SetAPILimit(0, 100_000)
-	_, err := s.sql.Exec(`UPDATE millrace.runs SET waiting_until = now() WHERE id = $1`, run.ID)
-	s.must(err)
+	for _, later := range []string{ // an hour passes
+		`UPDATE millrace.api_budgets SET looked_at = now() - interval '2 hours'`,
+		`UPDATE millrace.connections SET api_seen_at = now() - interval '2 hours'`,
+		`UPDATE millrace.runs SET waiting_until = now() WHERE state = 'waiting'`,
+	} {
+		_, err := s.sql.Exec(later)
+		s.must(err)
+	}
 	s.completed(s.until(run.ID, ended))
 	s.equalsOrg("", "AccountId != null")
 	s.auditedOnce()
