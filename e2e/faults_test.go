@@ -69,6 +69,7 @@ func TestFaultsAreSaidInTheApp(t *testing.T) {
 
 	t.Run("a field that the user may no longer read is left out, and the run says so", func(t *testing.T) {
 		d.control(t, "hide", "object", "Account", "field", "Industry")
+		d.readAll(t)
 		run()
 		awaitSync(b, "Completed")
 		b.waitText("main", "Industry")
