@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -94,7 +95,13 @@ func TestAlerts(t *testing.T) {
 		d.awaitLog(t, "alert ended")
 		b.open(d.app + "/alerts")
 		b.waitText("#ended-alerts", "Salesforce accepts the connection again")
-		b.open(d.app + "/alerts/deliveries?state=delivered")
+		for range 120 { // the page shows what had been delivered when it was opened
+			b.open(d.app + "/alerts/deliveries?state=delivered")
+			if strings.Contains(b.text("#delivery-list"), "Over: The connection to Salesforce is lost") {
+				break
+			}
+			time.Sleep(250 * time.Millisecond)
+		}
 		b.waitText("#delivery-list", "Over: The connection to Salesforce is lost")
 		b.open(d.app + "/connections/1/alert-rules")
 		b.do("focusing a threshold", chromedp.Focus(chromedp.CSS("#threshold-api_budget")))
