@@ -141,9 +141,12 @@ func (d *DB) TakeAPICall(ctx context.Context, id int64, last *APIReading) (call 
 // asked. A run asks for itself whatever was known before somebody asked for the run.
 func (d *DB) APILookDue(ctx context.Context, id int64, since time.Time) (due bool, err error) {
 	err = d.pool.GetContext(ctx, &due, `
-		WITH look AS (
-		    UPDATE millrace.api_budgets b SET looked_at = now() FROM millrace.connections c
-		     WHERE c.id = b.connection_id AND c.id = $1 AND greatest(b.looked_at, c.api_seen_at) < greatest(now() - $2 * interval '1 second', $3) RETURNING 1)
+		WITH old AS (SELECT greatest(now() - $2 * interval '1 second', $3::timestamptz) AS before),
+		     look AS (
+		    INSERT INTO millrace.api_budgets AS b (connection_id, looked_at)
+		    SELECT c.id, now() FROM millrace.connections c, old WHERE c.id = $1 AND (c.api_seen_at IS NULL OR c.api_seen_at < old.before)
+		    ON CONFLICT (connection_id) DO UPDATE SET looked_at = now()
+		     WHERE b.looked_at IS NULL OR b.looked_at < (SELECT before FROM old) RETURNING 1)
 		SELECT EXISTS (SELECT FROM look)`, id, lookAfter.Seconds(), since)
 	return due, wrapIf(asCancelled(ctx, err), "db.APILookDue(%d)", id)
 }

@@ -314,7 +314,7 @@ func (s *scene) request() db.Run {
 // until waits for a run to be as ok wants it.
 func (s *scene) until(id int64, ok func(db.Run) bool) db.Run {
 	s.t.Helper()
-	giveUp := time.Now().Add(5 * time.Minute)
+	giveUp := time.Now().Add(2 * time.Minute)
 	for {
 		run, err := s.db.RunByID(s.t.Context(), id)
 		if err == nil && ok(run) {

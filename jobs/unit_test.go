@@ -383,9 +383,11 @@ func TestLoadedStepNeedsNoJob(t *testing.T) {
 	}
 }
 
-// helped starts a run under a lead and waits until a helper has a page of it in work. The org is slow from the accounts on.
+// helped starts a run under a lead and waits until a helper has a page of it in work. The org is slow from the accounts on. The lead loads one page at a time,
+// so that the next one is free while it commits.
 func (s *scene) helped(lead, helper Options) (run db.Run, stopLead, stopHelper func()) {
 	s.t.Helper()
+	lead.Workers = 1
 	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 3_000})
 	run = s.request()
 	stopLead = s.start(lead)
@@ -474,6 +476,7 @@ func TestHelperAloneInTrouble(t *testing.T) {
 		return tokenOf(g), err
 	}})
 	helper.Client = func(context.Context, int64) (*salesforce.Client, error) { return blocked, nil }
+	lead.Workers = 1
 	s.slow()
 	run := s.request()
 	s.start(lead)
