@@ -183,7 +183,7 @@ func TestAlertsFromBeginningToEnd(t *testing.T) {
 	s.completed(s.sync())
 	s.eventually("the notices of the end", func() bool { return s.deliveries(db.DeliveryDelivered) == 4 })
 	mails := smtp.Mails()
-	if len(mails) != 2 || !strings.Contains(mails[0].Body, "Gone__c") || !strings.Contains(mails[0].Body, "https://millrace.example.com/connections/"+fmt.Sprint(s.conn)+"/runs/"+run.ShortID) ||
+	if len(mails) != 2 || !strings.Contains(mails[0].Body, "Gone__c") || !strings.Contains(mails[0].Body, "https://millrace.example.com/connections/"+fmt.Sprint(s.conn)+"/settings") ||
 		!strings.Contains(mails[1].Header.Get("Subject"), "Over: Something that the settings use has changed") {
 		t.Errorf("mails %+v", mails)
 	}

@@ -76,7 +76,9 @@ var causeWords = map[string]struct {
 				Place:  "/connections/" + strconv.FormatInt(c.ID, 10) + "/settings", PlaceLabel: "See the settings",
 			}
 		},
-		over: func(db.Alert) string { return "Syncs do not meet it any more: it is as it was before, or the settings no longer use it." },
+		over: func(db.Alert) string {
+			return "Syncs do not meet it any more: it is as it was before, or the settings no longer use it."
+		},
 	},
 	"api_budget": {
 		begins: func(c db.Connection, s db.Seen) db.AlertWords {
