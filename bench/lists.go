@@ -294,8 +294,8 @@ func (b *bigDatabase) generate(ctx context.Context) error {
 // listsSQL makes the data: $n accounts, half as many contacts, a quarter as many opportunities, four runs a day, and per day $per entries after the first.
 const listsSQL = `UPDATE millrace.runs SET state = 'completed', started_at = now() - interval '$days days', created_at = now() - interval '$days days', finished_at = now() - interval '$days days' + interval '1 hour';
 INSERT INTO millrace.runs (short_id, connection_id, trigger, settings_version, state, created_at, started_at, finished_at)
-	SELECT 'R-' || upper(substr(md5(i::text), 1, 6)), $c, 'schedule', 1, 'completed', at, at, at + interval '5 hours'
-	  FROM generate_series(1, ($days - 1) * 4) i, LATERAL (SELECT date_trunc('day', now()) - ($days - 1) * interval '1 day' + i * interval '6 hours' - interval '6 hours' AS at) t WHERE at < now();
+	SELECT 'R-' || upper(substr(md5(i::text), 1, 6)), $c, 'schedule', 1, 'completed', at, at, at + interval '6 hours'
+	  FROM generate_series(1, ($days - 1) * 4) i, LATERAL (SELECT date_trunc('day', now()) - ($days - 2) * interval '1 day' + (i - 1) * interval '6 hours' AS at) t WHERE at < now();
 INSERT INTO millrace.sf_users (connection_id, sf_id, name, first_seen_run, last_seen_run) SELECT $c, '005' || lpad(i::text, 12, '0') || 'AAA', 'Owner ' || i, 1, 1 FROM generate_series(1, 50) i;
 INSERT INTO millrace.accounts_$c (connection_id, sf_id, account_type, name, website, domain, industry, owner_id, fields, first_seen_run, last_seen_run)
 	SELECT $c, '001' || lpad(i::text, 12, '0') || 'AAA', 'customer', (ARRAY['Acme', 'Globex', 'Initech', 'Umbrella', 'Hooli'])[1 + i % 5] || ' Media ' || i, 'https://www.site' || i || '.com', 'site' || i || '.com',
@@ -310,7 +310,7 @@ INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action
 	  FROM (VALUES ('account', '001', $n), ('contact', '003', $n / 2), ('opportunity', '006', $n / 4)) AS k (entity, prefix, many), generate_series(1, many) i;
 INSERT INTO millrace.audit_log (at, connection_id, run_id, actor_id, entity, sf_id, action, changes, detail)
 	SELECT least(date_trunc('day', now()) - d * interval '1 day' + i * (interval '24 hours' / $per), now()), CASE WHEN i % 5000 = 0 THEN 0 ELSE $c END,
-	       CASE WHEN i % 2500 > 0 THEN 2 + 4 * ($days - 2 - d) + (4 * i) / ($per + 1) END, CASE WHEN i % 2500 = 0 THEN $u END,
+	       CASE WHEN i % 2500 > 0 THEN least(2 + 4 * ($days - 2 - d) + (4 * i) / ($per + 1), (SELECT max(id) FROM millrace.runs)) END, CASE WHEN i % 2500 = 0 THEN $u END,
 	       CASE WHEN i % 5000 = 0 THEN 'session' WHEN i % 2500 = 0 THEN 'settings' WHEN i % 4 = 0 THEN 'contact' WHEN i % 4 = 1 THEN 'opportunity' ELSE 'account' END,
 	       CASE WHEN i % 2500 = 0 THEN '' ELSE CASE WHEN i % 4 = 0 THEN '003' WHEN i % 4 = 1 THEN '006' ELSE '001' END || lpad((1 + (i::bigint * 7919 + d * 104729) % ($n / 4))::text, 12, '0') || 'AAA' END,
 	       CASE WHEN i % 5000 = 0 THEN 'signed in' WHEN i % 2500 = 0 THEN 'saved' WHEN i % 100 = 7 THEN 'failed' WHEN i % 20 = 12 THEN 'skipped' WHEN i % 50 = 3 THEN 'left' WHEN i % 5 = 1 THEN 'created' ELSE 'updated' END,
