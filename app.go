@@ -150,7 +150,7 @@ func keepLog(ctx context.Context, d *db.DB, c config.Server, log *slog.Logger) e
 			"removing old runs": func() error { return d.RetainRuns(ctx, c.RunDays, c.AuditDays) },
 		} {
 			if err := do(); err != nil && ctx.Err() == nil {
-				log.Error(what, "error", err)
+				log.Error(what, "err", err)
 			}
 		}
 	}

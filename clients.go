@@ -71,9 +71,9 @@ func (c *clients) refresher(connectionID int64) func(context.Context, salesforce
 			return db.Grant{AccessToken: t.Access, RefreshToken: t.Refresh, InstanceURL: t.InstanceURL}, err
 		})
 		if salesforce.IsGrantDead(err) {
-			c.log.WarnContext(ctx, "salesforce ended a grant", "connection_id", connectionID, "error", err)
+			c.log.WarnContext(ctx, "salesforce ended a grant", "connection_id", connectionID, "err", err)
 			if markErr := c.db.MarkNeedsReconnect(ctx, connectionID, whyReconnect(err)); markErr != nil {
-				c.log.Error("marking a connection for reconnect", "connection_id", connectionID, "error", markErr)
+				c.log.Error("marking a connection for reconnect", "connection_id", connectionID, "err", markErr)
 			}
 		}
 		return fromGrant(g), err
@@ -108,7 +108,7 @@ func (c *clients) usageRecorder(connectionID int64) func(salesforce.Usage) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := c.db.RecordAPIUse(ctx, connectionID, r); err != nil {
-			c.log.Warn("storing the API use", "connection_id", connectionID, "error", err)
+			c.log.Warn("storing the API use", "connection_id", connectionID, "err", err)
 		}
 	}
 	return func(u salesforce.Usage) {

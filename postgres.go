@@ -47,7 +47,7 @@ func openDatabase(ctx context.Context, c config.Server) (*database, error) {
 // close closes the pool and stops the private Postgres.
 func (d *database) close() {
 	if err := d.Close(); err != nil {
-		slog.Error("closing the database", "error", err)
+		slog.Error("closing the database", "err", err)
 	}
 	d.stopOwn()
 }
@@ -155,6 +155,6 @@ func (p *ownPostgres) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
 	if err := server.Stop(ctx); err != nil {
-		slog.Error("stopping the private Postgres", "error", err)
+		slog.Error("stopping the private Postgres", "err", err)
 	}
 }

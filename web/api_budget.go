@@ -195,7 +195,7 @@ func (s *Server) refreshAPIBudget(w http.ResponseWriter, r *http.Request) error 
 	}
 	day, ok := limits["DailyApiRequests"]
 	if err != nil || !ok {
-		s.Log.InfoContext(r.Context(), "the org was not asked for its limits", "connection_id", c.ID, "error", err)
+		s.Log.InfoContext(r.Context(), "the org was not asked for its limits", "connection_id", c.ID, "err", err)
 		return s.see(w, r, back, "budget-unanswered", "")
 	}
 	if err := s.DB.RecordAPIUse(r.Context(), c.ID, db.APIReading{Used: day.Max - day.Remaining, Limit: day.Max}); err != nil {

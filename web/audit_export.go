@@ -114,7 +114,7 @@ func (s *Server) writeEntries(r *http.Request, c db.Connection, q db.AuditQuery,
 
 // cutOff breaks the connection, so that half a file is not taken for a whole one.
 func (s *Server) cutOff(r *http.Request, err error) {
-	s.Log.ErrorContext(r.Context(), "an export was cut off", "request_id", visitOf(r).requestID, "error", err)
+	s.Log.ErrorContext(r.Context(), "an export was cut off", "request_id", visitOf(r).requestID, "err", err)
 	panic(http.ErrAbortHandler)
 }
 

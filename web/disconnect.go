@@ -56,7 +56,7 @@ func (s *Server) disconnect(w http.ResponseWriter, r *http.Request) error {
 		}
 		app := salesforce.App{LoginURL: login, ClientID: clientID, ClientSecret: secret}
 		if err := app.Revoke(r.Context(), s.transport, token); token != "" && err != nil {
-			s.Log.WarnContext(r.Context(), "the grant could not be given back", "connection_id", c.ID, "error", err)
+			s.Log.WarnContext(r.Context(), "the grant could not be given back", "connection_id", c.ID, "err", err)
 		}
 	}
 	return s.see(w, r, "/integrations", "disconnected", "")

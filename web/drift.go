@@ -94,7 +94,7 @@ func (s *Server) NoteSchema(ctx context.Context, c db.Connection, all settings.S
 		err = s.DB.KeepSchemaSeen(ctx, c.ID, seen)
 	}
 	if err != nil {
-		s.Log.WarnContext(ctx, "the schema that the settings use was not kept", "connection_id", c.ID, "error", err)
+		s.Log.WarnContext(ctx, "the schema that the settings use was not kept", "connection_id", c.ID, "err", err)
 	}
 }
 

@@ -78,7 +78,7 @@ func (s *Server) wrap(h handler) http.Handler {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *failure) {
 	v := visitOf(r)
 	if f.status >= 500 {
-		s.Log.ErrorContext(r.Context(), "request failed", "request_id", v.requestID, "method", r.Method, "path", r.URL.Path, "status", f.status, "error", f.cause)
+		s.Log.ErrorContext(r.Context(), "request failed", "request_id", v.requestID, "method", r.Method, "path", r.URL.Path, "status", f.status, "err", f.cause)
 	} else {
 		s.Log.InfoContext(r.Context(), "request refused", "request_id", v.requestID, "method", r.Method, "path", r.URL.Path, "status", f.status,
 			"user_id", v.user.ID, "reason", f.Error())

@@ -53,7 +53,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 		s.Log.WarnContext(r.Context(), "OAuth exchange refused", "request_id", v.requestID, "user_id", v.user.ID, "reason", refused.Code)
 		return s.oauthRefused(w, r, flow.ConnectionID, refused.Code, refused.Description)
 	case errors.Is(err, errSalesforce):
-		s.Log.WarnContext(r.Context(), "OAuth exchange failed", "request_id", v.requestID, "error", err)
+		s.Log.WarnContext(r.Context(), "OAuth exchange failed", "request_id", v.requestID, "err", err)
 		return s.oauthPage(w, r, http.StatusBadGateway, views.OAuthProblem{
 			Title:     "Not connected: Salesforce did not answer as expected",
 			Sentences: []string{"You were signed in, but Salesforce could not be reached to finish the connection, or answered with something else than was asked for. Try again; if it stays, check that this server can reach Salesforce."},

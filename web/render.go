@@ -103,7 +103,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 		_, _ = io.WriteString(w, "ready\n")
 		return nil
 	}
-	s.Log.WarnContext(r.Context(), "not ready", "error", err)
+	s.Log.WarnContext(r.Context(), "not ready", "err", err)
 	w.Header().Set("Retry-After", "5")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	var schema *db.SchemaError

@@ -81,7 +81,7 @@ func (s *Server) openOrg(ctx context.Context, c db.Connection) (*org, error) {
 // unanswered is what to say of a failure on the way to Salesforce; its cause goes to the log.
 func (s *Server) unanswered(ctx context.Context, c db.Connection, err error) string {
 	f := pipeline.FaultOf(err)
-	s.Log.WarnContext(ctx, "salesforce could not be asked", "connection_id", c.ID, "code", f.Code, "error", err)
+	s.Log.WarnContext(ctx, "salesforce could not be asked", "connection_id", c.ID, "code", f.Code, "err", err)
 	return faultSentence(err)
 }
 
