@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,22 +18,25 @@ func TestRetentionDropsDaysBesideWritersAndReaders(t *testing.T) {
 	left := get[string](t, d, `SELECT 'millrace.audit_log_' || to_char((now() AT TIME ZONE 'UTC')::date - 12, 'YYYYMMDD')`)
 	exec(t, d, `ALTER TABLE millrace.audit_log DETACH PARTITION `+left)
 
-	// A reader of the day that goes keeps its transaction open until the drop waits for it, and a writer goes on all the while.
 	ctx, stop := context.WithCancel(t.Context())
-	wrote := make(chan int)
+	begun, refused := make(chan struct{}), make(chan error, 1)
 	go func() {
-		n := 0
+		defer close(refused)
+		first := sync.OnceFunc(func() { close(begun) })
+		defer first()
 		for ctx.Err() == nil {
-			if d.AuditAct(ctx, db.AuditEntry{ConnectionID: c.ID, Entity: "x", Action: "written"}) == nil {
-				n++
+			if err := d.AuditAct(ctx, db.AuditEntry{ConnectionID: c.ID, Entity: "x", Action: "written"}); err != nil && ctx.Err() == nil {
+				refused <- err
+				return
 			}
+			first()
 		}
-		wrote <- n
 	}()
+	<-begun
 	dropped, err := d.RetainAudit(t.Context(), 10)
 	stop()
-	if n := <-wrote; n == 0 {
-		t.Error("nobody could write meanwhile")
+	if err := <-refused; err != nil {
+		t.Errorf("a writer was refused: %v", err)
 	}
 	if err != nil || len(dropped) != 2 {
 		t.Fatalf("dropped %v: %v", dropped, err)
