@@ -91,6 +91,18 @@ var AlertCauses = []AlertCause{
 			  FROM millrace.schema_drifts d WHERE d.connection_id = $1 AND d.resolved_at IS NULL AND $2 >= 0 AND $3 <> ''`,
 	},
 	{
+		Key: "incomplete", Label: "Incomplete copy", About: "By the last counts, % records or more are missing here, or are here although Salesforce no longer has them.",
+		Unit: "records", Singular: "record", Question: "Records missing or too many", Default: 10, Min: 1, Max: 100_000_000,
+		watch: `
+			SELECT '' AS subject, gap.run, '' AS code, gap.parts AS detail, gap.n, 0 AS of
+			  FROM (SELECT coalesce(sum(abs(c.unexplained)), 0)::bigint AS n, coalesce(string_agg(c.label || ' (' || abs(c.unexplained) ||
+			                   CASE WHEN c.unexplained > 0 THEN ' missing' ELSE ' too many' END || ')', ', ' ORDER BY c.position, c.name), '') AS parts,
+			               coalesce((array_agg(r.short_id ORDER BY c.run_id DESC))[1], '') AS run
+			          FROM millrace.completeness_checks c JOIN (` + latestChecks + `) l ON l.run_id = c.run_id AND l.name = c.name JOIN millrace.runs r ON r.id = c.run_id
+			         WHERE c.unexplained <> 0) AS gap
+			 WHERE gap.n >= $2 AND $3 <> ''`,
+	},
+	{
 		Key: "api_budget", Label: "API budget", About: "% percent or more of the org's daily API requests are used, by everybody together.",
 		Unit: "percent", Singular: "percent", Question: "Percent of the daily requests", Default: 80, Min: 1, Max: 100,
 		watch: `

@@ -156,6 +156,24 @@ func TestAlertsBeginAndEnd(t *testing.T) {
 			},
 			"record_errors accounts: 10/0",
 		},
+		"incomplete": {
+			func(t *testing.T, d *db.DB, c db.Connection) {
+				counted := func(missing, tooMany int) {
+					id := endedRun(t, d, c, "accounts", db.RunCompleted)
+					exec(t, d, `INSERT INTO millrace.completeness_checks (run_id, name, connection_id, part, position, label, object, here, unexplained) VALUES
+						($1, 'a', $2, 'accounts', 1, 'Accounts', 'Account', 5, $3), ($1, 'b', $2, 'accounts', 2, 'Opportunities', 'Opportunity', 5, $4)`, id, c.ID, missing, -tooMany)
+				}
+				counted(5, 4)
+				if got := told(look(t, d, c)); got != "" {
+					t.Errorf("at 9: %s", got)
+				}
+				counted(6, 4)
+			},
+			func(t *testing.T, d *db.DB, c db.Connection) {
+				exec(t, d, `UPDATE millrace.completeness_checks SET unexplained = 0`)
+			},
+			"incomplete: Accounts (6 missing), Opportunities (4 too many) 10/0",
+		},
 		"API budget": {
 			func(t *testing.T, d *db.DB, c db.Connection) {
 				exec(t, d, `UPDATE millrace.connections SET api_used = 799, api_limit = 1000, api_seen_at = now()`)

@@ -47,10 +47,11 @@ func (d *DB) RunChecks(ctx context.Context, runID int64) ([]Check, error) {
 
 // latestChecks selects, of the connection $1, the newest check of each step that the newest sync of its entity had.
 const latestChecks = `
-	SELECT DISTINCT ON (c.part, c.name) c.part, c.name, c.run_id FROM millrace.completeness_checks c
-	 WHERE c.connection_id = $1 AND c.run_id >= (
-	       SELECT max(n.run_id) FROM millrace.completeness_checks n JOIN millrace.runs r ON r.id = n.run_id
-	        WHERE n.connection_id = $1 AND n.part = c.part AND r.entity <> 'gap')
+	SELECT DISTINCT ON (c.part, c.name) c.part, c.name, c.run_id
+	  FROM (VALUES ('accounts'), ('contacts'), ('cases'), ('chatter')) AS p (part)
+	 CROSS JOIN LATERAL (SELECT n.run_id FROM millrace.completeness_checks n JOIN millrace.runs r ON r.id = n.run_id
+	                      WHERE n.connection_id = $1 AND n.part = p.part AND r.entity <> 'gap' ORDER BY n.run_id DESC LIMIT 1) AS newest
+	  JOIN millrace.completeness_checks c ON c.connection_id = $1 AND c.part = p.part AND c.run_id >= newest.run_id
 	 ORDER BY c.part, c.name, c.run_id DESC`
 
 // LatestChecks returns the newest check of each object and account type of a connection: how complete the copy is, as far as is known.

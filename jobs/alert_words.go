@@ -80,13 +80,23 @@ var causeWords = map[string]struct {
 			return "Syncs do not meet it any more: it is as it was before, or the settings no longer use it."
 		},
 	},
+	"incomplete": {
+		begins: func(c db.Connection, s db.Seen) db.AlertWords {
+			return db.AlertWords{
+				Title:  "The copy is not complete",
+				Detail: "Salesforce counts other records than are here: " + full(s.Detail) + " An admin can have the gap closed on the page of the sync; only what is missing is fetched.",
+				Place:  runPlace(c, s), PlaceLabel: "See the counts of " + s.Run,
+			}
+		},
+		over: func(db.Alert) string { return "The latest counts agree with Salesforce's." },
+	},
 	"api_budget": {
 		begins: func(c db.Connection, s db.Seen) db.AlertWords {
 			return db.AlertWords{
 				Title: "The daily API requests of the org are running out",
 				Detail: count(s.N) + " of " + count(s.Of) + " requests of the last 24 hours are used, by everybody who works with the org's API together. " +
 					"When none is left, Salesforce refuses further ones; syncs then wait and go on by themselves.",
-				Place: "/integrations", PlaceLabel: "See the API use on the Integrations page",
+				Place: "/connections/" + strconv.FormatInt(c.ID, 10) + "/api-budget", PlaceLabel: "See the API budget",
 			}
 		},
 		over: func(db.Alert) string { return "There is room again in the org's daily API requests." },
