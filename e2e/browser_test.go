@@ -251,8 +251,11 @@ func (b *browser) count(selector string) int {
 	return value[int](b, fmt.Sprintf(`document.querySelectorAll(%q).length`, selector))
 }
 
-// shot keeps a picture of the whole page in shots/, which is not part of the repository.
+// shot keeps a picture of the whole page in shots/, which is not part of the repository, if MILLRACE_SHOTS is set.
 func (b *browser) shot(name string) {
+	if os.Getenv("MILLRACE_SHOTS") == "" {
+		return
+	}
 	png, err := quickly(b, chromedp.FullScreenshot(100))
 	if err != nil {
 		return
