@@ -108,13 +108,17 @@ func walkMainPath(t *testing.T, d *demo, b *browser) {
 	awaitSync(b, "Completed")
 }
 
-// signIn signs in as the demo's admin.
+// signIn signs in as the demo's admin, and goes to the integrations: the start page is the overview where an org is connected.
 func signIn(d *demo, b *browser) {
 	b.t.Helper()
 	b.open(d.app)
 	b.fill("#email", d.email)
 	b.fill("#password", d.password)
 	b.follow("form[action='/sign-in'] button")
+	b.waitFor("the start page", `document.querySelector("#navigation a[href='/integrations']") !== null`)
+	if b.text("h1") != "Integrations" {
+		b.open(d.app + "/integrations")
+	}
 	b.waitText("h1", "Integrations")
 }
 

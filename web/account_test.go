@@ -103,7 +103,7 @@ func TestRecordsCannotSpeakForThePage(t *testing.T) {
 	c := a.connection(`<i>acme</i>`)
 	a.fill(c, 0)
 	b := a.as(a.admin)
-	paths := []string{"/integrations", orgPath(c.ID, "/accounts"), orgPath(c.ID, "/accounts?q="+url.QueryEscape(canaries[1])), orgPath(c.ID, "/runs"), orgPath(c.ID, "/disconnect"), "/sign-in?next=" + url.QueryEscape(canaries[0])}
+	paths := []string{"/integrations", overviewPath(c.ID), orgPath(c.ID, "/accounts"), orgPath(c.ID, "/accounts?q="+url.QueryEscape(canaries[1])), orgPath(c.ID, "/runs"), orgPath(c.ID, "/disconnect"), "/sign-in?next=" + url.QueryEscape(canaries[0])}
 	for i := range canaries {
 		paths = append(paths, orgPath(c.ID, fmt.Sprintf("/accounts/0010000000000c%dAAA", i)))
 	}

@@ -44,6 +44,7 @@ var flashes = map[string]struct {
 	"run-over":           {ui.Informs, "% had ended already."},
 	"leavers-archived":   {ui.Success, "Accounts that left the filter are archived: lists and views leave them out. Nothing was deleted."},
 	"leavers-kept":       {ui.Success, "Accounts that left the filter are shown again, in lists and in views."},
+	"first-steps-done":   {ui.Success, "Noted. The first steps are done; this page now shows how the connection stands."},
 	"gap-started":        {ui.Success, "The backfill % was requested. It starts as soon as its turn comes."},
 	"gap-active":         {ui.Informs, "The backfill % is active already, so no second one was started."},
 	"undo-started":       {ui.Success, "The undo of % was requested. It starts as soon as its turn comes."},

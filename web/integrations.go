@@ -21,7 +21,7 @@ func (s *Server) integrations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var first firstSteps
+	first := firstSteps{}
 	for i, c := range connections {
 		card, err := s.connectionCard(r, c)
 		if err != nil {
@@ -35,7 +35,10 @@ func (s *Server) integrations(w http.ResponseWriter, r *http.Request) error {
 			}
 			view.Banner = &banner
 			view.Shell.Refresh = banner.Run != nil && banner.Run.State.Active()
-			first = firstSteps{connection: &c, saved: card.VersionText != "", run: banner.Run, accounts: card.Accounts + card.Left}
+			first.connection = &c
+			if first.done, err = s.DB.FirstSteps(r.Context(), c.ID); err != nil {
+				return err
+			}
 		}
 	}
 	if shell.Viewer.Admin {
@@ -67,40 +70,6 @@ func (s *Server) connectionCard(r *http.Request, c db.Connection) (views.Connect
 		card.APIUsed, card.APILimit = *c.APIUsed, *c.APILimit
 	}
 	return card, nil
-}
-
-// firstSteps is how far a new installation has come.
-type firstSteps struct {
-	connection *db.Connection
-	saved      bool
-	run        *views.BannerRun
-	accounts   int64 // that are here
-}
-
-// tasks returns the first steps, or none once a sync after the first has been asked for and accounts are here.
-func (f firstSteps) tasks() []views.Task {
-	synced := f.run != nil && (f.run.State == views.RunCompleted || f.run.State == views.RunErrors)
-	if f.run != nil && f.run.TriggerLabel != triggerLabels[db.TriggerFirst] && (synced || f.accounts > 0) {
-		return nil
-	}
-	tasks := []views.Task{
-		{Title: "Connect Salesforce", Text: "Sign in to your org.", Href: connectPath, Done: f.connection != nil},
-		{Title: "Choose the accounts", Text: "Write a filter, validate it, save it.", Done: f.saved},
-		{Title: "First sync", Text: "It starts by itself with the first save.", Done: synced},
-		{Title: "Check five accounts", Text: "Compare owner, website and contacts with the org."},
-	}
-	if f.connection != nil {
-		tasks[1].Href = orgPath(f.connection.ID, "/settings/account-filtering")
-		tasks[2].Href = orgPath(f.connection.ID, "/runs")
-		tasks[3].Href = orgPath(f.connection.ID, "/accounts")
-	}
-	for i := range tasks {
-		if !tasks[i].Done {
-			tasks[i].Next = true
-			break
-		}
-	}
-	return tasks
 }
 
 // first sends the browser to a page of the first connection, or to the integrations while there is none.

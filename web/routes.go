@@ -43,6 +43,9 @@ func (s *Server) routes() []route {
 
 		{signedIn, "GET /{$}", s.start},
 		{signedIn, "GET /integrations", s.integrations},
+		{signedIn, "GET /overview", s.first("/overview")},
+		{signedIn, "GET /connections/{id}", s.toOverview},
+		{signedIn, "GET /connections/{id}/overview", s.overview},
 		{signedIn, "GET /accounts", s.first("/accounts")},
 		{signedIn, "GET /runs", s.first("/runs")},
 		{signedIn, "GET /connections/{id}/accounts", s.accounts},
@@ -129,6 +132,7 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
 		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
 		{adminOnly, "POST /connections/{id}/gap", s.closeGap},
+		{adminOnly, "POST /connections/{id}/first-steps", s.endFirstSteps},
 		{adminOnly, "POST /connections/{id}/leavers", s.setLeavers},
 		{adminOnly, "GET /connections/{id}/runs/{run}/undo", s.undoForm},
 		{adminOnly, "POST /connections/{id}/runs/{run}/undo", s.undo},

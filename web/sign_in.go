@@ -10,11 +10,6 @@ import (
 	"millrace/views"
 )
 
-// start leads from the root to the overview.
-func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
-	return s.see(w, r, "/integrations", "", "")
-}
-
 func (s *Server) bare(w http.ResponseWriter, r *http.Request, title string) views.Bare {
 	return views.Bare{Title: title, Theme: theme(r), Flashes: s.takeFlashes(w, r), DemoOrgURL: s.DemoOrgURL}
 }

@@ -1,0 +1,159 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/db"
+	"millrace/views/ui"
+)
+
+// ranOnce makes the connection's first run, with its steps done and counted.
+func (a *app) ranOnce(c db.Connection) *db.Run {
+	a.t.Helper()
+	run := a.claimed(c)
+	a.exec(`UPDATE millrace.run_steps SET state = 'done', read = 100, created = 90, expected = 100, started_at = now(), finished_at = now() WHERE run_id = $1`, run.ID)
+	a.finish(run, db.Ending{State: db.RunCompleted, Outcome: "Done"})
+	return run
+}
+
+func TestOverviewBeginsWithTheFirstSteps(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	admin, viewer := a.as(a.admin), a.as(a.viewer)
+	if at := admin.get("/").is(http.StatusSeeOther).Header.Get("Location"); at != "/integrations" {
+		t.Errorf("without a connection the start page is %q", at)
+	}
+	admin.get("/connections/1/overview").is(http.StatusNotFound)
+	c := a.connection("acme")
+	for _, from := range []string{"/", "/overview", orgPath(c.ID, "")} {
+		if at := viewer.get(from).is(http.StatusSeeOther).Header.Get("Location"); at != overviewPath(c.ID) {
+			t.Errorf("%s leads to %q", from, at)
+		}
+	}
+
+	p := admin.get(overviewPath(c.ID)).is(http.StatusOK)
+	p.says("#first-steps-card", "Connect Salesforce (done)", "Choose the accounts", "Save the settings", "First sync", "Be told of trouble", "Check five accounts")
+	for _, href := range []string{connectPath, orgPath(c.ID, "/settings/account-filtering"), orgPath(c.ID, "/runs"), channelsPath, orgPath(c.ID, "/accounts")} {
+		p.has("#first-steps-card a[href='" + href + "']")
+	}
+	p.lacks("#end-first-steps")
+	p.says("#health-connection", "Connected")
+	p.says("#health-counts", "Not counted yet")
+	p.says("#health-errors", "No sync yet")
+	p.says("#parts", "once the settings are saved")
+	p.says("#chart-records", "Shows after the first sync")
+	p.lacks("svg.chart")
+	admin.post(orgPath(c.ID, "/first-steps"), nil).is(http.StatusConflict).says("main", "No sync has completed yet")
+	waits := viewer.get(overviewPath(c.ID)).is(http.StatusOK)
+	waits.lacks("#first-steps-card")
+	waits.says("main", "Not set up yet", "An admin has to choose")
+	waits.lacks("main form")
+	waits.lacks("main a[href*='/settings'], main a[href*='/salesforce/connect']")
+
+	a.ranOnce(c)
+	p = admin.get(overviewPath(c.ID))
+	p.says("#first-steps-card", "First sync (done)", "Save the settings (done)")
+	p.says("#end-first-steps", "They match")
+	done := admin.follow(admin.post(orgPath(c.ID, "/first-steps"), nil))
+	done.says("#flash", "The first steps are done")
+	done.lacks("#first-steps-card")
+	admin.follow(admin.post(orgPath(c.ID, "/first-steps"), nil)).is(http.StatusOK)
+	admin.get("/integrations").lacks("#first-steps")
+	admin.get(orgPath(c.ID, "/audit?entity=connections")).says("tbody", "First steps done")
+}
+
+func TestOverviewOfHealth(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	run := a.ranOnce(c)
+	viewer := a.as(a.viewer)
+	p := viewer.get(overviewPath(c.ID)).is(http.StatusOK)
+	p.says("#parts", "Accounts", "Completed", run.ShortID, "daily at 02:00", "Support cases are switched off")
+	p.says("#health-errors", "None")
+	p.says("#health-leavers", "None")
+	p.says("#health-schema", "As configured")
+	p.says("#health-alerts", "None open")
+	// One run: charts with one bar each, and their figures as a table.
+	for _, id := range []string{"#chart-records", "#chart-duration"} {
+		if bars := len(p.all(id + " svg.chart g")); bars != 1 {
+			t.Errorf("%s has %d bars", id, bars)
+		}
+		p.has(id + " svg[role=img][aria-labelledby] > title + desc")
+		p.says(id+" table", run.ShortID, "Completed")
+	}
+	p.says("#chart-records desc", "One run so far", "read is 300")
+	p.says("#overview-budget", "It has not been asked for anything yet", "Schedules are expected to take about 0 requests")
+
+	a.exec(`UPDATE millrace.connections SET api_used = 900, api_limit = 1000, api_seen_at = now() WHERE id = $1`, c.ID)
+	a.exec(`INSERT INTO millrace.api_usage (connection_id, hour, used, daily_limit, calls)
+		SELECT $1, date_trunc('hour', now()) - i * interval '1 hour', 900 - i, 1000, 2 FROM generate_series(0, 800) i`, c.ID)
+	a.exec(`UPDATE millrace.runs SET state = 'completed_with_errors', api_calls = 40 WHERE id = $1`, run.ID)
+	a.exec(`INSERT INTO millrace.run_errors (run_id, position, object, sf_id, cause, message)
+		SELECT $1, 1, 'Account', 'x' || i, CASE WHEN i > 3 THEN 'AnnualRevenue' ELSE 'Website' END, 'Too long for its column.' FROM generate_series(1, 12) i`, run.ID)
+	a.exec(`INSERT INTO millrace.completeness_checks (run_id, name, connection_id, part, position, label, object, account_type, in_salesforce, here, unexplained)
+		VALUES ($1, 'accounts:customer', $2, 'accounts', 1, 'Accounts', 'Account', 'customer', 1000000, 1000000, 0), ($1, 'contacts', $2, 'contacts', 3, 'Contacts', 'Contact', '', 120, 118, 2)`, run.ID, c.ID)
+	a.exec(`INSERT INTO millrace.schema_drifts (connection_id, object, field, kind, used_by, sentence, first_run) VALUES ($1, 'Account', 'Tier__c', 'field_gone', '{Account Filtering}', 'Account.Tier__c is gone or hidden', $2)`, c.ID, run.ID)
+	a.exec(`INSERT INTO millrace.alerts (connection_id, cause, title, detail, place, place_label)
+		VALUES ($1, 'connection_lost', 'Salesforce refuses', 'Somebody must connect again.', '/integrations', 'Integrations')`, c.ID)
+	a.exec(`INSERT INTO millrace.accounts (connection_id, sf_id, account_type, name, first_seen_run, last_seen_run, left_filter_at)
+		SELECT $1, '001' || lpad(i::text, 15, '0'), 'customer', 'A', $2, $2, now() FROM generate_series(1, 7) i`, c.ID, run.ID)
+	a.exec(`UPDATE millrace.run_steps SET left_filter = 7 WHERE run_id = $1 AND position = 1`, run.ID)
+	p = viewer.get(overviewPath(c.ID)).is(http.StatusOK)
+	p.says("#health-counts", "Adrift", "1,000,000 accounts here", "1 count differs: Contacts")
+	p.says("#checks li:first-child", "Contacts", "Drift", "2 unexplained")
+	p.says("#health-errors", "12 records", "2 causes")
+	p.says("#causes li:first-child", "9 records", "Account: AnnualRevenue", "Too long for its column.")
+	p.has("#causes a[href='" + runPath(c.ID, run.ShortID) + "#run-errors']")
+	p.says("#health-leavers", "7 accounts", "7 left with "+run.ShortID)
+	p.says("#health-schema", "1 change")
+	p.says("#overview-drift", "Account.Tier__c is gone or hidden.", "Used by Account Filtering")
+	p.says("#health-alerts", "1 open", "Salesforce refuses")
+	p.says("#overview-alerts", "Connection lost", "Somebody must connect again.")
+	p.says("#overview-budget", "900 of 1,000", "Syncs stop at 800")
+	p.says("#budget-forecast", "about 80 requests within a day", "room for 0 now: some of them may have to wait")
+	if bars := len(p.all("#chart-api svg.chart g")); bars != 30 {
+		t.Errorf("the use of 800 hours is drawn as %d days", bars)
+	}
+	p.has("#chart-api line.chart-level")
+
+	// Another connection shows nothing of it.
+	other := a.connection("bolt")
+	q := viewer.get(overviewPath(other.ID)).is(http.StatusOK)
+	q.says("#health-alerts", "None open")
+	q.lacks("#causes, #checks, #overview-drift, #overview-alerts, svg.chart")
+
+	a.exec(`UPDATE millrace.connections SET status = 'needs_reconnect', status_reason = 'The grant was revoked.' WHERE id = $1`, c.ID)
+	viewer.get(overviewPath(c.ID)).says("#health-connection", "Needs reconnect", "The grant was revoked.")
+	viewer.get(overviewPath(c.ID)).lacks("#health-connection a[href*='/salesforce/connect']")
+	a.as(a.admin).get(overviewPath(c.ID)).has("#health-connection a[href*='/salesforce/connect?connection=']")
+}
+
+func TestDaysOfTheAPIChart(t *testing.T) {
+	t.Parallel()
+	at := func(day, hour int) time.Time { return time.Date(2026, 3, day, hour, 0, 0, 0, time.UTC) }
+	days := apiDays([]db.APIHour{{Hour: at(1, 3), Used: 10, Calls: 2, Limit: 100}, {Hour: at(1, 23), Used: 7, Calls: 3}, {Hour: at(4, 0), Calls: 1}})
+	if len(days) != 4 || days[0].used != 10 || days[0].own != 5 || days[1].own+days[2].own != 0 || days[3].own != 1 || !days[3].day.Equal(at(4, 0)) {
+		t.Errorf("%+v", days)
+	}
+	if apiDays(nil) != nil {
+		t.Error("no hours make days")
+	}
+}
+
+func TestChartsKeepToTheirFrame(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	c := ui.Chart{ID: "c", Title: "T", Summary: "S", Bars: []ui.ChartBar{{Value: 0}, {Value: 1, Part: 1}, {Value: 1 << 60, Label: "<b>"}}, Level: &ui.ChartLevel{Value: 1 << 61}}
+	if err := ui.ChartFigure(c).Render(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`y="98.50" height="1.50"`, `y="50.00" height="50.00"`, `y="100.00" height="0.00"`, `y1="0.00"`, "&lt;b&gt;"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %s in %s", want, b.String())
+		}
+	}
+}
