@@ -218,6 +218,9 @@ func windowed(t pipeline.Table) string {
 
 // Missing implements pipeline.Store.
 func (s *RunStore) Missing(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
+	if step.Missing.Retry {
+		return s.retryIDs(ctx, step, after, limit)
+	}
 	same := sameSet(step.Table, "t.")
 	if step.AccountType != "" {
 		same += " AND t.account_type = " + pq.QuoteLiteral(string(step.AccountType))

@@ -82,6 +82,7 @@ type loader struct {
 	ids     []byte   // of the records that were loaded, one after the other
 	skipped []string // ids of records that lack something that is required
 	under   []string // for each of them, the id of its parent; empty for none
+	called  []string // for each of them, its name
 }
 
 // asks reports whether records must be held against others that are here before they are taken.
@@ -147,10 +148,10 @@ func (l *loader) noteSkips(ctx context.Context) error {
 	if parent == "" {
 		parent = "parent"
 	}
-	from := "FROM (SELECT u.id AS sf_id, nullif(u.parent, '') AS " + parent + " FROM unnest(" + arrayText(l.skipped) + ", " + arrayText(l.under) + ") AS u (id, parent)) s"
-	query := "WITH " + strings.TrimPrefix(l.merge.noteSkips(from), ",\n") + "\nSELECT count(*) FROM skip"
+	from := "FROM (SELECT u.id AS sf_id, nullif(u.parent, '') AS " + parent + ", u.called FROM unnest(" + arrayText(l.skipped) + ", " + arrayText(l.under) + ", {called}) AS u (id, parent, called)) s"
+	query := l.merge.bind("WITH "+strings.TrimPrefix(l.merge.noteSkips(from, "nullif(s.called, '')"), ",\n")+"\nSELECT count(*) FROM skip", l.connectionID, l.runID, l.report)
 	var n int64
-	return l.conn.Get(ctx, &n, l.merge.bind(query, l.connectionID, l.runID, l.report))
+	return l.conn.Get(ctx, &n, strings.Replace(query, "{called}", "$1::text[]", 1), pq.Array(l.called))
 }
 
 // arrayText is an array of ids as a literal.

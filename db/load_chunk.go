@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/lib/pq"
 
@@ -100,6 +101,28 @@ func (c *chunk) EndRow() error {
 	return c.load()
 }
 
+// name is what the record of a row is called.
+func (c *chunk) name(row int) string {
+	var words []string
+	for i, field := range strings.Split(string(c.text(c.rows[row])), "\t") {
+		if i < len(c.lines.columns) && slices.Contains(pipeline.NameColumns, c.lines.columns[i]) && field != `\N` && field != "" {
+			words = append(words, copyEscapes.Replace(field))
+		}
+	}
+	return cutText(strings.Join(words, " "), 200)
+}
+
+// copyEscapes undoes what COPY text escapes, with spaces for what breaks lines.
+var copyEscapes = strings.NewReplacer(`\\`, `\`, `\t`, " ", `\n`, " ", `\r`, " ", `\b`, " ", `\f`, " ", `\v`, " ")
+
+// cutText returns at most n characters of a text.
+func cutText(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
 // load decides about the records of the chunk, copies those that are taken, and empties the chunk.
 func (c *chunk) load() error {
 	if len(c.rows) == 0 {
@@ -195,7 +218,7 @@ func (c *chunk) decide() (found [][]string, taken []int, err error) {
 		case t.Parent != "" && (parents[row] == "" || missing[parents[row]]), elsewhere[string(id)]:
 			c.counts.elsewhere++
 		case required != nil && required[row] == "":
-			c.skipped, c.under = append(c.skipped, string(id)), append(c.under, parents[row])
+			c.skipped, c.under, c.called = append(c.skipped, string(id)), append(c.under, parents[row]), append(c.called, c.name(row))
 		default:
 			taken = append(taken, row)
 			c.ids = append(c.ids, id...)

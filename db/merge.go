@@ -233,7 +233,7 @@ func (m merge) fresh() string {
 	skip := ""
 	if m.step.Table.Require != "" {
 		skip = ",\nlacking AS MATERIALIZED (SELECT s.* FROM " + stage + " s WHERE " + m.lacking() + " AND NOT (" + m.orphan() + "))" +
-			m.noteSkips("FROM lacking s")
+			m.noteSkips("FROM lacking s", m.nameOf("s."))
 		verdicts += "\nUNION ALL SELECT 'skipped', count(*), 0 FROM lacking"
 		rest += " - (SELECT count(*) FROM lacking)"
 	}
@@ -247,17 +247,31 @@ func (m merge) fresh() string {
 }
 
 // noteSkips notes the skipped records that from, the tail of a SELECT of staged records s, yields. Only what was not skipped before, or for
-// another reason, is told in the audit log.
-func (m merge) noteSkips(from string) string {
+// another reason, is told in the audit log. The name is SQL over s.
+func (m merge) noteSkips(from, name string) string {
 	account := "NULL::text"
 	if p := m.step.Table.Parent; p != "" && m.has(p) && m.step.Table.Under == "" {
 		account = "s." + p
 	}
-	return ",\nskip AS (INSERT INTO millrace.skipped_records AS k (connection_id, object, sf_id, account_id, reason, since_run)\n    SELECT $1, $7, s.sf_id, " +
-		account + ", '" + m.step.Table.Lacking + "', $2 " + from + "\n    ON CONFLICT (connection_id, object, sf_id) DO UPDATE\n" +
-		"    SET account_id = excluded.account_id, reason = excluded.reason, since_run = excluded.since_run, until_run = NULL\n" +
+	return ",\nskip AS (INSERT INTO millrace.skipped_records AS k (connection_id, object, sf_id, account_id, reason, since_run, name)\n    SELECT $1, $7, s.sf_id, " +
+		account + ", '" + m.step.Table.Lacking + "', $2, " + name + " " + from + "\n    ON CONFLICT (connection_id, object, sf_id) DO UPDATE\n" +
+		"    SET account_id = excluded.account_id, reason = excluded.reason, since_run = excluded.since_run, until_run = NULL, name = excluded.name\n" +
 		"    WHERE k.until_run IS NOT NULL OR k.reason <> excluded.reason RETURNING k.sf_id, k.reason),\n" +
 		"skiplog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'skipped', NULL::jsonb, reason FROM skip)"
+}
+
+// nameOf is what a record is called, as SQL over its columns.
+func (m merge) nameOf(alias string) string {
+	var parts []string
+	for _, name := range pipeline.NameColumns {
+		if m.has(name) {
+			parts = append(parts, alias+name)
+		}
+	}
+	if len(parts) == 0 {
+		return "NULL::text"
+	}
+	return "nullif(left(concat_ws(' ', " + strings.Join(parts, ", ") + "), 200), '')"
 }
 
 // endSkips ends the skips of the records that are taken over now, or that are of no account here any more.
@@ -270,7 +284,7 @@ func (m merge) endSkips() string {
 func (m merge) general() string {
 	skips := ""
 	if m.step.Table.Require != "" {
-		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'") + m.endSkips()
+		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'", m.nameOf("s.")) + m.endSkips()
 	}
 	log := "log AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, v.verdict, " + m.changes() + ", NULL\n" +
 		"    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n    LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id" +

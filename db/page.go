@@ -219,20 +219,21 @@ func (w *pageWork) noteErrors(ctx context.Context) error {
 		return nil
 	}
 	var lines []int64
-	var ids, causes, messages []string
+	var ids, causes, messages, names []string
 	for _, e := range bad {
+		names = append(names, e.Name)
 		lines, ids = append(lines, e.Line), append(ids, e.ID)
 		causes, messages = append(causes, e.Field), append(messages, e.Message)
 	}
 	_, err := w.conn.Exec(ctx, `
-		WITH e AS (SELECT * FROM unnest($4::text[], $5::bigint[], $6::text[], $7::text[]) AS e (sf_id, line, cause, message)),
+		WITH e AS (SELECT * FROM unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $11::text[]) AS e (sf_id, line, cause, message, name)),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, detail)
 		    SELECT $8::bigint, $1, $9::text, e.sf_id, 'failed', CASE WHEN e.cause = '' THEN '' ELSE e.cause || ': ' END || e.message FROM e WHERE $10::boolean)
-		INSERT INTO millrace.run_errors (run_id, position, object, sf_id, line, cause, message)
-		SELECT $1, $2, $3, e.sf_id, nullif(e.line, 0), e.cause, e.message FROM e`,
+		INSERT INTO millrace.run_errors (run_id, position, object, sf_id, line, cause, message, connection_id, records, name)
+		SELECT $1, $2, $3, e.sf_id, nullif(e.line, 0), e.cause, e.message, CASE WHEN $13::boolean THEN $8 END, $12, nullif(e.name, '') FROM e`,
 		w.runID, w.step.Position, w.step.Table.Object, pq.Array(ids), pq.Array(lines), pq.Array(causes), pq.Array(messages),
-		w.connectionID, w.step.Table.Entity, w.audited())
+		w.connectionID, w.step.Table.Entity, w.audited(), pq.Array(names), w.step.Table.Records(), w.lasting())
 	return err
 }
 
@@ -275,6 +276,9 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 
 // audited reports whether the step's records are told of in the audit log: working data and what is only tried is not.
 func (w *pageWork) audited() bool { return !w.step.Table.Quiet && !w.step.Table.Aside }
+
+// lasting reports whether the page's errors belong to the error inbox: those of data that is only compared with what is here, or that lists Ids, do not.
+func (w *pageWork) lasting() bool { return !w.step.Table.Aside && w.step.Table.Name != "gap_ids" }
 
 // fetched says in the audit log that a page was read, since records that are here just so have no entry of their own; it is empty for nothing to say.
 func (w *pageWork) fetched() string {

@@ -156,6 +156,9 @@ func (w *pageWork) noteRefused(ctx context.Context, place int, cause error) erro
 	if err := w.conn.Get(ctx, &e.ID, fmt.Sprintf(`SELECT sf_id FROM %s WHERE place = %d`, whole, place)); err != nil {
 		return err
 	}
+	if err := w.conn.Get(ctx, &e.Name, fmt.Sprintf(`SELECT coalesce(%s, '') FROM %s WHERE place = %d`, w.merge.nameOf(""), whole, place)); err != nil {
+		return err
+	}
 	w.report.Bad = append(w.report.Bad, e)
 	w.report.BadIDs = append(w.report.BadIDs, e.ID)
 	w.report.BadTotal++

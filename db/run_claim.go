@@ -148,7 +148,10 @@ func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 		}
 		_, err = tx.ExecContext(ctx, `
 			WITH unit AS (DELETE FROM millrace.run_units WHERE run_id = $1) DELETE FROM millrace.run_seen WHERE run_id = $1`, runID)
-		return err
+		if err != nil {
+			return err
+		}
+		return sortErrors(ctx, tx, runID)
 	})
 	return wrapIf(err, "db.Finish(%d)", runID)
 }

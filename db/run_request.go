@@ -84,7 +84,7 @@ type newRun struct {
 
 // covering selects the active runs of the connection $1 that bring the entity $2 over: its own, and those of everything, to which neither Chatter nor what
 // is no sync belongs.
-const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 NOT IN ('chatter', 'impact', 'undo', 'gap'))`
+const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 NOT IN ('chatter', 'impact', 'undo', 'gap', 'retry'))`
 
 // queueRun inserts a queued run with its audit row and returns its id, or the id of the active run that covers it already, or of the run that its slot has
 // had. Requests of one connection take

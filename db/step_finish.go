@@ -19,6 +19,9 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 		transact = s.transactLong
 	}
 	return transact(ctx, "finish "+step.Name, func(tx *sqlx.Tx) error {
+		if step.Missing != nil && step.Missing.Retry {
+			return s.finishRetry(ctx, tx, step)
+		}
 		if step.Missing != nil {
 			return s.finishMissing(ctx, tx, step)
 		}

@@ -136,7 +136,7 @@ func (s *RunStore) StartStep(ctx context.Context, step pipeline.Step, mode pipel
 			                                       AND NOT EXISTS (SELECT FROM millrace.skipped_records WHERE connection_id = $4 AND object = $5 AND until_run IS NULL)
 			                                       OR coalesce((SELECT bool_and(e.fresh) FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position), false) END
 			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name, sameSet(step.Table, "")), s.runID, step.Position, mode, s.connectionID, step.Table.Object,
-			sql.NullTime{Time: step.Clock, Valid: !step.Clock.IsZero()}, step.Reading.Changes || step.Refresh)
+			sql.NullTime{Time: step.Clock, Valid: !step.Clock.IsZero()}, step.Reading.Changes || step.Refresh || step.Missing != nil && step.Missing.Retry)
 		if err != nil || !step.Fresh || step.Table.Aside {
 			return err
 		}

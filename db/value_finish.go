@@ -58,8 +58,11 @@ func (s *RunStore) workOut(ctx context.Context, tx *sqlx.Tx, step pipeline.Step)
 		stuck AS (
 		    SELECT m.account_id FROM made m JOIN millrace.`+asideOf(step.Table)+`accounts a ON a.connection_id = $1 AND a.sf_id = m.account_id AND a.left_filter_at IS NULL WHERE m.stuck),
 		listed AS (
-		    INSERT INTO millrace.run_errors (run_id, position, object, sf_id, cause, message)
-		    SELECT $2, $3, 'Account', account_id, $4, $5 FROM stuck ORDER BY account_id LIMIT $6)
+		    INSERT INTO millrace.run_errors (run_id, position, object, sf_id, cause, message, connection_id, records)
+		    SELECT $2, $3, 'Account', account_id, $4, $5, CASE WHEN NOT $7 THEN $1 END, $4 FROM stuck ORDER BY account_id LIMIT $6),
+		over AS (
+		    UPDATE millrace.run_errors SET until_run = $2
+		     WHERE connection_id = $1 AND until_run IS NULL AND records = $4 AND cause = $4 AND run_id < $2 AND NOT $7)
 		UPDATE millrace.run_steps SET updated = (SELECT count(*) FROM differ), failed = failed + (SELECT count(*) FROM stuck)
 		 WHERE run_id = $2 AND position = $3`,
 		s.connectionID, s.runID, step.Position, string(kind), pipeline.MixedCurrencies, listedAccounts, step.Table.Aside)

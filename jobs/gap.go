@@ -57,6 +57,8 @@ func cutShortOf(run *db.Run, how string, steps []db.RunStep) string {
 		return undoCutShort(how, run.OfRun, steps)
 	case pipeline.EntityGap:
 		return gapCutShort(how, steps)
+	case pipeline.EntityRetry:
+		return retryCutShort(how, steps)
 	}
 	return cutShort(how, steps)
 }

@@ -63,6 +63,12 @@ func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) e
 		e = undone(run.OfRun, steps)
 	case pipeline.EntityGap:
 		e = gapClosed(steps)
+	case pipeline.EntityRetry:
+		result, _, err := r.DB.RetryOf(ctx, run.ID)
+		if err != nil {
+			return err
+		}
+		e = retried(result)
 	}
 	drifts, err := r.DB.NoticedBy(ctx, run.ID)
 	if err != nil {

@@ -217,6 +217,8 @@ type Missing struct {
 	Ids  string   // the name under which the Ids that match are kept
 	Not  []string // the names of Ids that an earlier filter takes
 	Last bool     // the last step of its set: it marks who is not there
+
+	Retry bool // the records are those that the run was asked to read once more, where they still match
 }
 
 // gapBatch is how many records one query names.
@@ -309,7 +311,11 @@ func (j Work) readMissing(ctx context.Context, s Step) error {
 	if err != nil {
 		return err
 	}
-	if err := j.Store.SetPhase(ctx, "Fetching missing "+lower(s.Label)); err != nil {
+	doing := "Fetching missing "
+	if s.Missing.Retry {
+		doing = "Reading once more "
+	}
+	if err := j.Store.SetPhase(ctx, doing+lower(s.Label)); err != nil {
 		return err
 	}
 	for number, locator := 1, ""; number == 1 || locator != ""; number++ {
@@ -332,11 +338,11 @@ func (j Work) readMissing(ctx context.Context, s Step) error {
 			if err != nil {
 				return err
 			}
-			q, err := soql.Select(s.Table.Object, s.Fields, among)
+			query, err := s.missingQuery(among)
 			if err != nil {
 				return err
 			}
-			rows, err := j.Source.Rows(ctx, q.String())
+			rows, err := j.Source.Rows(ctx, query)
 			if err != nil {
 				return err
 			}
@@ -355,6 +361,18 @@ func (j Work) readMissing(ctx context.Context, s Step) error {
 		locator = next
 	}
 	return nil
+}
+
+// missingQuery is the query for some of the step's records.
+func (s Step) missingQuery(among soql.Expr) (string, error) {
+	if s.Missing.Retry {
+		return narrow(s.Query, among)
+	}
+	q, err := soql.Select(s.Table.Object, s.Fields, among)
+	if err != nil {
+		return "", err
+	}
+	return q.String(), nil
 }
 
 // planGap stores the steps of a run that closes gaps. Whatever other runs read, this one reads the Ids of all records.

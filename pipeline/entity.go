@@ -20,6 +20,7 @@ const (
 	EntityImpact   Entity = "impact" // brings nothing over: it finds out what other settings would change
 	EntityGap      Entity = "gap"    // brings over only what is missing
 	EntityUndo     Entity = "undo"   // brings nothing over: it puts back what another run did here
+	EntityRetry    Entity = "retry"  // brings over only records that somebody named
 )
 
 // Entities lists every entity that is synced.
@@ -44,6 +45,8 @@ func (e Entity) Label() string {
 		return "Undo"
 	case EntityGap:
 		return "Backfill of the gap"
+	case EntityRetry:
+		return "Retry of records"
 	}
 	return string(e)
 }
@@ -53,7 +56,7 @@ func (e Entity) SyncLabel() string {
 	switch e {
 	case EntityAll:
 		return "Sync of everything"
-	case EntityUndo, EntityImpact, EntityGap:
+	case EntityUndo, EntityImpact, EntityGap, EntityRetry:
 		return e.Label()
 	}
 	return e.Label() + " sync"

@@ -106,6 +106,7 @@ func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
 			return r, err
 		}
 		if bad != nil {
+			bad.Name = p.name(fields)
 			r.addBad(*bad)
 			continue
 		}
@@ -194,6 +195,20 @@ func (p *Page) row(w RowWriter, fields [][]byte, id *[18]byte) (bad *RowError, e
 		return bad, nil
 	}
 	return nil, err
+}
+
+// NameColumns are the columns by whose values people know a record.
+var NameColumns = []string{"name", "first_name", "last_name", "case_number", "subject"}
+
+// name is what the record is called, as far as the page says.
+func (p *Page) name(fields [][]byte) string {
+	var words []string
+	for i, c := range p.Columns {
+		if at := p.index[i]; slices.Contains(NameColumns, c.Name) && at < len(fields) && len(fields[at]) > 0 {
+			words = append(words, excerpt(fields[at]))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func (r *Report) addBad(e RowError) {

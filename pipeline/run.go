@@ -66,6 +66,9 @@ func (j Work) conclude(ctx context.Context) error {
 	if err := j.findDeleted(ctx); err != nil {
 		return err
 	}
+	if j.Entity == EntityRetry { // how complete the copy is was not its question
+		return nil
+	}
 	return j.check(ctx)
 }
 
@@ -105,6 +108,9 @@ func (j Work) plan(ctx context.Context) error {
 	if j.Entity == EntityGap {
 		return j.planGap(ctx, plan)
 	}
+	if j.Entity == EntityRetry {
+		return j.planRetry(ctx, plan)
+	}
 	if err := j.decide(ctx, &plan); err != nil {
 		return err
 	}
@@ -138,7 +144,7 @@ func (j Work) plan(ctx context.Context) error {
 
 // planned is the entity for which steps are planned: an impact is that of a sync of everything.
 func (j Work) planned() Entity {
-	if j.Entity == EntityImpact || j.Entity == EntityGap {
+	if j.Entity == EntityImpact || j.Entity == EntityGap || j.Entity == EntityRetry {
 		return EntityAll
 	}
 	return j.Entity

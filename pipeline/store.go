@@ -90,7 +90,9 @@ type Store interface {
 	SaveChecks(ctx context.Context, checks []Check) error
 	// Gaps returns the names of the steps that the latest checks found incomplete.
 	Gaps(ctx context.Context) ([]string, error)
-	// Missing returns, in order, the next Ids behind after that match in Salesforce and are not here; fewer than limit when there are no more.
+	// Retries returns the sets of which the run was asked to read records once more.
+	Retries(ctx context.Context) (sets []string, err error)
+	// Missing returns, in order, the next Ids behind after that match in Salesforce and are not here, or that the run was asked to read once more; fewer than limit when there are no more.
 	Missing(ctx context.Context, s Step, after string, limit int) ([]string, error)
 	// SaveForecast keeps what a sync by the settings of an impact would read.
 	SaveForecast(ctx context.Context, steps []Forecast) error

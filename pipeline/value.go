@@ -20,6 +20,7 @@ type RowWriter interface {
 type RowError struct {
 	Line    int64  // of the record in its page, counted from 1; 0 when it is not known
 	ID      string // of the record; empty when it has no valid one
+	Name    string // of the record, where the page has it
 	Field   string // the column or field with the offending value
 	Message string // a plain sentence
 }
