@@ -1,8 +1,11 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -50,7 +53,9 @@ func (g ErrorGroup) Listed() bool {
 }
 
 // Retryable reports whether records of the group can be read once more by themselves.
-func (g ErrorGroup) Retryable() bool { return g.Kind == RecordErrors || g.Kind == SkipErrors }
+func (g ErrorGroup) Retryable() bool {
+	return (g.Kind == RecordErrors || g.Kind == SkipErrors) && !slices.Contains(pipeline.ValueKinds, pipeline.ValueKind(g.Subject))
+}
 
 const groupSelect = `
 	SELECT g.id, g.connection_id, g.kind, g.subject, g.cause, g.object, g.label, g.message, g.records, coalesce(r.short_id, '') AS run, g.opened_at, g.cured_at,
@@ -126,16 +131,20 @@ func (d *DB) ErrorRecords(ctx context.Context, g ErrorGroup, after string, limit
 	case g.Kind == SkipErrors:
 		err = d.pool.SelectContext(ctx, &out, `
 			SELECT k.sf_id AS place, k.object, k.sf_id, coalesce(k.name, '') AS name, coalesce(k.account_id, '') AS account_id, k.reason AS message,
-			       coalesce(r.short_id, '') AS run, coalesce(r.finished_at, r.created_at, g.opened_at) AS since
-			  FROM millrace.skipped_records k JOIN millrace.error_groups g ON g.id = $1 LEFT JOIN millrace.runs r ON r.id = k.since_run
-			 WHERE k.connection_id = g.connection_id AND k.object = g.subject AND k.reason = g.cause AND k.until_run IS NULL AND k.sf_id > $2
-			 ORDER BY k.sf_id LIMIT $3`, g.ID, after, limit)
+			       coalesce(r.short_id, '') AS run, coalesce(r.finished_at, r.created_at, $6) AS since
+			  FROM millrace.skipped_records k LEFT JOIN millrace.runs r ON r.id = k.since_run
+			 WHERE k.connection_id = $1 AND k.object = $2 AND k.reason = $3 AND k.until_run IS NULL AND k.sf_id > $4
+			 ORDER BY k.sf_id LIMIT $5`, g.ConnectionID, g.Subject, g.Cause, after, limit, g.OpenedAt)
 	case g.Listed():
+		from, badPlace := strconv.ParseInt(cmp.Or(after, "0"), 10, 64)
+		if badPlace != nil {
+			return nil, nil
+		}
 		err = d.pool.SelectContext(ctx, &out, `
-			SELECT lpad(e.id::text, 19, '0') AS place, e.object, e.sf_id, coalesce(e.name, '') AS name, '' AS account_id, e.message, r.short_id AS run, e.created_at AS since
+			SELECT e.id::text AS place, e.object, e.sf_id, coalesce(e.name, '') AS name, '' AS account_id, e.message, r.short_id AS run, e.created_at AS since
 			  FROM millrace.run_errors e JOIN millrace.runs r ON r.id = e.run_id
-			 WHERE e.connection_id = $1 AND e.records = ANY ($2) AND e.cause = $3 AND e.until_run IS NULL AND lpad(e.id::text, 19, '0') > $4
-			 ORDER BY e.id LIMIT $5`, g.ConnectionID, pq.Array(groupSets(g)), g.Cause, after, limit)
+			 WHERE e.connection_id = $1 AND e.records = ANY ($2) AND e.cause = $3 AND e.until_run IS NULL AND e.id > $4
+			 ORDER BY e.id LIMIT $5`, g.ConnectionID, pq.Array(groupSets(g)), g.Cause, from, limit)
 	}
 	if err == nil && len(out) > 0 {
 		err = d.describeErrors(ctx, g, out)

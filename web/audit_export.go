@@ -149,11 +149,7 @@ func (c *csvEntries) write(e views.AuditEntry) error {
 	}
 	for _, change := range changes {
 		line[9], line[10], line[11] = change.Field, change.Before, change.After
-		safe := make([]string, len(line))
-		for i, cell := range line {
-			safe[i] = noFormula(cell)
-		}
-		if err := c.w.Write(safe); err != nil {
+		if err := writeSafe(c.w, line); err != nil {
 			return err
 		}
 	}
@@ -163,6 +159,15 @@ func (c *csvEntries) write(e views.AuditEntry) error {
 func (c *csvEntries) end(bool) error {
 	c.w.Flush()
 	return c.w.Error()
+}
+
+// writeSafe writes a line whose cells no spreadsheet takes for formulas.
+func writeSafe(w *csv.Writer, line []string) error {
+	safe := make([]string, len(line))
+	for i, cell := range line {
+		safe[i] = noFormula(cell)
+	}
+	return w.Write(safe)
 }
 
 // noFormula makes a cell safe for spreadsheets.

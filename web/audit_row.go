@@ -42,7 +42,7 @@ var auditActions = []auditAction{
 var entityLabels = map[string]string{
 	"account": "Account", "contact": "Contact", "opportunity": "Opportunity", "user": "Salesforce user", "case": "Support case", "case comment": "Case comment",
 	"email message": "Email", "case message": "Case message", "chatter post": "Chatter post", "chatter comment": "Chatter comment", "run": "Run", "settings": "Settings",
-	"schedule": "Schedule", "connection": "Connection", "session": "Sign-in", "export": "Export", "webhook": "Webhook", "alert": "Alert", "delivery": "Delivery",
+	"schedule": "Schedule", "connection": "Connection", "session": "Sign-in", "export": "Export", "webhook": "Webhook", "alert": "Alert", "error": "Error inbox", "delivery": "Delivery",
 }
 
 // auditRows writes entries for people: with the names that records, runs and people have now.

@@ -38,6 +38,9 @@ func (s *Server) shell(w http.ResponseWriter, r *http.Request, title, section st
 		shell.Orgs = append(shell.Orgs, org)
 		if org.Current {
 			shell.Org = &org
+			if shell.Errors, err = s.DB.CountErrorGroups(r.Context(), c.ID); err != nil {
+				return views.Shell{}, err
+			}
 		}
 	}
 	return shell, nil

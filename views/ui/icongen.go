@@ -30,6 +30,7 @@ var icons = [][2]string{
 	{"Wand", "wand-sparkles"}, {"Zap", "zap"}, {"Gauge", "gauge"}, {"Plus", "plus"}, {"Trash", "trash-2"}, {"Rows", "rows-3"}, {"Code", "code"}, {"ListPlus", "list-plus"},
 	{"Compare", "git-compare"}, {"Smile", "smile"}, {"Meh", "meh"}, {"Frown", "frown"}, {"Mail", "mail"}, {"Message", "message-square-text"},
 	{"Bell", "bell"}, {"BellOff", "bell-off"}, {"Send", "send"}, {"Webhook", "webhook"}, {"House", "house"},
+	{"Inbox", "inbox"}, {"Download", "download"},
 }
 
 var (

@@ -1,0 +1,181 @@
+package web
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/settings"
+	"millrace/views"
+	"millrace/views/ui"
+)
+
+// objectNames are what people call the records of an object, in the plural.
+var objectNames = map[string]string{
+	"Account": "accounts", "Contact": "contacts", "Opportunity": "opportunities", "User": "Salesforce users", "Case": "support cases", "CaseComment": "case comments",
+	"EmailMessage": "e-mails of cases", "FeedComment": "Chatter comments",
+}
+
+// recordsOf names n records of an object.
+func recordsOf(object string, n int64) string {
+	noun := cmp.Or(objectNames[object], object+" records")
+	if n != 1 {
+		return ui.Count(n) + " " + noun
+	}
+	one := strings.TrimSuffix(noun, "s")
+	switch {
+	case strings.HasSuffix(noun, "ies"):
+		one = strings.TrimSuffix(noun, "ies") + "y"
+	case noun == "e-mails of cases":
+		one = "e-mail of a case"
+	}
+	return "1 " + one
+}
+
+// setupOf is the way through Salesforce's Setup to an object's fields.
+func setupOf(object string) string {
+	return "In Salesforce: Setup → Object Manager → " + object + " → Fields & Relationships"
+}
+
+// permissionPath is the way through Salesforce's Setup that lets the connected user read an object.
+const permissionPath = "In Salesforce: Setup → Permission Sets → one of the connected user's → Object Settings → %o → tick Read and View All Records"
+
+// groupView tells a cause in plain words: what it is, what it affects, what to do, and where.
+func groupView(c db.Connection, g db.ErrorGroup, admin bool) views.ErrorGroup {
+	v := views.ErrorGroup{
+		ID: g.ID, Href: orgPath(c.ID, "/errors/"+strconv.FormatInt(g.ID, 10)), Records: g.Records, OpenedAt: g.OpenedAt, CuredAt: g.CuredAt, CuredRun: g.CuredRun, Run: g.Run,
+		MutedAt: g.MutedAt, MutedBy: g.MutedBy, WokenAt: g.WokenAt, Listed: g.Listed(),
+	}
+	if g.Run != "" {
+		v.RunHref = runPath(c.ID, g.Run)
+	}
+	if g.CuredRun != "" {
+		v.CuredHref = runPath(c.ID, g.CuredRun)
+	}
+	if g.MutedRecords != nil {
+		v.MutedRecords = *g.MutedRecords
+	}
+	link := func(label, path string) {
+		if admin {
+			v.Links = append(v.Links, views.ErrorLink{Label: label, Href: orgPath(c.ID, path)})
+		}
+	}
+	switch g.Kind {
+	case db.SkipErrors:
+		v.Pill, v.Tone = "Skipped", ui.Warning
+		v.Title = recordsOf(g.Object, g.Records) + " without Email"
+		v.What = "They have no e-mail address in Salesforce, and contacts without one are not synced."
+		v.Affects = "They are missing on their accounts here. Nothing else is held up."
+		v.Todo = []string{
+			"Fill in Email in Salesforce for those that you need. The next sync brings them; Retry does at once.",
+			"If Email is filled in there, the connected user may not be able to see it: " + setupOf("Contact") + " → Email → Set Field-Level Security.",
+			"Contacts that never will have one can stay as they are: mute this.",
+		}
+		link("See which fields the connected user can read", "/settings/field-doctor?object=Contact")
+	case db.ValueErrors:
+		recordsTrouble(&v, g)
+		v.Title = recordsOf(g.Object, g.Records) + " whose " + pipeline.ValueKind(g.Subject).Label() + " cannot be worked out"
+		v.What = g.Message
+		v.Affects = "The value stays empty on these accounts."
+		v.Todo = []string{
+			"Choose a value in one currency, or adjust the filter so that an account's records have one currency.",
+			"Or let the rates be read: In Salesforce: Setup → Permission Sets → one of the connected user's → System Permissions → tick View Setup and Configuration. Then run the sync again.",
+		}
+		link("Open ARR and renewal", "/settings/"+string(settings.SectionValue))
+	case db.RecordErrors:
+		recordsTrouble(&v, g)
+		recordWords(&v, g, link)
+	case db.StepErrors:
+		v.Pill, v.Tone = "Not read", ui.Danger
+		v.Title = g.Label + " cannot be read"
+		if g.Cause == "left_out" {
+			v.Pill, v.Tone, v.Title = "Left out", ui.Warning, g.Label+" is left out"
+		}
+		v.What = g.Message
+		v.Affects = "What is here of it stays as it was. The other objects are synced."
+		v.Todo = []string{
+			"Let the connected user read it: " + strings.ReplaceAll(permissionPath, "%o", g.Object) + ". For single fields: " + setupOf(g.Object) + " → the field → Set Field-Level Security.",
+			"Or take out of the settings what the org no longer has. Then run the sync again.",
+		}
+		if section := sectionOfStep(g.Subject); section != "" {
+			link("Open "+section.Label(), "/settings/"+string(section))
+		}
+		link("See which fields the connected user can read", "/settings/field-doctor?object="+g.Object)
+		link("Check the connection", "/preflight")
+	case db.RunErrorKind:
+		v.Pill, v.Tone = "Failed", ui.Danger
+		v.Title = pipeline.Entity(g.Subject).SyncLabel() + " failed"
+		v.What = g.Message
+		v.Affects = "What was stored before that stays. No sync of it has completed since."
+		v.Todo = []string{"Do what the sentence above says, then run the sync again: it loses nothing."}
+		if slices.Contains([]string{"MALFORMED_QUERY", "INVALID_FIELD", "INVALID_QUERY_FILTER_OPERATOR"}, g.Cause) {
+			v.Todo = []string{"Open the filter, press Validate: it names the exact place. Copy field names from the list beside the filter rather than typing them. Then save, and run the sync again."}
+			link("Open Account filtering", "/settings/"+string(settings.SectionFiltering))
+		}
+		if strings.HasPrefix(g.Cause, "postgres_") {
+			v.Todo = append(v.Todo, "This is about the database, not about Salesforce: tell whoever runs Millrace, with the run's id and time.")
+		} else {
+			link("Check the connection", "/preflight")
+		}
+	}
+	return v
+}
+
+func recordsTrouble(v *views.ErrorGroup, g db.ErrorGroup) {
+	v.Pill, v.Tone = "Not stored", ui.Danger
+	if g.Kind == db.ValueErrors {
+		v.Pill, v.Tone = "Not worked out", ui.Warning
+	}
+}
+
+// recordWords tells why records were not stored.
+func recordWords(v *views.ErrorGroup, g db.ErrorGroup, link func(label, path string)) {
+	v.What = g.Message
+	v.Affects = "What is here of these records stays as it was; those that were never here are missing. Each sync tries them again."
+	mend := "Correct the value in Salesforce. The next sync takes it over; Retry does at once."
+	switch {
+	case strings.HasPrefix(g.Cause, "postgres_"):
+		v.Title = recordsOf(g.Object, g.Records) + " that Postgres does not accept"
+		v.Todo = []string{mend, "If the values are right, a constraint or a limit of the database is in the way: tell whoever runs Millrace."}
+	case g.Cause == "":
+		v.Title = recordsOf(g.Object, g.Records) + " that could not be read"
+		v.Todo = []string{"Run the sync again. If it happens again, tell whoever runs Millrace, with the run's id and time."}
+	default:
+		v.Title = recordsOf(g.Object, g.Records) + " with a value in " + g.Cause + " that cannot be stored"
+		v.Todo = []string{
+			mend,
+			"Look at the type of the field: " + setupOf(g.Object) + " → " + g.Cause + ". If it was changed, refresh the schema in the field doctor.",
+			"If the field is not needed, take it out of the settings.",
+		}
+		link("See the field in the field doctor", "/settings/field-doctor?object="+g.Object)
+		if section := sectionOfStep(cmp.Or(g.Subject, g.Object)); section != "" {
+			link("Open "+section.Label(), "/settings/"+string(section))
+		}
+	}
+}
+
+// sectionOfStep is the section of the settings that decides about a step, by its name or the object; empty for none.
+func sectionOfStep(name string) settings.Section {
+	kind, _, _ := strings.Cut(strings.TrimPrefix(name, pipeline.RefreshPrefix), ":")
+	switch strings.ToLower(kind) {
+	case "accounts":
+		return settings.SectionFiltering
+	case "account", "contacts", "opportunities", "contact", "opportunity":
+		return settings.SectionFields
+	case "cases", "case", "case_messages", "casecomment", "emailmessage":
+		return settings.SectionCases
+	case "arr", "renewal", "currencies":
+		return settings.SectionValue
+	case "custom":
+		return settings.SectionCustomObjects
+	case "chatter", "posts", "comments", "feedcomment":
+		return settings.SectionChatter
+	}
+	if strings.HasSuffix(kind, "__c") {
+		return settings.SectionCustomObjects
+	}
+	return ""
+}
