@@ -158,7 +158,7 @@ func groupSets(g ErrorGroup) []string { return []string{g.Subject, pipeline.Refr
 // describeErrors adds names, accounts and retries to records of a group.
 func (d *DB) describeErrors(ctx context.Context, g ErrorGroup, list []ErrorRecord) error {
 	var refs []RecordRef
-	ids, accounts := []string{}, []string{}
+	ids := []string{}
 	for _, r := range list {
 		if r.SFID != "" {
 			refs = append(refs, RecordRef{entityOfObject(r.Object), r.SFID})
@@ -166,7 +166,6 @@ func (d *DB) describeErrors(ctx context.Context, g ErrorGroup, list []ErrorRecor
 		}
 		if r.AccountID != "" {
 			refs = append(refs, RecordRef{"account", r.AccountID})
-			accounts = append(accounts, r.AccountID)
 		}
 	}
 	names, err := d.RecordNames(ctx, g.ConnectionID, refs)
