@@ -147,7 +147,8 @@ func keepLog(ctx context.Context, d *db.DB, c config.Server, log *slog.Logger) e
 				}
 				return err
 			},
-			"removing old runs": func() error { return d.RetainRuns(ctx, c.RunDays, c.AuditDays) },
+			"removing old runs":                        func() error { return d.RetainRuns(ctx, c.RunDays, c.AuditDays) },
+			"forgetting whom runs met that have ended": func() error { return d.ForgetEnded(ctx) },
 		} {
 			if err := do(); err != nil && ctx.Err() == nil {
 				log.Error(what, "err", err)

@@ -131,7 +131,9 @@ type Ending struct {
 	Surprising bool // it completed, but what it did deserves a look
 }
 
-// Finish ends a held run and forgets which records it met and which pages were in work. It returns ErrFenced when the run is no longer held under this fence.
+// Finish ends a held run and forgets which pages were in work and which records it met. It returns ErrFenced when the run is no longer held under this fence. A
+// run that met millions of records has ended before they are forgotten, and what is not forgotten within ctx is left to ForgetEnded: an end that had to wait for
+// that would be given up, and the run would be ended again and again.
 func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
 		var id int64
@@ -146,12 +148,52 @@ func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `
-			WITH unit AS (DELETE FROM millrace.run_units WHERE run_id = $1) DELETE FROM millrace.run_seen WHERE run_id = $1`, runID)
-		if err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_units WHERE run_id = $1`, runID); err != nil {
 			return err
 		}
 		return sortErrors(ctx, tx, runID)
 	})
+	if err == nil {
+		_ = d.forgetSeen(ctx, runID)
+	}
 	return wrapIf(err, "db.Finish(%d)", runID)
+}
+
+// seenAtOnce is how many rows of run_seen one statement removes.
+const seenAtOnce = 50_000
+
+// forgetSeen removes what is kept of whom a run met, a part at a time.
+func (d *DB) forgetSeen(ctx context.Context, runID int64) error {
+	for n := int64(seenAtOnce); n == seenAtOnce; {
+		r, err := d.pool.ExecContext(ctx, `
+			DELETE FROM millrace.run_seen WHERE ctid = ANY (ARRAY(SELECT ctid FROM millrace.run_seen WHERE run_id = $1 LIMIT $2))`, runID, seenAtOnce)
+		if err != nil {
+			return err
+		}
+		if n, err = r.RowsAffected(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ForgetEnded forgets whom runs met that have ended, and which of their pages were in work: those that were cancelled while they waited, and those that met so
+// many records that Finish could not forget all of them.
+func (d *DB) ForgetEnded(ctx context.Context) error {
+	if _, err := d.pool.ExecContext(ctx, `DELETE FROM millrace.run_units u USING millrace.runs r WHERE r.id = u.run_id AND NOT (`+activeRun+`)`); err != nil {
+		return wrapIf(asCancelled(ctx, err), "db.ForgetEnded")
+	}
+	var ended []int64 // found by one look into the index for each run that has rows
+	err := d.pool.SelectContext(ctx, &ended, `
+		WITH RECURSIVE met AS (
+		    (SELECT run_id FROM millrace.run_seen ORDER BY run_id LIMIT 1)
+		    UNION ALL
+		    SELECT (SELECT s.run_id FROM millrace.run_seen s WHERE s.run_id > met.run_id ORDER BY s.run_id LIMIT 1) FROM met WHERE met.run_id IS NOT NULL)
+		SELECT run_id FROM met WHERE run_id IS NOT NULL AND NOT EXISTS (SELECT FROM millrace.runs r WHERE r.id = met.run_id AND `+activeRun+`)`)
+	for _, id := range ended {
+		if err == nil {
+			err = d.forgetSeen(ctx, id)
+		}
+	}
+	return wrapIf(asCancelled(ctx, err), "db.ForgetEnded")
 }
