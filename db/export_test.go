@@ -4,6 +4,7 @@ package db
 var (
 	CheckNewPassword = checkNewPassword
 	Network          = network
+	StoreFault       = storeFault
 )
 
 // Unlocked reports whether a connection is free of waiting refreshes, which is when its lock is forgotten.

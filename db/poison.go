@@ -108,7 +108,7 @@ func (w *pageWork) bisect(ctx context.Context) error {
 			continue
 		}
 		if refused++; refused > mostPoison {
-			return &pipeline.Fault{Kind: pipeline.Fatal, Code: "too_many_refused", Err: err, Message: fmt.Sprintf(
+			return &pipeline.Fault{Kind: pipeline.Fatal, Code: "too_many_refused", Err: discreet("store the records of a page one by one", err), Message: fmt.Sprintf(
 				"Postgres refused more than %d records of one page of %s one by one: %s. Something is wrong with the table rather than with the records; tell whoever runs Millrace.",
 				mostPoison, w.step.Label, messageOf(err))}
 		}
@@ -163,6 +163,15 @@ func (w *pageWork) noteRefused(ctx context.Context, place int, cause error) erro
 	w.report.BadIDs = append(w.report.BadIDs, e.ID)
 	w.report.BadTotal++
 	return nil
+}
+
+// discreet leaves out of an error what Postgres may quote of a record.
+func discreet(op string, err error) error {
+	var pe *pq.Error
+	if errors.As(err, &pe) {
+		return &discreetError{op, pe}
+	}
+	return err
 }
 
 func messageOf(err error) string {

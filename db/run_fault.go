@@ -24,7 +24,7 @@ func storeFault(op string, err error) error {
 	var pe *pq.Error
 	switch {
 	case errors.As(err, &pe):
-		serverFault(f, pe)
+		serverFault(f, op, pe)
 	case Retryable(err), errors.Is(err, context.DeadlineExceeded):
 		f.Kind, f.Code, f.Message = pipeline.Transient, "postgres_unreachable", "Postgres cannot be reached."
 	default:
@@ -34,7 +34,7 @@ func storeFault(op string, err error) error {
 }
 
 // serverFault fills in f for what Postgres itself reported.
-func serverFault(f *pipeline.Fault, pe *pq.Error) {
+func serverFault(f *pipeline.Fault, op string, pe *pq.Error) {
 	switch pe.Code {
 	case "40001", "40P01", "23505": // serialization, deadlock, the same record in two pages at once
 		f.Kind, f.Code, f.Message = pipeline.Conflict, "postgres_conflict", "Other work in Postgres kept getting in the way of this run."
@@ -52,8 +52,28 @@ func serverFault(f *pipeline.Fault, pe *pq.Error) {
 			return
 		}
 		if poisonous(pe) {
-			f.Kind = pipeline.Poisoned
+			f.Kind, f.Err = pipeline.Poisoned, &discreetError{op, pe}
 		}
 		f.Code, f.Message = "postgres_"+string(pe.Code), "Postgres refused the records: "+pe.Message+"."
 	}
 }
+
+// discreetError is a refusal by Postgres whose text may quote a record. Logs hold no records: they get its code and where it happened.
+type discreetError struct {
+	op string
+	pe *pq.Error
+}
+
+// Error implements error.
+func (e *discreetError) Error() string {
+	text := fmt.Sprintf("%s: postgres refused a value (%s)", e.op, e.pe.Code)
+	for _, at := range []struct{ what, name string }{{"table", e.pe.Table}, {"column", e.pe.Column}, {"constraint", e.pe.Constraint}} {
+		if at.name != "" {
+			text += ", " + at.what + " " + at.name
+		}
+	}
+	return text
+}
+
+// Unwrap returns Postgres' own error.
+func (e *discreetError) Unwrap() error { return e.pe }

@@ -69,9 +69,11 @@ func TestEveryCauseHasWords(t *testing.T) {
 // TestNoticesHoldNoRecords keeps what Postgres quotes of a record out of notices.
 func TestNoticesHoldNoRecords(t *testing.T) {
 	t.Parallel()
-	w := alertWords(db.Connection{ID: 1}, db.Seen{Cause: "run_failed", Subject: "all", Run: "R-1", Code: "postgres_22P02", Detail: `Postgres refused the records: invalid input: "canary".`})
-	if strings.Contains(w.Detail, "canary") || !strings.Contains(w.Detail, "the page of the sync has the details") {
-		t.Errorf("says %q", w.Detail)
+	for _, code := range []string{"postgres_22P02", "too_many_refused"} {
+		w := alertWords(db.Connection{ID: 1}, db.Seen{Cause: "run_failed", Subject: "all", Run: "R-1", Code: code, Detail: `Postgres refused the records: invalid input: "canary".`})
+		if strings.Contains(w.Detail, "canary") || !strings.Contains(w.Detail, "the page of the sync has the details") {
+			t.Errorf("%s says %q", code, w.Detail)
+		}
 	}
 }
 

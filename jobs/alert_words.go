@@ -167,8 +167,8 @@ func full(s string) string {
 	return s + "."
 }
 
-// refusal matches the codes of errors whose text is Postgres' own: it may quote a record.
-var refusal = regexp.MustCompile(`^postgres_[0-9A-Z]{5}$`)
+// refusal matches the codes of errors whose text has Postgres' own in it: that may quote a record.
+var refusal = regexp.MustCompile(`^(postgres_[0-9A-Z]{5}|too_many_refused)$`)
 
 // failure says why a run failed.
 func failure(s db.Seen) string {
