@@ -34,11 +34,10 @@ func (r *Runner) settle(stop context.Context, run *db.Run, calls int64, err erro
 	default:
 		settled = r.faulted(ctx, run, pipeline.FaultOf(err), log)
 	}
-	switch {
-	case errors.Is(settled, db.ErrCancelled):
+	if errors.Is(settled, db.ErrCancelled) {
 		settled = r.cancelled(ctx, run, log)
-		fallthrough
-	case settled != nil:
+	}
+	if settled != nil {
 		log.Error("cannot note how the run stands; it is claimed again when its lease has run out", "err", settled)
 	}
 }
