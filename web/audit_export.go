@@ -14,11 +14,12 @@ import (
 	"millrace/views"
 )
 
-// Bounds of an export: entries in all and per look, and exports at once.
+// Bounds of an export: entries in all and per look, exports at once, and how long a browser may take for a look's entries.
 const (
-	exportLimit = 100_000
-	exportLook  = 1000
-	exportsBusy = 2
+	exportLimit    = 100_000
+	exportLook     = 1000
+	exportsBusy    = 2
+	exportPatience = time.Minute
 )
 
 // exportAudit streams the entries that the form's filters select, newest first. Only a look's entries are in memory.
@@ -59,7 +60,10 @@ func (s *Server) exportAudit(w http.ResponseWriter, r *http.Request) error {
 		h.Set("Content-Type", "application/json")
 		out = &jsonEntries{w: w}
 	}
-	return s.writeEntries(r, c, st.query, out)
+	// A browser that takes nothing any more must not keep others from exporting.
+	deadline := http.NewResponseController(w)
+	defer func() { _ = deadline.SetWriteDeadline(time.Time{}) }() // the connection may carry further answers
+	return s.writeEntries(r, c, st.query, out, func() { _ = deadline.SetWriteDeadline(time.Now().Add(exportPatience)) })
 }
 
 // exportChanges notes the filters of an export.
@@ -83,8 +87,10 @@ type entryWriter interface {
 	end(complete bool) error
 }
 
-func (s *Server) writeEntries(r *http.Request, c db.Connection, q db.AuditQuery, out entryWriter) error {
+// writeEntries looks again and again, and calls goesOn before what each look found is written.
+func (s *Server) writeEntries(r *http.Request, c db.Connection, q db.AuditQuery, out entryWriter, goesOn func()) error {
 	q.Limit, q.Start, q.Ascending = exportLook, nil, false
+	goesOn()
 	if err := out.begin(); err != nil {
 		return gone(err)
 	}
@@ -98,6 +104,7 @@ func (s *Server) writeEntries(r *http.Request, c db.Connection, q db.AuditQuery,
 		if err != nil {
 			s.cutOff(r, err)
 		}
+		goesOn()
 		for _, e := range rows {
 			if err := out.write(e); err != nil {
 				return gone(err)

@@ -4,9 +4,11 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/db"
 )
@@ -199,5 +201,40 @@ func TestTimelineOfARecord(t *testing.T) {
 	older := p.attr(`#timeline a[href*="before="]`, "href")
 	if n := len(p.all("#timeline li")); n != 20 || len(viewer.get(older).all("#timeline li")) != 10 {
 		t.Errorf("%d entries at first, older ones at %q", n, older)
+	}
+}
+
+// slowBrowser notes by when it must have taken what is written.
+type slowBrowser struct {
+	*httptest.ResponseRecorder
+	by []time.Time
+}
+
+func (b *slowBrowser) SetWriteDeadline(at time.Time) error {
+	b.by = append(b.by, at)
+	return nil
+}
+
+// TestExportWaitsForNoBrowser bounds how long a browser may take over an export: only a few are written at once.
+func TestExportWaitsForNoBrowser(t *testing.T) {
+	t.Parallel()
+	a, c, _ := auditScene(t)
+	id, err := a.db.StartSession(t.Context(), a.viewer.ID, "127.0.0.1", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/connections/"+itoa(c.ID)+"/audit/export", strings.NewReader("format=csv"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.AddCookie(&http.Cookie{Name: a.server.cookies.name, Value: id})
+	b := &slowBrowser{ResponseRecorder: httptest.NewRecorder()}
+	before := time.Now()
+	a.server.Handler().ServeHTTP(b, r)
+	if b.Code != http.StatusOK || len(b.by) < 2 || !b.by[len(b.by)-1].IsZero() {
+		t.Fatalf("status %d, deadlines %v", b.Code, b.by)
+	}
+	for _, at := range b.by[:len(b.by)-1] {
+		if at.Before(before) || at.After(time.Now().Add(time.Hour)) {
+			t.Errorf("a deadline is %v", at)
+		}
 	}
 }
