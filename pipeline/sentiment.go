@@ -107,7 +107,10 @@ func (j Work) rated(ctx context.Context, c Conversation, failures *atomic.Int64,
 			said = append(said, text)
 		}
 	}
-	if len(said) == 0 || spent.Load() || failures.Load() >= scorerFailures {
+	if len(said) == 0 { // there is nothing to ask about, in the next run neither
+		return Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.NaN(), Method: j.Scorer.Method}, nil
+	}
+	if spent.Load() || failures.Load() >= scorerFailures {
 		return Sounds(c), nil
 	}
 	ok, err := j.Store.TakeSentimentCall(ctx, j.Scorer.DailyCalls)
