@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -268,5 +270,37 @@ func TestOldAlertsAreForgotten(t *testing.T) {
 	}
 	if n := get[int](t, d, `SELECT count(*) FROM millrace.alert_deliveries`); n != 2 {
 		t.Errorf("%d notices are left", n)
+	}
+}
+
+// TestOneNoticeOfAChannelAtATime has several processes claim at once, again and again: of one channel only one gets a notice.
+func TestOneNoticeOfAChannelAtATime(t *testing.T) {
+	t.Parallel()
+	d, u, _ := watched(t)
+	id := channel(t, d, u, "a@example.com")
+	for _, key := range []string{"one", "two", "three", "four"} {
+		if _, err := d.TestAlertChannel(t.Context(), id, key, u.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		var all sync.WaitGroup
+		var claimed atomic.Int64
+		for range 6 {
+			all.Go(func() {
+				n, err := d.ClaimDelivery(t.Context(), "test", time.Minute)
+				if err != nil {
+					t.Error(err)
+				}
+				if n != nil {
+					claimed.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := claimed.Load(); n != 1 {
+			t.Fatalf("%d notices of one channel were claimed at once", n)
+		}
+		exec(t, d, `UPDATE millrace.alert_deliveries SET state = 'queued', lease_until = NULL`)
 	}
 }

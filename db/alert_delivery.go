@@ -133,18 +133,24 @@ func (d *DB) Attempts(ctx context.Context, deliveryID int64) ([]Attempt, error) 
 // there is none.
 func (d *DB) ClaimDelivery(ctx context.Context, owner string, lease time.Duration) (*Delivery, error) {
 	var id int64
-	err := d.pool.GetContext(ctx, &id, `
-		UPDATE millrace.alert_deliveries
-		   SET state = 'sending', owner = $1, fence = fence + 1, attempts = attempts + 1, tries = tries + 1, lease_until = now() + $2 * interval '1 second'
-		 WHERE id = (SELECT d.id FROM millrace.alert_deliveries d
-		              WHERE (d.state = 'queued' AND d.next_attempt_at <= now() OR d.state = 'sending' AND d.lease_until < now())
-		                AND NOT EXISTS (SELECT FROM millrace.alert_deliveries o
-		                                 WHERE o.channel_id = d.channel_id AND o.state = 'sending' AND o.lease_until >= now() AND o.id <> d.id)
-		                AND NOT EXISTS (SELECT FROM millrace.alert_deliveries o
-		                                 WHERE d.kind = 'recovered' AND o.alert_id = d.alert_id AND o.channel_id = d.channel_id AND o.address = d.address
-		                                   AND o.kind = 'opened' AND o.state IN ('queued', 'sending'))
-		              ORDER BY d.next_attempt_at, d.id FOR UPDATE OF d SKIP LOCKED LIMIT 1)
-		RETURNING id`, owner, lease.Seconds())
+	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
+		// Claims take turns: two at once would not see each other's, and could take two notices of one channel.
+		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('millrace.alert_deliveries'))`); err != nil {
+			return err
+		}
+		return tx.GetContext(ctx, &id, `
+			UPDATE millrace.alert_deliveries
+			   SET state = 'sending', owner = $1, fence = fence + 1, attempts = attempts + 1, tries = tries + 1, lease_until = now() + $2 * interval '1 second'
+			 WHERE id = (SELECT d.id FROM millrace.alert_deliveries d
+			              WHERE (d.state = 'queued' AND d.next_attempt_at <= now() OR d.state = 'sending' AND d.lease_until < now())
+			                AND NOT EXISTS (SELECT FROM millrace.alert_deliveries o
+			                                 WHERE o.channel_id = d.channel_id AND o.state = 'sending' AND o.lease_until >= now() AND o.id <> d.id)
+			                AND NOT EXISTS (SELECT FROM millrace.alert_deliveries o
+			                                 WHERE d.kind = 'recovered' AND o.alert_id = d.alert_id AND o.channel_id = d.channel_id AND o.address = d.address
+			                                   AND o.kind = 'opened' AND o.state IN ('queued', 'sending'))
+			              ORDER BY d.next_attempt_at, d.id FOR UPDATE OF d SKIP LOCKED LIMIT 1)
+			RETURNING id`, owner, lease.Seconds())
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
