@@ -69,10 +69,6 @@ func (s *RunStore) collectUndo(ctx context.Context, of Run) error {
 		if _, err := tx.ExecContext(ctx, tuneUndo); err != nil {
 			return err
 		}
-		// What the copy holds will be older than what was read: the next sync reads everything.
-		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1`, s.connectionID); err != nil {
-			return err
-		}
 		_, err := tx.ExecContext(ctx, touched()+`
 			INSERT INTO millrace.undo_records (run_id, tab, part, sf_id, entity, kind, before, after, kept, later_run)
 			SELECT $5, tab, part, sf_id, entity, kind, before, after, CASE WHEN later_run IS NULL THEN '' ELSE 'later' END, later_run
