@@ -246,8 +246,8 @@ func (m merge) fresh() string {
 		"\nUNION ALL SELECT 'elsewhere', " + rest + ", 0"
 }
 
-// noteSkips notes the skipped records that from, the tail of a SELECT of staged records s, yields. Only what was not skipped before, or for
-// another reason, is told in the audit log. The name is SQL over s.
+// noteSkips notes the skipped records that from, the tail of a SELECT of staged records s, yields, each with the account that it belongs to now and its name, which is SQL over s. Only what was
+// not skipped before, or for another reason, is told in the audit log.
 func (m merge) noteSkips(from, name string) string {
 	account := "NULL::text"
 	if p := m.step.Table.Parent; p != "" && m.has(p) && m.step.Table.Under == "" {
@@ -255,9 +255,10 @@ func (m merge) noteSkips(from, name string) string {
 	}
 	return ",\nskip AS (INSERT INTO millrace.skipped_records AS k (connection_id, object, sf_id, account_id, reason, since_run, name)\n    SELECT $1, $7, s.sf_id, " +
 		account + ", '" + m.step.Table.Lacking + "', $2, " + name + " " + from + "\n    ON CONFLICT (connection_id, object, sf_id) DO UPDATE\n" +
-		"    SET account_id = excluded.account_id, reason = excluded.reason, since_run = excluded.since_run, until_run = NULL, name = excluded.name\n" +
-		"    WHERE k.until_run IS NOT NULL OR k.reason <> excluded.reason RETURNING k.sf_id, k.reason),\n" +
-		"skiplog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'skipped', NULL::jsonb, reason FROM skip)"
+		"    SET account_id = excluded.account_id, reason = excluded.reason, until_run = NULL, name = excluded.name,\n" +
+		"        since_run = CASE WHEN k.until_run IS NOT NULL OR k.reason <> excluded.reason THEN excluded.since_run ELSE k.since_run END\n" +
+		"    WHERE k.until_run IS NOT NULL OR (k.reason, k.account_id, k.name) IS DISTINCT FROM (excluded.reason, excluded.account_id, excluded.name) RETURNING k.sf_id, k.reason, k.since_run),\n" +
+		"skiplog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'skipped', NULL::jsonb, reason FROM skip WHERE since_run = $2)"
 }
 
 // nameOf is what a record is called, as SQL over its columns.

@@ -3,8 +3,10 @@ package jobs
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/salesforce/sim"
 )
 
@@ -174,5 +176,30 @@ func TestExodus(t *testing.T) {
 	s.filter("Name = 'nobody has this name'")
 	if run = s.completed(s.sync()); !run.Surprising {
 		t.Errorf("a run that matched nothing says %q", run.Outcome)
+	}
+}
+
+// TestSkippedContactMoves moves a skipped contact to another account. It is listed there, without being told anew, and stays listed when the account that it came from leaves.
+func TestSkippedContactMoves(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter("Type != 'Other'")
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	var id, from, to string
+	s.must(s.sql.QueryRow(`SELECT sf_id, account_id FROM millrace.skipped_records ORDER BY sf_id LIMIT 1`).Scan(&id, &from))
+	s.must(s.sql.Get(&to, `SELECT sf_id FROM millrace.accounts WHERE sf_id <> $1 ORDER BY sf_id LIMIT 1`, from))
+	s.must(s.org.Update("Contact", id, map[string]any{"AccountId": to}))
+	moved := runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	s.must(s.org.Update("Account", from, map[string]any{"Type": "Other"}))
+	runs.run(pipeline.EntityAll, false)
+	var account string
+	s.must(s.sql.Get(&account, `SELECT coalesce(max(account_id), 'nowhere') FROM millrace.skipped_records WHERE sf_id = $1 AND until_run IS NULL`, id))
+	if account != to {
+		t.Errorf("the skipped contact is listed at %s, it belongs to %s", account, to)
+	}
+	if got := s.action(moved, id); got != "" {
+		t.Errorf("that it has moved is audited as %q", got)
 	}
 }
