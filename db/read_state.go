@@ -105,15 +105,17 @@ func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string
 
 // setSteps is what the steps of a set have come to so far. The one that asks counts as done.
 type setSteps struct {
-	Complete bool         `db:"complete"` // each has read as many records as Salesforce said
-	Known    bool         `db:"known"`    // whom they met is still known
-	Clock    sql.NullTime `db:"clock"`    // the earliest of the org
-	Started  time.Time    `db:"started"`
+	Complete  bool         `db:"complete"`  // each has read as many records as Salesforce said
+	Known     bool         `db:"known"`     // whom they met is still known
+	Replanned bool         `db:"replanned"` // some were read without fields that have gone meanwhile
+	Clock     sql.NullTime `db:"clock"`     // the earliest of the org
+	Started   time.Time    `db:"started"`
 }
 
 func (s *RunStore) setSteps(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (set setSteps, err error) {
 	err = tx.GetContext(ctx, &set, `
 		SELECT bool_and((p.state = 'done' OR p.position = $3) AND p.reading <> 'none' AND p.read = coalesce(p.expected, p.read)) AS complete,
+		       bool_or(coalesce(p.body -> 'Reading' ->> 'Replanned', '') = 'true') AS replanned,
 		       CASE WHEN bool_and(p.clock IS NOT NULL) THEN min(p.clock) END AS clock, min(coalesce(p.started_at, now())) AS started,
 		       EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND object = '')
 		       AND (SELECT count(*) FROM millrace.run_seen WHERE run_id = $1 AND object = $2)
@@ -138,6 +140,9 @@ func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Ste
 	again, ok, err := s.failures(ctx, tx, step)
 	if err != nil || !ok {
 		return err
+	}
+	if set.Replanned {
+		r.Fingerprint = "" // that of no plan
 	}
 	watermark := set.Clock
 	if !watermark.Valid {

@@ -3,7 +3,9 @@ package jobs
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -373,4 +375,32 @@ type shortStore struct{ *db.RunStore }
 
 func (s shortStore) SetExpected(ctx context.Context, step pipeline.Step, n int64) error {
 	return s.RunStore.SetExpected(ctx, step, n+1)
+}
+
+// TestFieldVanishesForAWhile hides a field after a run was planned, and shows it again before the next one, which reads only changes otherwise: it reads everything of what was read without the field.
+func TestFieldVanishesForAWhile(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter(allAccounts)
+	hide := sync.OnceFunc(func() { s.org.HideField("Contact", "Title") })
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.RawQuery, "FROM+User") && !strings.Contains(r.URL.RawQuery, "COUNT") {
+			hide() // the first records are read: everything is planned
+		}
+		s.serve(w, r)
+	})
+	runs := s.running(s.incremental())
+	first := runs.run(pipeline.EntityAll, false)
+	if p := s.step(first, "contacts"); !strings.Contains(p.Note, "Title") {
+		t.Fatalf("the contacts were not planned again: %+v", p)
+	}
+	s.org.ShowField("Contact", "Title")
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	client.RefreshSchema()
+	second := runs.run(pipeline.EntityAll, false)
+	s.equalsOrg("", "AccountId != null")
+	if p := s.step(second, "opportunities"); p.Reading != "changes" {
+		t.Errorf("the opportunities, which had all their fields, were read again: %s", p.Why)
+	}
 }

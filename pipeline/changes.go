@@ -19,6 +19,7 @@ type Reading struct {
 	Since       time.Time // by the org's clock
 	Why         string    // why everything is read, for people
 	Fingerprint string    // of what decides which records of the set are kept, and how; empty for sets that keep no state
+	Replanned   bool      // fields have gone since the fingerprint was taken, and the step was read without them
 	Last        bool      // the last step of its set: with it the set's state is written
 	After       int64     // the run whose reading of the set the step goes on from; 0 for none
 	Try         bool      // how many records there are is not known: REST's first answer tells, and more than a few go through Bulk
@@ -287,7 +288,7 @@ func fingerprint(steps []Step, set []int) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// like makes a step that was planned again read what it read as old: the fingerprint stays that of old, so that the next run sees what has become different.
+// like makes a step that was planned again read what it read as old. The next run reads its set in full, whether the fields are still missing then or are back.
 func (s Step) like(old Step) (Step, error) {
 	if old.Refresh {
 		s.Reading.Whole, s.Reading.After = s.Query, old.Reading.After
@@ -299,7 +300,7 @@ func (s Step) like(old Step) (Step, error) {
 		return all[0], nil
 	}
 	s.Reading = old.Reading
-	s.Reading.Whole = s.Query
+	s.Reading.Whole, s.Reading.Replanned = s.Query, true
 	if !old.Reading.Changes || s.Batches != nil {
 		return s, nil
 	}
