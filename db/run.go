@@ -3,7 +3,10 @@ package db
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/lib/pq"
 
 	"millrace/pipeline"
 )
@@ -175,26 +178,124 @@ func (d *DB) RunInFocus(ctx context.Context, connectionID int64) (*Run, error) {
 	return &r[0], nil
 }
 
-// RunFilter selects runs of a connection. The zero State means all states.
+// RunFilter selects runs of a connection. Zero values select all.
 type RunFilter struct {
 	ConnectionID int64
-	State        string
-	Limit        int   // 25 by default
-	BeforeID     int64 // only runs older than this one; 0 for the newest
+	States       []RunState
+	Entity       pipeline.Entity
+	Trigger      string
+	From, Until  time.Time // asked for at or after From and before Until
+	Limit        int       // 25 by default
+	BeforeID     int64     // only runs older than this one; 0 for the newest
 }
 
-// Runs returns runs, newest first, and how many there are with BeforeID and Limit left aside.
+// CountedRuns is up to how many runs are counted.
+const CountedRuns = 10_000
+
+// where builds the condition.
+func (f RunFilter) where() (string, []any) {
+	args := []any{f.ConnectionID}
+	where := ` WHERE r.connection_id = $1 AND r.entity <> 'impact'`
+	add := func(condition string, value any) {
+		args = append(args, value)
+		where += " AND " + condition + "$" + strconv.Itoa(len(args)) + ")"
+	}
+	if len(f.States) > 0 {
+		add("r.state = ANY (", pq.Array(f.States))
+	}
+	if f.Entity != "" {
+		add("r.entity = (", f.Entity)
+	}
+	if f.Trigger != "" {
+		add("r.trigger = (", f.Trigger)
+	}
+	if !f.From.IsZero() {
+		add("r.created_at >= (", f.From)
+	}
+	if !f.Until.IsZero() {
+		add("r.created_at < (", f.Until)
+	}
+	return where, args
+}
+
+// Runs returns runs, newest first, and how many there are with BeforeID and Limit left aside; they are counted up to CountedRuns and one.
 func (d *DB) Runs(ctx context.Context, f RunFilter) (runs []Run, total int, err error) {
 	if f.Limit <= 0 {
 		f.Limit = 25
 	}
-	const where = ` WHERE r.connection_id = $1 AND r.entity <> 'impact' AND ($2 = '' OR r.state = $2)`
-	err = d.pool.GetContext(ctx, &total, `SELECT count(*) FROM millrace.runs r`+where, f.ConnectionID, f.State)
+	where, args := f.where()
+	err = d.pool.GetContext(ctx, &total, `SELECT count(*) FROM (SELECT FROM millrace.runs r`+where+` LIMIT `+strconv.Itoa(CountedRuns+1)+`) n`, args...)
 	if err == nil {
-		err = d.pool.SelectContext(ctx, &runs, runSelect+where+` AND ($3 = 0 OR r.id < $3) ORDER BY r.id DESC LIMIT $4`,
-			f.ConnectionID, f.State, f.BeforeID, f.Limit)
+		if f.BeforeID > 0 {
+			args = append(args, f.BeforeID)
+			where += " AND r.id < $" + strconv.Itoa(len(args))
+		}
+		err = d.pool.SelectContext(ctx, &runs, runSelect+where+` ORDER BY r.id DESC LIMIT `+strconv.Itoa(f.Limit), args...)
 	}
-	return runs, total, wrapIf(err, "db.Runs(%d)", f.ConnectionID)
+	return runs, total, wrapIf(asCancelled(ctx, err), "db.Runs(%d)", f.ConnectionID)
+}
+
+// RunsInProgress returns the active runs of a connection in the order in which they have their turn.
+func (d *DB) RunsInProgress(ctx context.Context, connectionID int64, limit int) ([]Run, error) {
+	var out []Run
+	err := d.pool.SelectContext(ctx, &out, runSelect+` WHERE r.connection_id = $1 AND r.entity <> 'impact' AND r.state IN ('queued', 'running', 'waiting')
+		ORDER BY r.started_at IS NULL, r.id LIMIT $2`, connectionID, limit)
+	return out, wrapIf(asCancelled(ctx, err), "db.RunsInProgress(%d)", connectionID)
+}
+
+// RunBefore returns the newest run before another one that brought the same over and came to its end, or nil when there is none.
+func (d *DB) RunBefore(ctx context.Context, run Run) (*Run, error) {
+	var r []Run
+	err := d.pool.SelectContext(ctx, &r, runSelect+`
+		WHERE r.connection_id = $1 AND r.entity = $2 AND r.id < $3 AND r.state IN ('completed', 'completed_with_errors') ORDER BY r.id DESC LIMIT 1`,
+		run.ConnectionID, run.Entity, run.ID)
+	if err != nil || len(r) == 0 {
+		return nil, wrapIf(asCancelled(ctx, err), "db.RunBefore(%d)", run.ID)
+	}
+	return &r[0], nil
+}
+
+// RunPage is a committed page of a run.
+type RunPage struct {
+	Position    int       `db:"position"` // of the step
+	Label       string    `db:"label"`    // of the step
+	Page        int       `db:"page"`
+	Records     int64     `db:"records"`
+	CommittedAt time.Time `db:"committed_at"`
+}
+
+// RunPages returns a part of the pages of a run in the order of its steps, and how many there are.
+func (d *DB) RunPages(ctx context.Context, runID int64, limit, offset int) (pages []RunPage, total int, err error) {
+	err = d.pool.GetContext(ctx, &total, `SELECT count(*) FROM millrace.run_pages WHERE run_id = $1`, runID)
+	if err == nil && total > 0 {
+		err = d.pool.SelectContext(ctx, &pages, `
+			SELECT p.position, s.label, p.page, p.records, p.committed_at
+			  FROM millrace.run_pages p JOIN millrace.run_steps s USING (run_id, position)
+			 WHERE p.run_id = $1 ORDER BY p.position, p.page LIMIT $2 OFFSET $3`, runID, limit, max(offset, 0))
+	}
+	return pages, total, wrapIf(asCancelled(ctx, err), "db.RunPages(%d)", runID)
+}
+
+// PageSlice is what a run stored within a part of its time.
+type PageSlice struct {
+	N       int       `db:"n"` // from 0
+	From    time.Time `db:"from_at"`
+	Pages   int64     `db:"pages"`
+	Records int64     `db:"records"`
+}
+
+// RunTimeline divides the time from a run's start to its last page into equal parts and returns what each of them stored; parts without a page are left out.
+func (d *DB) RunTimeline(ctx context.Context, runID int64, parts int) ([]PageSlice, error) {
+	var out []PageSlice
+	err := d.pool.SelectContext(ctx, &out, `
+		WITH span AS (
+		    SELECT r.started_at AS a, greatest(extract(epoch FROM (SELECT max(committed_at) FROM millrace.run_pages WHERE run_id = r.id) - r.started_at), 0.001)::float8 AS long
+		      FROM millrace.runs r WHERE r.id = $1 AND r.started_at IS NOT NULL)
+		SELECT n, min(a + n * long / $2 * interval '1 second') AS from_at, count(*) AS pages, sum(records)::bigint AS records
+		  FROM (SELECT p.records, s.a, s.long, least(greatest(floor(extract(epoch FROM p.committed_at - s.a) / s.long * $2), 0), $2 - 1)::int AS n
+		          FROM millrace.run_pages p, span s WHERE p.run_id = $1) b
+		 GROUP BY n ORDER BY n`, runID, parts)
+	return out, wrapIf(asCancelled(ctx, err), "db.RunTimeline(%d)", runID)
 }
 
 // RunError is a record that a run could not take over.

@@ -148,6 +148,9 @@ func (s *Server) banner(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if r.URL.Query().Get("wakes") != "" {
+		view.Wakes, view.URL = true, view.URL+"?wakes=1"
+	}
 	switch {
 	case view.Run == nil || !view.Run.State.Active():
 		w.Header().Set("HX-Trigger", "run-finished")

@@ -54,6 +54,7 @@ func (s *Server) routes() []route {
 		{signedIn, "GET /connections/{id}/contacts/{sfid}", s.contact},
 		{signedIn, "GET /connections/{id}/opportunities/{sfid}", s.opportunity},
 		{signedIn, "GET /connections/{id}/runs", s.runs},
+		{signedIn, "GET /connections/{id}/runs/active", s.activeRunsPart},
 		{signedIn, "GET /connections/{id}/runs/{run}", s.run},
 		{signedIn, "GET /connections/{id}/banner", s.banner},
 		{signedIn, "GET /audit", s.first("/audit")},

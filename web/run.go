@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"millrace/db"
@@ -13,75 +12,6 @@ import (
 	"millrace/views"
 	"millrace/views/ui"
 )
-
-// runs lists a connection's runs, newest first.
-func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
-	c, err := s.connection(r)
-	if err != nil {
-		return err
-	}
-	shell, err := s.shell(w, r, "Sync Status", "runs")
-	if err != nil {
-		return err
-	}
-	banner, err := s.bannerView(r, c)
-	if err != nil {
-		return err
-	}
-	const rows = 25
-	filter := db.RunFilter{ConnectionID: c.ID, Limit: rows + 1}
-	if state := r.URL.Query().Get("state"); slices.Contains(views.RunStates, views.RunState(state)) {
-		filter.State = state
-	}
-	if before, err := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64); err == nil && before > 0 {
-		filter.BeforeID = before
-	}
-	list, total, err := s.DB.Runs(r.Context(), filter)
-	if err != nil {
-		return err
-	}
-	shell.Refresh = banner.Run != nil && banner.Run.State.Active()
-	view := views.Runs{Shell: shell, OrgName: ConnectionName(c), Banner: banner, Action: orgPath(c.ID, "/runs"), AuditHref: orgPath(c.ID, "/audit"), State: filter.State, Total: total}
-	here := func(before int64) string {
-		q := url.Values{}
-		if filter.State != "" {
-			q.Set("state", filter.State)
-		}
-		if before > 0 {
-			q.Set("before", strconv.FormatInt(before, 10))
-		}
-		return withQuery(view.Action, q)
-	}
-	view.Here = here(filter.BeforeID)
-	if len(list) > rows {
-		list = list[:rows]
-		view.Older = here(list[rows-1].ID)
-	}
-	if filter.BeforeID > 0 {
-		view.Newest = here(0)
-	}
-	for _, run := range list {
-		view.Rows = append(view.Rows, runLine(run))
-	}
-	if len(list) == 0 {
-		view.Empty = s.noRuns(r, c, filter)
-	}
-	if view.Schedules, err = s.scheduleRows(r, c); err != nil {
-		return err
-	}
-	return s.render(w, r, http.StatusOK, views.RunsPage(view))
-}
-
-func (s *Server) noRuns(r *http.Request, c db.Connection, f db.RunFilter) *views.Empty {
-	if f.State != "" || f.BeforeID > 0 {
-		return &views.Empty{Title: "No such runs", Text: "There is no run in the state “" + views.RunState(f.State).Label() + "”.", Href: orgPath(c.ID, "/runs"), Label: "Show all runs"}
-	}
-	empty := &views.Empty{Title: "Nothing was synced yet", Text: "The first sync starts by itself when an admin saves the account filter."}
-	if isAdmin(r) {
-		empty.Href, empty.Label = orgPath(c.ID, "/settings/account-filtering"), "Set the account filter"
-	}
-	return empty
-}
 
 // withQuery appends a query to a path.
 func withQuery(path string, q url.Values) string {
@@ -124,6 +54,19 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 	for _, step := range steps {
 		view.Steps = append(view.Steps, stepRow(step))
 		view.ErrorsTotal += int(step.Failed)
+	}
+	if err := s.addLive(r, run, steps, view.Steps); err != nil {
+		return err
+	}
+	view.Totals = runTotals(r, c, run, steps)
+	if err := s.addAgain(r, c, run, &view); err != nil {
+		return err
+	}
+	if err := s.addBefore(r, c, run, steps, &view); err != nil {
+		return err
+	}
+	if err := s.addTimeline(r, run, &view); err != nil {
+		return err
 	}
 	if err := s.addSkips(r, c, run, &view); err != nil {
 		return err
@@ -199,7 +142,7 @@ func (s *Server) addSkips(r *http.Request, c db.Connection, run db.Run, view *vi
 	if run.State.Active() || run.Entity == pipeline.EntityUndo {
 		return nil
 	}
-	offsets := map[string]int{"skipped": readOffset(r, "skipped")}
+	offsets := map[string]int{"skipped": readOffset(r, "skipped"), "pages": readOffset(r, "pages")}
 	list, total, err := s.DB.RunSkips(r.Context(), c.ID, run.ID, relatedRows, offsets["skipped"])
 	if err != nil {
 		return err
