@@ -76,7 +76,12 @@ func (b *bigDatabase) listPages(ctx context.Context) ([][2]string, error) {
 		{"An account with its timeline", at + "/accounts/" + account},
 		{"A contact with its timeline", at + "/contacts/" + contact},
 		{"An opportunity with its timeline", at + "/opportunities/" + opportunity},
+		{"Overview", at + "/overview"},
 		{"Sync Status", at + "/runs"},
+		{"Sync Status, failed", at + "/runs?state=failed"},
+		{"A run", at + "/runs/" + middle},
+		{"Error inbox", at + "/errors"},
+		{"… records of a frequent cause", at + "/errors/1"},
 		{"Audit Logs, first page", at + "/audit"},
 		{"Audit Logs, thousandth page", at + "/audit?" + older(far)},
 		{"Audit Logs, 100 rows", at + "/audit?per=100"},
@@ -211,7 +216,11 @@ func (b *bigDatabase) measure(ctx context.Context, times int) error {
 // measureRetention drops an old day beside a writer.
 func (b *bigDatabase) measureRetention(ctx context.Context) error {
 	n := min(b.accounts, 500_000)
-	if _, err := b.sql.ExecContext(ctx, `SELECT millrace.add_audit_day((now() AT TIME ZONE 'UTC')::date - 200)`); err != nil {
+	if _, err := b.sql.ExecContext(ctx, `INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run, name)
+	SELECT $c, 'Contact', '003' || lpad((1000000000 + i)::text, 12, '0') || 'AAA', '001' || lpad((2 * i)::text, 12, '0') || 'AAA', 'No e-mail address', 1, 'Person ' || i FROM generate_series(1, $n / 10) i;
+INSERT INTO millrace.error_groups (connection_id, kind, subject, cause, object, message, records, run_id)
+	SELECT $c, 'skip', 'Contact', 'No e-mail address', 'Contact', 'No e-mail address', $n / 10, 1;
+SELECT millrace.add_audit_day((now() AT TIME ZONE 'UTC')::date - 200)`); err != nil {
 		return err
 	}
 	if _, err := b.sql.ExecContext(ctx, `INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action)
