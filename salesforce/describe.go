@@ -18,9 +18,10 @@ const schemaTTL = 5 * time.Minute
 
 // describeCache holds what one connection's describes said: of each object, by lower-case name, and of all.
 type describeCache struct {
-	mu      sync.Mutex
-	objects map[string]*kept[Describe]
-	all     *kept[[]ObjectSummary]
+	mu          sync.Mutex
+	objects     map[string]*kept[Describe]
+	definitions map[string]*kept[[]FieldDefinition] // likewise by object
+	all         *kept[[]ObjectSummary]
 }
 
 // kept is one answer. Whoever holds the turn may fetch it, so that calls at the same time fetch it once; anybody may look at it.
@@ -37,11 +38,22 @@ func newKept[T any]() *kept[T] { return &kept[T]{turn: make(chan struct{}, 1)} }
 func (d *describeCache) object(name string) *kept[Describe] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := strings.ToLower(name)
-	e := d.objects[key]
+	return keptOf(d.objects, name)
+}
+
+func (d *describeCache) definitionsOf(object string) *kept[[]FieldDefinition] {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return keptOf(d.definitions, object)
+}
+
+// keptOf returns the place of what is kept of an object, in any case of letters.
+func keptOf[T any](all map[string]*kept[T], object string) *kept[T] {
+	key := strings.ToLower(object)
+	e := all[key]
 	if e == nil {
-		e = newKept[Describe]()
-		d.objects[key] = e
+		e = newKept[T]()
+		all[key] = e
 	}
 	return e
 }
@@ -55,7 +67,7 @@ func (d *describeCache) global() *kept[[]ObjectSummary] {
 func (d *describeCache) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.objects, d.all = map[string]*kept[Describe]{}, newKept[[]ObjectSummary]()
+	d.objects, d.definitions, d.all = map[string]*kept[Describe]{}, map[string]*kept[[]FieldDefinition]{}, newKept[[]ObjectSummary]()
 }
 
 // objectName is what an API name of an object may look like; nothing else is put into a path.
@@ -103,7 +115,7 @@ func (c *Client) Known(object string) (d *Describe, known bool) {
 	return d, d != nil
 }
 
-// RefreshSchema forgets all cached describes.
+// RefreshSchema forgets all cached describes and field definitions.
 func (c *Client) RefreshSchema() { c.schema.forget() }
 
 // fresh returns the answer of a resource: the kept one if the org was asked lately, else the org's. An error leaves what is kept as it was.

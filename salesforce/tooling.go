@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -12,8 +13,28 @@ import (
 type FieldDefinition struct{ Name, Label, DataType string }
 
 // FieldDefinitions lists all fields of an object through the Tooling API; none for an object that the org does not have. A user who may not look into Setup
-// gets an *APIError.
+// gets an *APIError. The list is kept for as long as a describe, and shared: do not change it.
 func (c *Client) FieldDefinitions(ctx context.Context, object string) ([]FieldDefinition, error) {
+	e := c.schema.definitionsOf(object)
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("salesforce: waiting for the fields of %s: %w", object, ctx.Err())
+	}
+	if held := e.answer.Load(); held != nil && c.now().Sub(e.checked) < schemaTTL {
+		return *held, nil
+	}
+	list, err := c.fieldDefinitions(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	e.checked = c.now()
+	e.answer.Store(&list)
+	return list, nil
+}
+
+func (c *Client) fieldDefinitions(ctx context.Context, object string) ([]FieldDefinition, error) {
 	entity, err := c.tooling(ctx, "EntityDefinition", []string{"DurableId"}, "QualifiedApiName", object)
 	if err != nil || len(entity) == 0 {
 		return nil, err

@@ -14,6 +14,17 @@
     return el;
   };
 
+  // What a list could offer and cannot is fetched when a list is opened, once for all lists of a page that offer the same.
+  const loaded = new Map();
+  const load = (address) => {
+    if (!loaded.has(address)) {
+      const answer = fetch(address).then((r) => (r.ok && !r.redirected ? r.text() : Promise.reject(new Error(r.statusText))));
+      answer.catch(() => loaded.delete(address)); // the next time it is asked for again
+      loaded.set(address, answer);
+    }
+    return loaded.get(address);
+  };
+
   // The select stays the source of truth: it is hidden, and hears of every choice.
   const enhance = (select) => {
     if (select.hidden || select.multiple) return;
@@ -53,6 +64,42 @@
     };
     const sync = () => (input.value = input.defaultValue = shown());
 
+    let more = select.dataset.pickMore; // where the rest is, until it is here
+    let failed = false;
+    const complete = async () => {
+      const address = more;
+      more = "";
+      failed = false;
+      list.setAttribute("aria-busy", "true");
+      try {
+        const all = document.createElement("template");
+        all.innerHTML = await load(address);
+        const groups = [...all.content.children].filter((el) => el.tagName === "OPTGROUP");
+        if (groups.length > 0) {
+          const value = select.value;
+          select.querySelectorAll("optgroup").forEach((el) => el.remove());
+          select.append(...groups);
+          const chosen = [...select.options].find((o) => o.value.toLowerCase() === value.toLowerCase());
+          if (chosen) {
+            chosen.disabled = false; // what is chosen stays, whatever became of it
+            chosen.selected = true;
+          } else select.selectedIndex = -1;
+        }
+      } catch {
+        more = address;
+        failed = true;
+      }
+      list.removeAttribute("aria-busy");
+      if (!open()) return;
+      const on = options[at]?.dataset.index && options[at].dataset.value;
+      const top = list.scrollTop;
+      show(asked);
+      const back = options.findIndex((o) => o.dataset.value === on);
+      if (on && back >= 0) mark(back);
+      list.scrollTop = top;
+    };
+
+    let asked = ""; // the text that the list is narrowed by
     let options = []; // the drawn ones, in order
     let at = -1;
     const open = () => !list.hidden;
@@ -75,7 +122,7 @@
     };
     const draw = (option) => {
       const { label: name, name: api, type, why } = parts(option);
-      const row = make("div", { role: "option", id: `${id}-option-${option.index}`, "aria-selected": String(option.selected), "data-index": option.index });
+      const row = make("div", { role: "option", id: `${id}-option-${option.index}`, "aria-selected": String(option.selected), "data-index": option.index, "data-value": option.value });
       const names = make("span", { class: "flex min-w-0 flex-wrap items-baseline gap-x-2" });
       names.append(make("span", {}, name));
       if (api) names.append(" ", make("code", { class: "text-muted-foreground font-mono text-xs break-all" }, api));
@@ -85,6 +132,7 @@
       return row;
     };
     const show = (text) => {
+      asked = text;
       const words = text.toLowerCase().split(/\s+/).filter(Boolean);
       const fits = (option) => words.every((w) => `${option.text} ${option.value}`.toLowerCase().includes(w));
       const drawn = [];
@@ -113,12 +161,18 @@
         const none = make("div", { role: "option", "aria-disabled": "true", "aria-selected": "false", id: `${id}-option-none` }, `Nothing has “${text}” in its label or API name.`);
         drawn.push(none);
       }
+      if (failed) drawn.push(make("div", { role: "option", "aria-disabled": "true", "aria-selected": "false", id: `${id}-option-failed` }, "What cannot be chosen here could not be loaded. Open the list again to try once more."));
       list.replaceChildren(...drawn);
       list.hidden = false;
       input.setAttribute("aria-expanded", "true");
       const first = options.findIndex((o) => o.getAttribute("aria-disabled") !== "true");
       mark(words.length === 0 ? chosen : first);
-      say.textContent = options.length === 1 ? "1 choice" : `${options.length} choices`;
+      const usable = options.filter((o) => o.getAttribute("aria-disabled") !== "true").length;
+      say.textContent = (usable === 1 ? "1 choice" : `${usable} choices`) + (usable < options.length ? `, ${options.length - usable} that cannot be chosen` : "");
+    };
+    const begin = () => {
+      show("");
+      if (more) complete();
     };
     const take = (row) => {
       if (!row?.dataset.index) return;
@@ -138,20 +192,21 @@
     };
 
     input.addEventListener("focus", () => input.select());
-    input.addEventListener("click", () => open() || show(""));
+    input.addEventListener("click", () => open() || begin());
     input.addEventListener("input", (e) => {
       e.stopPropagation();
       show(input.value);
+      if (more) complete();
     });
     input.addEventListener("change", (e) => e.stopPropagation());
     input.addEventListener("keydown", (e) => {
       if (e.isComposing || e.ctrlKey || e.metaKey) return;
       const last = options.length - 1;
-      if (e.key === "ArrowDown") open() ? mark(at >= last ? 0 : at + 1) : show("");
-      else if (e.key === "ArrowUp") open() ? mark(at <= 0 ? last : at - 1) : show("");
+      if (e.key === "ArrowDown") open() ? mark(at >= last ? 0 : at + 1) : begin();
+      else if (e.key === "ArrowUp") open() ? mark(at <= 0 ? last : at - 1) : begin();
       else if (e.key === "Home" && open()) mark(0);
       else if (e.key === "End" && open()) mark(last);
-      else if (e.key === "Enter") open() ? take(options[at]) : show("");
+      else if (e.key === "Enter") open() ? take(options[at]) : begin();
       else if (e.key === "Escape" && open()) {
         close();
         sync();

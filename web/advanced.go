@@ -109,7 +109,7 @@ func drawAdvanced(s *Server, r *http.Request, p *settingsPage, frame views.Setti
 	for i, m := range a.ContactFields {
 		path := settings.PathContactField(i)
 		pick := known.one(path+settings.PartField, "Contact", forAdditional, m.Field)
-		pick.Label, pick.Errors, pick.Required, pick.Doctor = "Contact field", p.errs[path+settings.PartField], true, ""
+		pick.Label, pick.Errors, pick.Required = "Contact field", p.errs[path+settings.PartField], true
 		name := ui.Field{ID: views.BoxID(path + settings.PartName), Name: path + settings.PartName, Label: "Kept as", Value: m.Name, Errors: p.errs[path+settings.PartName],
 			Placeholder: m.As(), MaxLength: 255, Autocomplete: "off", Mono: true}
 		row := views.MappingRow{Field: pick, Name: name, Title: m.Field}

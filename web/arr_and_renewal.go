@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -315,15 +314,12 @@ func (s *Server) valueUnanswered(ctx context.Context, o *org, err error) (string
 
 func drawValues(s *Server, r *http.Request, p *settingsPage, frame views.SettingsFrame) (templ.Component, error) {
 	known := s.catalog(r.Context(), p.connection)
-	account, _ := known.object("Account")
-	objects, unanswered := known.objects(childrenOf(account))
-	objects = onlyFitting(objects)
 	view := views.Values{Frame: frame}
 	for _, k := range pipeline.ValueKinds {
 		rule, path := *ruleOf(&p.shown, k), rulePath(k)
 		pick := func(part, object, use, value, label, hint string) ui.Picker {
 			out := known.one(path+part, object, use, value)
-			out.Label, out.Hint, out.Errors, out.Groups = label, hint, p.errs[path+part], onlyFitting(out.Groups)
+			out.Label, out.Hint, out.Errors = label, hint, p.errs[path+part]
 			out.Attrs = templ.Attributes{"data-result": path + "-result"}
 			return out
 		}
@@ -333,11 +329,8 @@ func drawValues(s *Server, r *http.Request, p *settingsPage, frame views.Setting
 			kinds = "Date fields without a time."
 		}
 		v.Field = pick(settings.PartField, "Account", fitOfValue(k), rule.Field, "Account field", kinds)
-		v.Object = ui.Picker{
-			Field: ui.Field{ID: ui.PathID(path + settings.PartObject), Name: path + settings.PartObject, Label: "Related object", Value: rule.Object, Errors: p.errs[path+settings.PartObject],
-				Hint: "Objects with a field that points to Account.", Attrs: fieldsOf(p, path)},
-			Groups: objects, Unanswered: unanswered,
-		}
+		v.Object = known.picker(path+settings.PartObject, choiceQuery{use: forRelated}, rule.Object)
+		v.Object.Label, v.Object.Hint, v.Object.Errors, v.Object.Attrs = "Related object", "Objects with a field that points to Account.", p.errs[path+settings.PartObject], fieldsOf(p, path)
 		if rule.Object != "" {
 			v.Link = pick(settings.PartLink, rule.Object, forLink, rule.Link, "Link to the account", "The field that points to the account.")
 			v.Value = pick(settings.PartValue, rule.Object, fitOfValue(k), rule.Value, "Value field", kinds)
@@ -366,16 +359,4 @@ func fieldsOf(p *settingsPage, path string) templ.Attributes {
 		"data-result": path + "-result", "hx-post": p.path(p.section), "hx-trigger": "change", "hx-vals": fmt.Sprintf(`{"do":"fields:%s"}`, path), "hx-target": place, "hx-select": place, "hx-swap": "outerHTML",
 		"hx-sync": "this:replace",
 	}
-}
-
-// onlyFitting leaves out of the choices what cannot be chosen.
-func onlyFitting(groups []ui.ChoiceGroup) []ui.ChoiceGroup {
-	var out []ui.ChoiceGroup
-	for _, g := range groups {
-		g.Items = slices.DeleteFunc(slices.Clone(g.Items), func(i ui.Item) bool { return i.Why != "" })
-		if len(g.Items) > 0 {
-			out = append(out, g)
-		}
-	}
-	return out
 }

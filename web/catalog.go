@@ -32,6 +32,12 @@ const (
 	forAllowlist  = "allowlist"   // can be left out by an allowlist, and so listed in it
 )
 
+// What the objects of a picker are for.
+const (
+	forRelated      = "related"       // has a field that points to an account
+	forCustomObject = "custom-object" // its records can belong to an account or a contact
+)
+
 // fitOf returns what the fields of an object must be for a use; nil for a use that there is none of.
 func fitOf(use, object string) pipeline.Fit {
 	switch use {
@@ -301,11 +307,17 @@ func picks(form url.Values) bool {
 
 // one fills a PickOne for a field of an object; the caller adds its label, hint, errors and what None means.
 func (k *catalog) one(path, object, use, value string) ui.Picker {
-	described, unanswered := k.object(object)
-	return ui.Picker{
-		Field: ui.Field{ID: ui.PathID(path), Name: path, Value: value}, Groups: fieldChoices(described, fitOf(use, object)), Unanswered: unanswered,
-		Doctor: doctorPath(k.c, object),
+	return k.picker(path, choiceQuery{object: object, use: use}, value)
+}
+
+// picker fills a PickOne with what can be chosen, and with the addresses of what cannot.
+func (k *catalog) picker(path string, q choiceQuery, value string) ui.Picker {
+	groups, unanswered := k.offered(q)
+	p := ui.Picker{Field: ui.Field{ID: ui.PathID(path), Name: path, Value: value}, Groups: fitting(groups, value), Unanswered: unanswered}
+	if len(groups) > 0 {
+		p.More, p.Explained = q.path(k.c, "/options", ""), q.path(k.c, "", path)
 	}
+	return p
 }
 
 // many fills a PickMany for fields of an object; the caller adds its label, hint, errors and what an empty list means. The form is what was posted, nil
@@ -313,6 +325,9 @@ func (k *catalog) one(path, object, use, value string) ui.Picker {
 func (k *catalog) many(path, object, use string, chosen []string, form url.Values) ui.ManyPicker {
 	described, unanswered := k.object(object)
 	groups := fieldChoices(described, fitOf(use, object))
+	if typed := form.Get(path + ".search"); len([]rune(typed)) >= ui.MinSearch {
+		groups = k.withHidden(groups, object)
+	}
 	m := ui.ManyPicker{
 		Field: ui.Field{ID: ui.PathID(path), Name: path}, Of: object,
 		Source:  withQuery(orgPath(k.c.ID, "/settings/pick"), url.Values{"object": {object}, "path": {path}, "for": {use}}),
@@ -351,12 +366,17 @@ func (s *Server) pick(w http.ResponseWriter, r *http.Request) error {
 	if fit == nil || object == "" || path == "" {
 		return notFound()
 	}
-	described, unanswered := s.catalog(r.Context(), c).object(object)
+	known := s.catalog(r.Context(), c)
+	described, unanswered := known.object(object)
 	if described == nil && unanswered == "" {
 		return notFound()
 	}
 	text := cmp.Or(in.Get("q"), in.Get(path+".search"))
-	results := findFields(fieldChoices(described, fit), text)
+	groups := fieldChoices(described, fit)
+	if len([]rune(text)) >= ui.MinSearch {
+		groups = known.withHidden(groups, object)
+	}
+	results := findFields(groups, text)
 	results.Path, results.Of, results.Chosen, results.Unanswered, results.Doctor = path, object, in[path], unanswered, doctorPath(c, object)
 	return s.render(w, r, http.StatusOK, ui.Results(results))
 }

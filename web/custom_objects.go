@@ -395,29 +395,24 @@ func drawCustomObject(known *catalog, r *http.Request, p *settingsPage, i int, c
 			"hx-select": "#" + place, "hx-swap": "outerHTML", "hx-sync": "this:replace",
 		}
 	}
-	groups, unanswered := objectGroups(known, p, i)
 	v := views.CustomObject{
 		Path: path, ID: id, Place: i, Settings: c, ParentLabel: parent, Remove: doRemove + ":" + strconv.Itoa(i), Follow: doFollowObject + ":" + path, Preview: doPreview + ":" + path,
 		ParentErrors: p.errs[path+settings.PartParent], ParentAttrs: brings(doFollowParent, id+"-link"),
-		Object: ui.Picker{
-			Field: ui.Field{ID: ui.PathID(path + settings.PartObject), Name: path + settings.PartObject, Label: "Object", Value: c.Object, Errors: p.errs[path+settings.PartObject], Required: true,
-				Attrs: brings(doFollowObject, id+"-rest")},
-			Groups: groups, Unanswered: unanswered,
-		},
+		Object: known.picker(path+settings.PartObject, choiceQuery{use: forCustomObject, taken: chosenElsewhere(p, i)}, c.Object),
 		Name: ui.Field{ID: ui.PathID(path + settings.PartName), Name: path + settings.PartName, Label: "Display name", Value: c.Name, Errors: p.errs[path+settings.PartName], Required: true,
 			MaxLength: 80, Hint: "What its records are called here.", Autocomplete: "off"},
 	}
+	v.Object.Label, v.Object.Errors, v.Object.Required, v.Object.Attrs = "Object", p.errs[path+settings.PartObject], true, brings(doFollowObject, id+"-rest")
 	v.Object.Attrs["hx-select-oob"] = "#" + id + "-title,#" + id + "-remove"
 	if c.Object == "" {
 		return v
 	}
 	d, _ := known.object(c.Object)
 	v.Match = known.one(path+settings.PartMatch, c.Object, linkTo(c.Parent), c.Match)
-	v.Match.Groups = matchGroups(d, c.Parent, len(known.externalIDs(c.Parent)) > 0)
 	v.Match.Label, v.Match.Errors, v.Match.Required, v.Match.Attrs = "Matching field", p.errs[path+settings.PartMatch], true, brings(doFollowMatch, id+"-key")
 	v.Match.Hint = "The field that says which " + parent + " a record belongs to."
 	v.To = known.one(path+settings.PartTo, parent, forExternalID, c.To)
-	v.To.Label, v.To.Errors, v.To.Groups, v.To.Attrs = "External ID of "+parent, p.errs[path+settings.PartTo], onlyFitting(v.To.Groups), result
+	v.To.Label, v.To.Errors, v.To.Attrs = "External ID of "+parent, p.errs[path+settings.PartTo], result
 	v.To.Hint = "The External ID field of " + parent + " whose value the matching field holds."
 	v.ByText = c.To != "" || len(v.To.Errors) > 0
 	if d != nil {
@@ -441,65 +436,15 @@ func drawCustomObject(known *catalog, r *http.Request, p *settingsPage, i int, c
 	return v
 }
 
-// objectGroups offers the objects whose records can belong to an account or a contact. While nothing is chosen the others are there too, with the reason.
-func objectGroups(known *catalog, p *settingsPage, place int) (groups []ui.ChoiceGroup, unanswered string) {
-	points := map[string][]string{}
-	for _, parent := range []string{"Account", "Contact"} {
-		d, _ := known.object(parent)
-		if d == nil {
-			continue
-		}
-		for _, child := range d.Children {
-			key := strings.ToLower(child.Object)
-			if !slices.Contains(points[key], parent) {
-				points[key] = append(points[key], parent)
-			}
+// chosenElsewhere lists the objects of the other cards.
+func chosenElsewhere(p *settingsPage, place int) []string {
+	var out []string
+	for i, c := range p.shown.CustomObjects {
+		if i != place && c.Object != "" {
+			out = append(out, c.Object)
 		}
 	}
-	byText := len(known.externalIDs(settings.ParentAccount))+len(known.externalIDs(settings.ParentContact)) > 0
-	groups, unanswered = known.objects(func(o salesforce.ObjectSummary) string {
-		for i, other := range p.shown.CustomObjects {
-			if i != place && strings.EqualFold(other.Object, o.Name) {
-				return "Configured already"
-			}
-		}
-		switch {
-		case syncedAnyway(o.Name):
-			return "Synced anyway"
-		case len(points[strings.ToLower(o.Name)]) > 0, o.Custom && byText:
-			return ""
-		}
-		return "Has no field that points to Account or Contact"
-	})
-	if p.shown.CustomObjects[place].Object != "" {
-		groups = onlyFitting(groups)
-	}
-	for _, g := range groups {
-		for i, item := range g.Items {
-			if to := points[strings.ToLower(item.Name)]; len(to) > 0 {
-				g.Items[i].Type = "points to " + strings.Join(to, " and ")
-			} else if item.Why == "" {
-				g.Items[i].Type = "by an External ID only"
-			}
-		}
-	}
-	return groups, unanswered
-}
-
-// matchGroups offers the fields of an object that can link to the parent: those that point to it, and texts where the parent has an External ID.
-func matchGroups(d *salesforce.Describe, parent settings.Parent, byText bool) []ui.ChoiceGroup {
-	name := parentObject(parent)
-	points, texts := ui.ChoiceGroup{Title: "Points to " + name}, ui.ChoiceGroup{Title: "Text that can hold an External ID of " + name}
-	for _, g := range onlyFitting(fieldChoices(d, fitOf(linkTo(parent), ""))) {
-		for _, item := range g.Items {
-			if d.Field(item.Name).Type == "reference" {
-				points.Items = append(points.Items, item)
-			} else if byText {
-				texts.Items = append(texts.Items, item)
-			}
-		}
-	}
-	return slices.DeleteFunc([]ui.ChoiceGroup{points, texts}, func(g ui.ChoiceGroup) bool { return len(g.Items) == 0 })
+	return out
 }
 
 // customObjectLabels names the parts of the configured objects by their field paths.

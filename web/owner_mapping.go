@@ -173,7 +173,6 @@ func drawOwners(s *Server, r *http.Request, p *settingsPage, frame views.Setting
 		path := settings.PathOwner(t)
 		pick := known.one(path, "Account", forOwner, *p.shown.Owners.Field(t))
 		pick.Label, pick.Errors, pick.None = t.Label(), p.errs[path], "None: not synced"
-		pick.Groups = onlyFitting(pick.Groups)
 		pick.Attrs = templ.Attributes{"data-result": "owners-result"}
 		row := views.OwnerRow{Picker: pick, Path: path}
 		if t == settings.AccountOwner {

@@ -111,6 +111,8 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/settings/account-filtering/suggest", s.suggest},
 		{adminOnly, "GET /connections/{id}/settings/account-filtering/fields", s.fields},
 		{adminOnly, "GET /connections/{id}/settings/pick", s.pick},
+		{adminOnly, "GET /connections/{id}/settings/choices", s.choices},
+		{adminOnly, "GET /connections/{id}/settings/choices/options", s.choiceOptions},
 		{adminOnly, "GET /connections/{id}/settings/field-doctor", s.fieldDoctor},
 		{adminOnly, "POST /connections/{id}/settings/refresh-schema", s.refreshSchema},
 		{adminOnly, "POST /connections/{id}/settings/accept-schema", s.acceptSchema},

@@ -77,10 +77,10 @@ func TestPickOneOffersGroupsAndReasons(t *testing.T) {
 // What is chosen is sent again whatever became of it: a disabled option would not be.
 func TestPickOneKeepsItsValue(t *testing.T) {
 	t.Parallel()
-	gone := draw(t, PickOne(Picker{Field: Field{ID: "x", Name: "x", Value: "Tier__c"}, Groups: offered, Doctor: "/doctor"}))
-	count(t, gone, `a[href="/doctor"]`, 1)
-	count(t, draw(t, PickOne(Picker{Groups: offered[:1], Doctor: "/doctor"})), `a[href="/doctor"]`, 0)
-	count(t, draw(t, PickOne(Picker{Groups: []ChoiceGroup{{"Standard fields", offered[0].Items[1:]}}, Doctor: "/doctor"})), `a[href="/doctor"]`, 1)
+	gone := draw(t, PickOne(Picker{Field: Field{ID: "x", Name: "x", Value: "Tier__c"}, Groups: offered, Explained: "/doctor"}))
+	count(t, gone, `p:not(.no-script) a[href="/doctor"]`, 1)
+	count(t, draw(t, PickOne(Picker{Groups: offered[:1], Explained: "/doctor"})), `p.no-script a[href="/doctor"]`, 1)
+	count(t, draw(t, PickOne(Picker{Groups: []ChoiceGroup{{"Standard fields", offered[0].Items[1:]}}, Explained: "/doctor"})), `p:not(.no-script) a[href="/doctor"]`, 1)
 	if got := words(all(gone, `option[selected]`)); got != "Tier__c, no longer in Salesforce or not readable" {
 		t.Errorf("a value that is gone is shown as %q", got)
 	}
