@@ -26,6 +26,7 @@ type Account struct {
 	LastSynced   time.Time  `db:"synced_at"` // when the row was last written
 	LeftFilterAt *time.Time `db:"left_filter_at"`
 	DeletedAt    *time.Time `db:"deleted_in_salesforce_at"`
+	MergedInto   string     `db:"merged_into_id"` // the account into which it was merged in Salesforce; empty for none
 	FirstSeenRun int64      `db:"first_seen_run"`
 	LastSeenRun  int64      `db:"last_seen_run"`
 }
@@ -67,11 +68,12 @@ var accountSorts = map[string]string{
 }
 
 const accountColumns = `a.sf_id, a.account_type, a.name, a.website, a.domain, a.industry, a.sf_type, a.description, a.owner_id, a.synced_at,
-	a.left_filter_at, a.deleted_in_salesforce_at, a.first_seen_run, a.last_seen_run`
+	a.left_filter_at, a.deleted_in_salesforce_at, a.merged_into_id, a.first_seen_run, a.last_seen_run`
 
 const accountFields = `a.sf_id, a.account_type, coalesce(a.name, '') AS name, coalesce(a.website, '') AS website, coalesce(a.domain, '') AS domain,
 	coalesce(a.industry, '') AS industry, coalesce(a.sf_type, '') AS sf_type, coalesce(a.description, '') AS description,
 	coalesce(a.owner_id, '') AS owner_id, coalesce(u.name, '') AS owner_name, a.synced_at, a.left_filter_at, a.deleted_in_salesforce_at,
+	coalesce(a.merged_into_id, '') AS merged_into_id,
 	a.first_seen_run, a.last_seen_run`
 
 // Accounts returns a page of accounts, those that left the filter included, and how many there are: exactly when all are listed, up to MaxListed + 1

@@ -153,7 +153,10 @@ func wordIndexes(connectionID int64) []string {
 // RecordRef names a record as the audit log does.
 type RecordRef struct{ Entity, SFID string }
 
-// RecordNames returns the present names of those of the records that are here and have one.
+// skippable are the objects of which records are skipped, by what the audit log calls one.
+var skippable = map[string]string{"contact": "Contact"}
+
+// RecordNames returns the present names of those of the records that are here and have one, and of those that are skipped the name that was noted.
 func (d *DB) RecordNames(ctx context.Context, connectionID int64, refs []RecordRef) (map[RecordRef]string, error) {
 	out := map[RecordRef]string{}
 	by := map[string][]string{}
@@ -179,6 +182,19 @@ func (d *DB) RecordNames(ctx context.Context, connectionID int64, refs []RecordR
 			if r.Name != "" {
 				out[RecordRef{entity, r.SFID}] = r.Name
 			}
+		}
+		object := skippable[entity]
+		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return out[RecordRef{entity, id}] != "" })
+		if object == "" || len(ids) == 0 {
+			continue
+		}
+		rows = nil
+		if err := d.pool.SelectContext(ctx, &rows, `SELECT sf_id, name FROM millrace.skipped_records WHERE connection_id = $1 AND object = $2 AND sf_id = ANY ($3) AND name <> ''`,
+			connectionID, object, pq.Array(ids)); err != nil {
+			return nil, fmt.Errorf("db.RecordNames(%d, skipped %s): %w", connectionID, entity, asCancelled(ctx, err))
+		}
+		for _, r := range rows {
+			out[RecordRef{entity, r.SFID}] = r.Name
 		}
 	}
 	return out, nil

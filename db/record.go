@@ -24,7 +24,8 @@ type Record struct {
 	SyncedAt     *time.Time `db:"synced_at"` // nil for a record that is not here
 	LeftFilterAt *time.Time `db:"left_filter_at"`
 	DeletedAt    *time.Time `db:"deleted_in_salesforce_at"`
-	Skipped      string     `db:"skipped"` // why it is not updated any more; empty while it is
+	MergedInto   string     `db:"merged_into_id"` // the record into which it was merged in Salesforce; empty for none
+	Skipped      string     `db:"skipped"`        // why it is not updated any more; empty while it is
 }
 
 const recordSelect = `
@@ -38,7 +39,7 @@ const recordSelect = `
 
 // Contact returns one contact by its 15- or 18-character Id. It returns ErrNotFound when it is not here.
 func (d *DB) Contact(ctx context.Context, connectionID int64, sfID string) (Record, error) {
-	return d.record(ctx, connectionID, sfID, fmt.Sprintf(recordSelect, `trim(coalesce(p.first_name, '') || ' ' || coalesce(p.last_name, '')) AS name, coalesce(p.email, '') AS email,
+	return d.record(ctx, connectionID, sfID, fmt.Sprintf(recordSelect, `trim(coalesce(p.first_name, '') || ' ' || coalesce(p.last_name, '')) AS name, coalesce(p.email, '') AS email, coalesce(p.merged_into_id, '') AS merged_into_id,
 		coalesce(p.phone, '') AS phone, coalesce(p.title, '') AS title, coalesce(p.department, '') AS department`, "contacts", "Contact"))
 }
 

@@ -8,9 +8,11 @@ import (
 type Skip struct {
 	Object    string `db:"object"`
 	SFID      string `db:"sf_id"`
-	AccountID string `db:"account_id"` // empty where it has none
-	Reason    string `db:"reason"`     // a plain sentence without its full stop
-	New       bool   `db:"new"`        // skipped for the first time by the run that was asked about
+	Name      string `db:"name"`         // as it was when it was noted; may be empty
+	AccountID string `db:"account_id"`   // empty where it has none
+	Account   string `db:"account_name"` // the account's name here; may be empty
+	Reason    string `db:"reason"`       // a plain sentence without its full stop
+	New       bool   `db:"new"`          // skipped for the first time by the run that was asked about
 }
 
 // skippedBy selects the records that the run $2 of the connection $1 skipped, of the objects that it read. A record that was skipped in two spells counts for the newer one.
@@ -21,8 +23,13 @@ const skippedBy = ` FROM millrace.skipped_records WHERE connection_id = $1 AND s
 func (d *DB) RunSkips(ctx context.Context, connectionID, runID int64, limit, offset int) (list []Skip, total int64, err error) {
 	err = d.pool.GetContext(ctx, &total, `SELECT count(*)`+skippedBy, connectionID, runID)
 	if err == nil {
-		err = d.pool.SelectContext(ctx, &list, `SELECT object, sf_id, coalesce(account_id, '') AS account_id, reason, since_run = $2 AS new`+skippedBy+`
-			ORDER BY object, sf_id LIMIT $3 OFFSET $4`, connectionID, runID, limit, max(offset, 0))
+		err = d.pool.SelectContext(ctx, &list, `
+			SELECT k.object, k.sf_id, coalesce(k.account_id, '') AS account_id, k.reason, k.since_run = $2 AS new, coalesce(a.name, '') AS account_name,
+			       coalesce(k.name, CASE WHEN k.object = 'Contact' THEN trim(concat_ws(' ', c.first_name, c.last_name)) END, '') AS name
+			  FROM (SELECT *`+skippedBy+` ORDER BY object, sf_id LIMIT $3 OFFSET $4) k
+			  LEFT JOIN millrace.accounts a ON a.connection_id = $1 AND a.sf_id = k.account_id
+			  LEFT JOIN millrace.contacts c ON c.connection_id = $1 AND c.sf_id = k.sf_id
+			 ORDER BY k.object, k.sf_id`, connectionID, runID, limit, max(offset, 0))
 	}
 	return list, total, wrapIf(asCancelled(ctx, err), "db.RunSkips(%d)", runID)
 }

@@ -127,7 +127,7 @@
       names.append(make("span", {}, name));
       if (api) names.append(" ", make("code", { class: "text-muted-foreground font-mono text-xs break-all" }, api));
       row.append(names, " ");
-      if (type || why) row.append(make("span", { class: "text-muted-foreground text-xs" }, why || type));
+      if (type || why) row.append(make("span", { class: "text-muted-foreground text-xs" }, [type, why].filter(Boolean).join(" · ")));
       if (option.disabled) row.setAttribute("aria-disabled", "true");
       return row;
     };

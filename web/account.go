@@ -210,6 +210,9 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 		SFType: a.SFType, Industry: a.Industry, Website: a.Website, Domain: a.Domain, Description: a.Description,
 		Synced: a.LastSynced, LeftAt: a.LeftFilterAt, DeletedAt: a.DeletedAt,
 	}
+	if view.Merged, err = s.survivor(r.Context(), c, "account", "/accounts/", a.MergedInto); err != nil {
+		return err
+	}
 	if view.Shell.Title == "" {
 		view.Shell.Title = "Account"
 	}

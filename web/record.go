@@ -84,6 +84,17 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, at string, find 
 		return notFound()
 	}
 	view.Name, view.ID, view.Here, view.OrgHref = rec.Name, rec.SFID, known, recordURL(c, rec.SFID)
+	if !known {
+		ref := db.RecordRef{Entity: view.Noun, SFID: rec.SFID}
+		names, err := s.DB.RecordNames(r.Context(), c.ID, []db.RecordRef{ref})
+		if err != nil {
+			return err
+		}
+		view.Name = names[ref]
+	}
+	if view.Merged, err = s.survivor(r.Context(), c, view.Noun, at, rec.MergedInto); err != nil {
+		return err
+	}
 	view.Synced, view.LeftAt, view.DeletedAt, view.Skipped = rec.SyncedAt, rec.LeftFilterAt, rec.DeletedAt, rec.Skipped
 	view.Account, view.AccountsHref = rec.AccountName, orgPath(c.ID, "/accounts")
 	if rec.AccountID != "" {
@@ -92,7 +103,7 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, at string, find 
 	if known {
 		view.Facts = append(facts(rec), [2]string{"Owner", rec.OwnerName})
 	}
-	title := rec.Name
+	title := view.Name
 	if title == "" {
 		title = rec.SFID
 	}
@@ -100,4 +111,21 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, at string, find 
 		return err
 	}
 	return s.render(w, r, http.StatusOK, views.RecordPage(view))
+}
+
+// survivor says where the record is into which another was merged, nil for none; at is where records of its kind are here.
+func (s *Server) survivor(ctx context.Context, c db.Connection, entity, at, id string) (*views.Survivor, error) {
+	if id == "" {
+		return nil, nil
+	}
+	ref := db.RecordRef{Entity: entity, SFID: id}
+	names, err := s.DB.RecordNames(ctx, c.ID, []db.RecordRef{ref})
+	if err != nil {
+		return nil, err
+	}
+	out := &views.Survivor{ID: id, Name: names[ref], Href: recordURL(c, id)}
+	if out.Name != "" {
+		out.Href = orgPath(c.ID, at+id)
+	}
+	return out, nil
 }

@@ -148,7 +148,7 @@ func (s *Server) addSkips(r *http.Request, c db.Connection, run db.Run, view *vi
 		return err
 	}
 	for _, k := range list {
-		row := views.SkipRow{Object: k.Object, ID: k.SFID, Href: recordURL(c, k.SFID), AccountID: k.AccountID, Reason: k.Reason, New: k.New}
+		row := views.SkipRow{Object: k.Object, ID: k.SFID, Name: k.Name, Href: recordURL(c, k.SFID), AccountID: k.AccountID, Account: k.Account, Reason: k.Reason, New: k.New}
 		if k.AccountID != "" {
 			row.AccountHref = orgPath(c.ID, "/accounts/"+k.AccountID)
 		}

@@ -55,8 +55,9 @@ func TestRunSaysWhyRecordsWereSkipped(t *testing.T) {
 	run := a.claimed(c)
 	a.exec(`UPDATE millrace.run_steps SET state = 'done', skipped = 59 WHERE run_id = $1 AND name = 'contacts'`, run.ID)
 	a.exec(`UPDATE millrace.run_steps SET state = 'done', elsewhere = 12, left_filter = 4, deleted = 3 WHERE run_id = $1 AND name = 'accounts:prospect'`, run.ID)
-	a.exec(`INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run)
-		SELECT $1, 'Contact', '003000000000' || lpad(i::text, 3, '0') || 'AAA', '001000000000001AAA', 'The contact has no Email', CASE WHEN i = 1 THEN $2 ELSE $2 - 1 END
+	a.exec(`INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run, name)
+		SELECT $1, 'Contact', '003000000000' || lpad(i::text, 3, '0') || 'AAA', '001000000000001AAA', 'The contact has no Email', CASE WHEN i = 1 THEN $2 ELSE $2 - 1 END,
+		       CASE WHEN i <> 2 THEN 'Person ' || i END
 		  FROM generate_series(1, 59) i`, c.ID, run.ID)
 	b := a.as(a.viewer)
 	b.get(runPath(c.ID, run.ShortID)).lacks("#skipped")
@@ -65,7 +66,9 @@ func TestRunSaysWhyRecordsWereSkipped(t *testing.T) {
 	p := b.get(runPath(c.ID, run.ShortID)).is(http.StatusOK)
 	p.says("#run-steps", "59 skipped: the contact has no Email", "12 matched an earlier filter", "3 of the 4 that left were deleted in Salesforce")
 	p.says("#skipped", "Skipped records (59)", "The contact has no Email", "1–50 of 59 skipped records")
-	p.has("#skipped a[href='https://acme.my.salesforce.com/003000000000001AAA']")
+	p.says("#skipped a[href='https://acme.my.salesforce.com/003000000000001AAA']", "Person 1")
+	p.says("#skipped tbody tr:first-child", "003000000000001AAA")
+	p.says("#skipped a[href='https://acme.my.salesforce.com/003000000000002AAA']", "003000000000002AAA") // noted before names were
 	p.has("#skipped a[href='" + orgPath(c.ID, "/accounts/001000000000001AAA") + "']")
 	if rows, fresh := len(p.all("#skipped tbody tr")), strings.Count(p.text("#skipped"), "New in this run"); rows != 50 || fresh != 1 {
 		t.Errorf("%d rows, %d of them new", rows, fresh)
@@ -80,6 +83,7 @@ func TestRunSaysWhyRecordsWereSkipped(t *testing.T) {
 	b.get(runPath(c.ID, run.ShortID)+"?skipped=50").says("#skipped", "51–59 of 59")
 
 	a.fill(c, 1)
+	b.get(runPath(c.ID, run.ShortID)).says("#skipped tbody tr:first-child a[href='"+orgPath(c.ID, "/accounts/001000000000001AAA")+"']", "Account 0001")
 	b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).says("#contacts", "59 contacts are skipped: the contact has no Email")
 	a.exec(`INSERT INTO millrace.contacts (connection_id, sf_id, account_id, last_name, first_seen_run, last_seen_run) VALUES ($1, '003000000000001AAA', '001000000000001AAA', 'Once', 1, 1)`, c.ID)
 	b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).says("#contacts", "Once", "No longer updated: The contact has no Email")
@@ -149,4 +153,30 @@ func TestLeaversAreCountedApart(t *testing.T) {
 	b := a.as(a.admin)
 	b.get("/integrations").says("#salesforce-card", "15 , and 1 that left the filter")
 	b.get(orgPath(c.ID, "/disconnect")).says("main", "15 accounts, and 1 that left the filter, stay")
+}
+
+// TestMergedRecordsLeadToTheirSurvivors follows an account and a contact to what they were merged into, here or in the org.
+func TestMergedRecordsLeadToTheirSurvivors(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	a.fill(c, 2)
+	a.exec(`UPDATE millrace.accounts SET left_filter_at = now(), deleted_in_salesforce_at = now(), merged_into_id = '001000000000002AAA' WHERE connection_id = $1 AND sf_id = '001000000000001AAA'`, c.ID)
+	b := a.as(a.viewer)
+	p := b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).is(http.StatusOK)
+	p.says(".note", "Merged in Salesforce", "which now has its contacts and opportunities")
+	p.says("a[data-survivor][href='"+orgPath(c.ID, "/accounts/001000000000002AAA")+"']", "Account 0002")
+	a.exec(`UPDATE millrace.accounts SET merged_into_id = '001000000000009AAA' WHERE connection_id = $1 AND sf_id = '001000000000001AAA'`, c.ID)
+	p = b.get(orgPath(c.ID, "/accounts/001000000000001AAA"))
+	p.says("[data-survivor] a[href='https://acme.my.salesforce.com/001000000000009AAA']", "001000000000009AAA")
+	p.says(".note", "no copy of it is here")
+	a.exec(`UPDATE millrace.accounts SET merged_into_id = NULL WHERE connection_id = $1 AND sf_id = '001000000000001AAA'`, c.ID)
+	p = b.get(orgPath(c.ID, "/accounts/001000000000001AAA"))
+	p.says(".note", "Deleted in Salesforce", "It was deleted there")
+	p.lacks("[data-survivor]")
+
+	a.exec(`INSERT INTO millrace.contacts (connection_id, sf_id, account_id, last_name, first_seen_run, last_seen_run) VALUES ($1, '003000000000002AAA', '001000000000002AAA', 'Survivor', 1, 1)`, c.ID)
+	a.exec(`INSERT INTO millrace.contacts (connection_id, sf_id, account_id, last_name, first_seen_run, last_seen_run, left_filter_at, deleted_in_salesforce_at, merged_into_id)
+		VALUES ($1, '003000000000001AAA', '001000000000002AAA', 'Twin', 1, 1, now(), now(), '003000000000002AAA')`, c.ID)
+	b.get(orgPath(c.ID, "/contacts/003000000000001AAA")).is(http.StatusOK).says("a[data-survivor][href='"+orgPath(c.ID, "/contacts/003000000000002AAA")+"']", "Survivor")
 }
