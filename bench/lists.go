@@ -217,9 +217,9 @@ func (b *bigDatabase) measure(ctx context.Context, times int) error {
 func (b *bigDatabase) measureRetention(ctx context.Context) error {
 	n := min(b.accounts, 500_000)
 	if _, err := b.sql.ExecContext(ctx, `INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run, name)
-	SELECT $c, 'Contact', '003' || lpad((1000000000 + i)::text, 12, '0') || 'AAA', '001' || lpad((2 * i)::text, 12, '0') || 'AAA', 'No e-mail address', 1, 'Person ' || i FROM generate_series(1, $n / 10) i;
+	SELECT $c, 'Contact', '003' || lpad((1000000000 + i)::text, 12, '0') || 'AAA', '001' || lpad((2 * i)::text, 12, '0') || 'AAA', 'The contact has no Email', 1, 'Person ' || i FROM generate_series(1, $n / 10) i;
 INSERT INTO millrace.error_groups (connection_id, kind, subject, cause, object, message, records, run_id)
-	SELECT $c, 'skip', 'Contact', 'No e-mail address', 'Contact', 'No e-mail address', $n / 10, 1;
+	SELECT $c, 'skip', 'Contact', 'The contact has no Email', 'Contact', 'The contact has no Email', $n / 10, 1;
 SELECT millrace.add_audit_day((now() AT TIME ZONE 'UTC')::date - 200)`); err != nil {
 		return err
 	}
