@@ -41,8 +41,12 @@ type Options struct {
 // maxRuns is how many runs a runner executes at once, each of its own connection.
 const maxRuns = 2
 
-// settleTime bounds the work after a run has stopped: giving it back or noting how it ended.
-const settleTime = 5 * time.Second
+// settleTime bounds small questions that a stop does not interrupt, such as giving a run back. endTime bounds noting how a run ended, which sums up what it
+// left behind: an end that is given up is noted once more by whoever claims the run, and never where its time is too short for it.
+const (
+	settleTime = 5 * time.Second
+	endTime    = 2 * time.Minute
+)
 
 func (o Options) withDefaults() Options {
 	if o.Lease == 0 {

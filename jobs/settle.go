@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"millrace/db"
@@ -15,8 +17,18 @@ import (
 // settle notes how a run stands after its execution has stopped with err. stop is the runner's own context: when it has ended, the run is given back.
 func (r *Runner) settle(stop context.Context, run *db.Run, calls int64, err error, log *slog.Logger) {
 	stopping := stop.Err() != nil && err != nil
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), settleTime)
+	patience := endTime
+	if stopping {
+		patience = settleTime
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), patience)
 	defer cancel()
+	// The run stays held meanwhile: another runner would only come to the same end.
+	keep, leave := context.WithCancelCause(ctx)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	defer leave(nil)
+	keeping.Go(func() { r.beat(keep, run, new(atomic.Int64), leave, log) })
 	r.noteCalls(ctx, run.ID, calls, log)
 	var settled error
 	switch {
