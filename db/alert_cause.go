@@ -94,8 +94,8 @@ var AlertCauses = []AlertCause{
 		Key: "incomplete", Label: "Incomplete copy", About: "By the last counts, % records or more are missing here, or are here although Salesforce no longer has them.",
 		Unit: "records", Singular: "record", Question: "Records missing or too many", Default: 10, Min: 1, Max: 100_000_000,
 		watch: `
-			SELECT '' AS subject, gap.run, '' AS code, gap.parts AS detail, gap.n, 0 AS of
-			  FROM (SELECT coalesce(sum(abs(c.unexplained)), 0)::bigint AS n, coalesce(string_agg(c.label || ' (' || abs(c.unexplained) ||
+			SELECT '' AS subject, gap.run, gap.code, gap.parts AS detail, gap.n, 0 AS of
+			  FROM (SELECT CASE WHEN bool_and(c.part = 'chatter') THEN 'chatter' ELSE '' END AS code, coalesce(sum(abs(c.unexplained)), 0)::bigint AS n, coalesce(string_agg(c.label || ' (' || abs(c.unexplained) ||
 			                   CASE WHEN c.unexplained > 0 THEN ' missing' ELSE ' too many' END || ')', ', ' ORDER BY c.position, c.name), '') AS parts,
 			               coalesce((array_agg(r.short_id ORDER BY c.run_id DESC))[1], '') AS run
 			          FROM millrace.completeness_checks c JOIN (` + latestChecks + `) l ON l.run_id = c.run_id AND l.name = c.name JOIN millrace.runs r ON r.id = c.run_id

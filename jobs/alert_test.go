@@ -49,7 +49,7 @@ func TestEveryCauseHasWords(t *testing.T) {
 		if _, ok := causeWords[c.Key]; !ok {
 			t.Errorf("%s has no words", c.Key)
 		}
-		for _, code := range []string{"", "off", "overdue", "skipped", "late"} {
+		for _, code := range []string{"", "off", "overdue", "skipped", "late", "chatter"} {
 			w := alertWords(db.Connection{ID: 4}, db.Seen{Cause: c.Key, Subject: "accounts", Run: "R-1", Code: code, Detail: "Because", N: 3, Of: 10})
 			for _, text := range []string{w.Title, w.Detail, w.Place, w.PlaceLabel, alertOver(db.Alert{Cause: c.Key, Subject: "accounts"})} {
 				if text == "" || strings.Contains(text, "  ") || strings.HasPrefix(text, " ") || strings.Contains(text, "..") {

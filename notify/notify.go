@@ -88,9 +88,6 @@ func New(o Options) *Sender {
 	}}
 }
 
-// Timeout is the longest time that one attempt takes.
-func (s *Sender) Timeout() time.Duration { return s.options.Timeout }
-
 // timed runs an attempt within its time and notes how long it took.
 func (s *Sender) timed(ctx context.Context, attempt func(context.Context) Outcome) Outcome {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)

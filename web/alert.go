@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -222,13 +223,7 @@ func (s *Server) saveAlertRules(w http.ResponseWriter, r *http.Request) error {
 	for _, cause := range db.AlertCauses {
 		rule := db.AlertRule{Off: form.Get("on."+cause.Key) != "on"}
 		if cause.HasThreshold() {
-			text := strings.Map(func(c rune) rune {
-				if strings.ContainsRune(" ,._%\u00a0\u202f", c) {
-					return -1
-				}
-				return c
-			}, form.Get("threshold."+cause.Key))
-			rule.Threshold, err = strconv.ParseInt(cmp.Or(text, strconv.FormatInt(cause.Default, 10)), 10, 64)
+			rule.Threshold, err = wholeNumber(cmp.Or(strings.TrimSpace(form.Get("threshold."+cause.Key)), strconv.FormatInt(cause.Default, 10)))
 			if err != nil || rule.Threshold < cause.Min || rule.Threshold > cause.Max {
 				errs[cause.Key] = "Enter a whole number from " + ui.Count(cause.Min) + " to " + ui.Count(cause.Max) + "."
 			}
@@ -250,3 +245,19 @@ func (s *Server) saveAlertRules(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.see(w, r, orgPath(id, "/alert-rules"), "alert-rules", "")
 }
+
+// wholeNumber reads a number as people write it: with a percent sign, and with marks between its thousands. What has a fraction is none.
+func wholeNumber(text string) (int64, error) {
+	text = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "%"))
+	if thousandsMarked.MatchString(text) {
+		text = strings.Map(func(c rune) rune {
+			if c < '0' || c > '9' {
+				return -1
+			}
+			return c
+		}, text)
+	}
+	return strconv.ParseInt(text, 10, 64)
+}
+
+var thousandsMarked = regexp.MustCompile("^[0-9]{1,3}([ ,.'’_\u00a0\u202f][0-9]{3})+$")

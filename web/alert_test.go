@@ -293,3 +293,14 @@ func TestDeliveriesArePaged(t *testing.T) {
 	}
 	second.has("#delivery-list nav a[href='/alerts/deliveries?channel=1']")
 }
+
+// TestWholeNumbers reads numbers as people write them, and takes no fraction for a number ten times as large.
+func TestWholeNumbers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"60": 60, "70 %": 70, " 5% ": 5, "1,500": 1500, "1.500.000": 1_500_000, "1 500": 1500, "1\u00a0500": 1500, "1.5": -1, "1,5": -1, "0.75": -1, "1,50": -1, "": -1, "1e3": -1, "٣": -1} {
+		n, err := wholeNumber(text)
+		if (err != nil) != (want < 0) || err == nil && n != want {
+			t.Errorf("%q is %d, %v", text, n, err)
+		}
+	}
+}
