@@ -55,7 +55,8 @@ func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Conte
 		return err
 	}
 	runner := jobs.New(jobs.Options{DB: a.db.DB, Client: clients.open, Owner: ownerName(), Lease: a.config.Lease, PageRows: a.config.PageRows, Log: a.log, Scorer: scorer(a.config),
-		Claimed: metrics.RunClaimed, Ended: metrics.RunEnded})
+		Pipeline: pipeline.Options{Overlap: a.config.Overlap, Reconcile: a.config.ReadAllEvery, Silent: a.config.FormulasEvery},
+		Claimed:  metrics.RunClaimed, Ended: metrics.RunEnded})
 	server := newServer(site.Handler(), a.log)
 	alerts := jobs.NewAlerts(jobs.AlertOptions{
 		DB: a.db.DB, Sender: notify.New(a.notices()), Owner: ownerName(), BaseURL: cmp.Or(a.config.BaseURL, origin(l)), Log: a.log,

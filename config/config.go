@@ -57,6 +57,9 @@ type Server struct {
 	SalesforceOrigins      string        // further origins that connections may use besides Salesforce's own hosts, comma-separated
 	Lease                  time.Duration // how long a runner that has died keeps what it works on from the others
 	PageRows               int           // how many records of a bulk result are asked for at a time
+	Overlap                time.Duration // how far before the last read a sync of changes asks again
+	ReadAllEvery           time.Duration // how often a sync reads everything, changed or not
+	FormulasEvery          time.Duration // how often formula fields are read of all records
 	LogLevel               string
 	AuditDays              int // how long entries of the audit log and record errors are kept; 0 for ever
 	RunDays                int // how long runs are kept; 0 for ever
@@ -202,6 +205,9 @@ func (c *Server) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.SalesforceOrigins, "salesforce-origins", "", "further origins that connections may use besides Salesforce's own hosts, such as http://127.0.0.1:8081 of millrace org; comma-separated")
 	fs.DurationVar(&c.Lease, "lease", 15*time.Second, "how long a runner that has died keeps what it works on from the others; at least 1s")
 	fs.IntVar(&c.PageRows, "page-rows", 50_000, "how many records of a large result are asked for at a time; fewer divide a run more finely among replicas; 1000 to 250000")
+	fs.DurationVar(&c.Overlap, "overlap", 10*time.Minute, "how far before the last sync changes are asked for again, for records that Salesforce commits late; 1m to 24h")
+	fs.DurationVar(&c.ReadAllEvery, "read-all-every", 7*24*time.Hour, "how often a sync reads everything, changed or not; 1h to 2160h, which are 90 days")
+	fs.DurationVar(&c.FormulasEvery, "formulas-every", 24*time.Hour, "how often formula and roll-up fields, whose changes Salesforce does not tell of, are read of all records; 15m to 720h")
 	fs.StringVar(&c.SentimentURL, "sentiment-url", "", "address of an OpenAI-compatible endpoint that rates how case conversations sound, such as https://api.openai.com/v1; empty to rate them here")
 	fs.StringVar(&c.SentimentModel, "sentiment-model", "", "model to ask there")
 	fs.StringVar(&c.SentimentKey, "sentiment-key", "", "key of that endpoint; better given as MILLRACE_SENTIMENT_KEY")
@@ -231,6 +237,19 @@ func (c Server) validate(needKey bool) error {
 	}
 	if c.PageRows < 1000 || c.PageRows > 250_000 {
 		errs = append(errs, fmt.Errorf("-page-rows is %d; it must be from 1000 to 250000", c.PageRows))
+	}
+	for _, d := range []struct {
+		name        string
+		is          time.Duration
+		least, most time.Duration
+	}{
+		{"overlap", c.Overlap, time.Minute, 24 * time.Hour},
+		{"read-all-every", c.ReadAllEvery, time.Hour, 90 * 24 * time.Hour},
+		{"formulas-every", c.FormulasEvery, 15 * time.Minute, 30 * 24 * time.Hour},
+	} {
+		if d.is < d.least || d.is > d.most {
+			errs = append(errs, fmt.Errorf("-%s is %v; it must be from %v to %v", d.name, d.is, d.least, d.most))
+		}
 	}
 	if c.AuditDays < 0 || c.RunDays < 0 {
 		errs = append(errs, errors.New("-audit-days and -run-days must not be negative; 0 keeps for ever"))

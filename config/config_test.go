@@ -56,6 +56,9 @@ func TestBadUsageIsSaidOnce(t *testing.T) {
 		}, "admin or viewer"},
 		{"no email", nil, func(s Source) error { _, err := s.User("passwd", nil); return err }, "-email is required"},
 		{"pages of few rows", nil, func(s Source) error { _, err := s.Migrate([]string{"-page-rows", "999"}); return err }, "from 1000 to 250000"},
+		{"an overlap of nothing", nil, func(s Source) error { _, err := s.Migrate([]string{"-overlap", "1s"}); return err }, "-overlap is 1s; it must be from 1m0s to 24h0m0s"},
+		{"everything read all the time", nil, func(s Source) error { _, err := s.Migrate([]string{"-read-all-every", "5m"}); return err }, "from 1h0m0s to 2160h0m0s"},
+		{"formulas never read", nil, func(s Source) error { _, err := s.Migrate([]string{"-formulas-every", "9000h"}); return err }, "from 15m0s to 720h0m0s"},
 		{"no lease", nil, func(s Source) error { _, err := s.Migrate([]string{"-lease", "10ms"}); return err }, "at least 1s"},
 		{"log level", nil, func(s Source) error { _, err := s.Migrate([]string{"-log-level", "loud"}); return err }, "-log-level"},
 	} {

@@ -139,6 +139,8 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
 		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
 		{adminOnly, "POST /connections/{id}/gap", s.closeGap},
+		{adminOnly, "GET /connections/{id}/whole", s.wholeForm},
+		{adminOnly, "POST /connections/{id}/whole", s.readWhole},
 		{adminOnly, "POST /connections/{id}/first-steps", s.endFirstSteps},
 		{adminOnly, "POST /connections/{id}/errors/{group}/retry", s.retryErrors},
 		{adminOnly, "POST /connections/{id}/errors/{group}/mute", s.muteErrors(true)},

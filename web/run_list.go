@@ -146,6 +146,9 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
 		State: l.state, Sync: l.entity, Started: l.trigger, From: l.from, Until: l.until, Zone: l.zone, ZoneFixed: l.zoneOfProfile, Narrowed: l.narrowed(),
 		Total: min(total, db.CountedRuns), TotalMore: total > db.CountedRuns, Triggers: runTriggers,
 	}
+	if isAdmin(r) {
+		view.WholeHref = orgPath(c.ID, "/whole")
+	}
 	for _, e := range runEntities {
 		view.Syncs = append(view.Syncs, ui.Option{Value: string(e), Label: e.SyncLabel()})
 	}
