@@ -1,0 +1,65 @@
+package e2e
+
+import (
+	"encoding/csv"
+	"strings"
+	"testing"
+)
+
+// TestAuditLogs looks through the log of a first sync as a person does: search, filters, fields before and after, pages, an export that a spreadsheet opens,
+// with and without scripts, in light and dark, wide and narrow.
+func TestAuditLogs(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, "--ready", "--accounts", "60")
+	d.awaitLine(t, "Synced: ")
+	for _, c := range []struct {
+		name    string
+		options []browserOption
+	}{{"wide light", nil}, {"narrow dark", []browserOption{narrow, dark}}} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBrowser(t, c.options...)
+			signIn(d, b)
+			b.open(d.app + "/connections/1/audit")
+			b.waitFor("entries", `document.querySelectorAll("#audit tbody tr").length === 25`)
+			b.look("audit")
+			b.open(d.app + "/connections/1/audit?entity=settings")
+			b.click("#audit tbody details summary")
+			b.waitText("#audit tbody .changes", "accounts.single")
+			b.look("audit-settings")
+			b.open(d.app + "/connections/1/audit?q=nothing-like-this")
+			b.waitText("#audit", "No entry matches")
+			b.look("audit-empty")
+			b.open(d.app + "/connections/1/accounts")
+			b.follow("#account-list tbody a")
+			b.waitText("#timeline", "Created")
+			b.look("timeline")
+			b.noComplaints()
+		})
+	}
+	t.Run("export", func(t *testing.T) {
+		b := newBrowser(t)
+		signIn(d, b)
+		b.open(d.app + "/connections/1/audit?entity=accounts&action=created")
+		text := value[string](b, `(async () => {
+			const form = document.querySelector("form[data-download]");
+			const body = new URLSearchParams(new FormData(form));
+			body.set("format", "csv");
+			return (await fetch(form.action, { method: "POST", body })).text();
+		})()`)
+		lines, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+		if err != nil || len(lines) < 10 || lines[1][1] != "Account" || lines[1][2] != "Created" || len(lines[1][4]) != 18 {
+			t.Errorf("the export has %d lines: %v", len(lines), err)
+		}
+	})
+	t.Run("without scripts", func(t *testing.T) {
+		b := newBrowser(t, withoutJS)
+		signIn(d, b)
+		b.open(d.app + "/connections/1/audit")
+		b.fill("#q", "e-mail")
+		b.follow("#audit form[role=search] button")
+		b.waitText("#audit tbody", "Skipped")
+		b.open(d.app + "/connections/1/audit")
+		b.follow(`#audit nav a[href*="older="]`)
+		b.waitFor("the older entries", `location.search.includes("older=") && document.querySelectorAll("#audit tbody tr").length > 0`)
+	})
+}
