@@ -199,7 +199,7 @@ func TestFilterEditor(t *testing.T) {
 		b.t = t
 		value[bool](b, `document.querySelector("form[data-guard]")?.removeAttribute("data-guard") ?? true`)
 		b.open(d.app + "/connections/1/accounts?q=Blackfriars+Publishing+LLP")
-		b.waitText("#account-list", "Why is this account not here?")
+		b.waitText("#account-list", "Why is this record not here?")
 		b.follow("#account-list a[href*='/why?']")
 		b.waitText("#answer", "Fails")
 		b.waitText("#here", "not in Postgres")

@@ -32,7 +32,7 @@ func TestErrorInbox(t *testing.T) {
 	b.look("group")
 	text := value[string](b, `(async () => {
 		const form = document.querySelector("form[data-download]");
-		return (await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) })).text();
+		return (await fetch(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(form)) })).text();
 	})()`)
 	if lines, err := csv.NewReader(strings.NewReader(text)).ReadAll(); err != nil || len(lines) != 3 || lines[0][2] != "record_id" || lines[1][2] != ids[0] {
 		t.Errorf("the export: %q, %v", text, err)

@@ -22,7 +22,7 @@ type Explanation struct {
 	Message    string   // the answer in a sentence
 	Candidates []Sample // accounts to choose from, for SeveralAccounts; at most ten
 	Account    Sample   // for Explained
-	Contact    *ExplainedContact
+	Child      *ExplainedChild
 	Filters    []FilterVerdict      // in match order, for Explained
 	Type       settings.AccountType // that the account gets; empty for none
 }
@@ -38,11 +38,13 @@ const (
 	Explained       ExplanationState = "explained"
 )
 
-// ExplainedContact is the contact that was asked for; the rest of the Explanation is about its account.
-type ExplainedContact struct {
-	ID, Name     string
-	MissingEmail bool // such contacts are not synced
-	AccountID    string
+// ExplainedChild is the contact, opportunity or support case that was asked for; the rest of the Explanation is about its account.
+type ExplainedChild struct {
+	Object, Label string // "Contact" and "contact"
+	ID, Name      string
+	MissingEmail  bool // of a contact: such contacts are not synced
+	AccountID     string
+	Problems      []string // why it would not be synced although its account is, in sentences
 }
 
 // Verdict is Salesforce's answer to whether a record meets a condition.
@@ -81,7 +83,7 @@ type FieldValue struct {
 	Unknown     string // why the value is not known, in a sentence
 }
 
-// Explain answers for the account, or the contact's account, that text names: whether the connected user can see it, what each filter of the settings and each
+// Explain answers for the account that text names, or for the account of the contact, opportunity or support case: whether the connected user can see it, what each filter of the settings and each
 // clause of it says to the record, with the record's values, and the type that it gets. Every verdict is Salesforce's own, asked with the record's id beside
 // the condition; only what follows from others by AND and OR is worked out here. It returns a Fault when the org does not answer.
 func Explain(ctx context.Context, source Sampler, text string, s settings.Settings, schema soql.Schema) (Explanation, error) {
@@ -95,10 +97,11 @@ func Explain(ctx context.Context, source Sampler, text string, s settings.Settin
 	switch ref.ID[:3] {
 	case accountPrefix:
 		return explainAccount(ctx, source, ref.ID, s, schema)
-	case contactPrefix:
-		return explainContact(ctx, source, ref.ID, s, schema)
 	}
-	return Explanation{State: RefUnreadable, Message: "This is the id of another kind of record. The ids of accounts begin with 001, those of contacts with 003."}, nil
+	if kind, ok := childKindOf(ref.ID); ok {
+		return explainChild(ctx, source, kind, ref.ID, s, schema)
+	}
+	return Explanation{State: RefUnreadable, Message: "This is the id of another kind of record. The ids of accounts begin with 001, those of contacts with 003, of opportunities with 006, of support cases with 500."}, nil
 }
 
 // invisible is the message for a record that a query by its id does not return.
@@ -112,8 +115,17 @@ func explainName(ctx context.Context, source Sampler, name string, s settings.Se
 		return Explanation{}, err
 	case len(found) == 1:
 		return explainAccount(ctx, source, found[0].ID, s, schema)
+	case len(found) > 1:
+		return unanswered, nil
 	}
-	return unanswered, nil
+	children, err := childrenNamed(ctx, source, name, schema)
+	if err != nil || len(children) == 0 {
+		return unanswered, err
+	}
+	if kind, ok := childKindOf(children[0].ID); ok && len(children) == 1 {
+		return explainChild(ctx, source, kind, children[0].ID, s, schema)
+	}
+	return Explanation{State: SeveralAccounts, Message: fmt.Sprintf("No account goes by “%s”, but these records do. Choose one.", name), Candidates: children}, nil
 }
 
 // accountsNamed looks for accounts of exactly that name, then for those that contain it. Where it does not find one alone, unanswered says so.
@@ -144,7 +156,7 @@ func accountsNamed(ctx context.Context, source Sampler, name string, schema soql
 	switch len(found) {
 	case 0:
 		unanswered = Explanation{State: NotVisible, Message: fmt.Sprintf("The connected Salesforce user sees no account whose name contains “%s”: "+
-			"it is named otherwise, it was deleted or merged, or it is not shared with that user.", name)}
+			"it is named otherwise, it was deleted or merged, or it is not shared with that user. No contact, opportunity or support case goes by that name either.", name)}
 	case 1:
 	default:
 		unanswered = Explanation{State: SeveralAccounts, Message: fmt.Sprintf("Several accounts go by “%s”. Choose one.", name), Candidates: found}
@@ -162,29 +174,6 @@ func readable(object string, schema soql.Schema, fields ...string) []string {
 		_, _, problem := soql.FieldAt(name, object, schema)
 		return problem != ""
 	})
-}
-
-// explainContact looks at the contact itself and goes on with its account.
-func explainContact(ctx context.Context, source Sampler, id string, s settings.Settings, schema soql.Schema) (Explanation, error) {
-	fields := readable(contacts.Object, schema, "Id", "Name", "Email", "AccountId")
-	record, err := recordOf(ctx, source, contacts.Object, id, fields)
-	if err != nil {
-		return Explanation{}, err
-	}
-	if record == nil {
-		return Explanation{State: NotVisible, Message: fmt.Sprintf(invisible, "contact")}, nil
-	}
-	c := &ExplainedContact{ID: textOf(record, "Id"), Name: textOf(record, "Name"), AccountID: textOf(record, "AccountId")}
-	c.MissingEmail = slices.Contains(fields, "Email") && textOf(record, "Email") == ""
-	if c.AccountID == "" {
-		return Explanation{State: Explained, Contact: c, Message: "The contact belongs to no account. Contacts follow their account, so this one is not synced."}, nil
-	}
-	out, err := explainAccount(ctx, source, c.AccountID, s, schema)
-	out.Contact = c
-	if c.MissingEmail {
-		out.Message = "The contact has no Email; such contacts are not synced. Its account: " + out.Message
-	}
-	return out, err
 }
 
 func textOf(record map[string]any, field string) string {
@@ -228,7 +217,7 @@ func explainAccount(ctx context.Context, source Sampler, id string, s settings.S
 		return Explanation{}, err
 	}
 	if record == nil {
-		return Explanation{State: NotVisible, Message: fmt.Sprintf(invisible, "account")}, nil
+		return unseen(ctx, source, accounts.Object, "account", id, schema)
 	}
 	out := Explanation{State: Explained, Account: samples(&Rows{Records: []map[string]any{record}})[0]}
 	ask := &asker{source: source, id: id, answers: map[string]answer{}}

@@ -215,6 +215,11 @@ func TestExplainRefs(t *testing.T) {
 	}
 	silent := insert("Contact", map[string]any{"LastName": "Silent", "AccountId": a})
 	loose := insert("Contact", map[string]any{"LastName": "Loose", "Email": "loose@example.com"})
+	deal := insert("Opportunity", map[string]any{"Name": "Big deal", "AccountId": a, "StageName": "Prospecting", "CloseDate": "2030-01-01"})
+	ticket := insert("Case", map[string]any{"Subject": "Help", "AccountId": a})
+	for _, email := range []string{"one@example.com", "two@example.com", "three@example.com"} {
+		insert("Contact", map[string]any{"LastName": "Twin", "Email": email, "AccountId": a})
+	}
 	filter := single("Type = 'Customer'")
 	for _, c := range []struct {
 		text    string
@@ -227,7 +232,13 @@ func TestExplainRefs(t *testing.T) {
 		{a[:15], pipeline.Explained, a, "the next run syncs it"},
 		{"Zebra", pipeline.SeveralAccounts, "", "Choose one"},
 		{"No such account", pipeline.NotVisible, "", "whose name contains “No such account”"},
-		{gone, pipeline.NotVisible, "", "was deleted or merged"},
+		{gone, pipeline.NotVisible, "", "was deleted in Salesforce"},
+		{deal, pipeline.Explained, a, "The account matches the filter"},
+		{"Big deal", pipeline.Explained, a, "The account matches the filter"},
+		{"Silent", pipeline.Explained, a, "The contact has no Email"},
+		{ticket, pipeline.Explained, a, "Support cases are switched off in the settings."},
+		{"Twin", pipeline.SeveralAccounts, "", "No account goes by “Twin”, but these records do"},
+		{"0035g00000000ZZAAY"[:15], pipeline.NotVisible, "", "sees no contact of this id"},
 		{silent, pipeline.Explained, a, "The contact has no Email; such contacts are not synced. Its account: The account matches the filter"},
 		{loose, pipeline.Explained, "", "belongs to no account"},
 		{org.Credentials().UserID, pipeline.RefUnreadable, "", "another kind of record"},
@@ -241,8 +252,17 @@ func TestExplainRefs(t *testing.T) {
 			t.Errorf("%q: candidates %+v", c.text, e.Candidates)
 		}
 	}
-	if e := explain(t, source, silent, filter, schema); e.Contact == nil || !e.Contact.MissingEmail || e.Contact.AccountID != a || e.Contact.Name != "Silent" {
-		t.Errorf("%+v", e.Contact)
+	narrow := filter
+	narrow.Cases = settings.Cases{Enabled: true, LookbackDays: 30, Filter: "Subject = 'Other'"}
+	if e := explain(t, source, ticket, narrow, schema); e.Child == nil || len(e.Child.Problems) != 1 || !strings.Contains(e.Message, "does not match the case filter") {
+		t.Errorf("%+v %+v", e, e.Child)
+	}
+	narrow.Cases.Filter = "Subject = 'Help'"
+	if e := explain(t, source, ticket, narrow, schema); e.Child == nil || len(e.Child.Problems) != 0 || !strings.Contains(e.Message, "The account matches") {
+		t.Errorf("%+v %+v", e, e.Child)
+	}
+	if e := explain(t, source, silent, filter, schema); e.Child == nil || !e.Child.MissingEmail || e.Child.AccountID != a || e.Child.Name != "Silent" {
+		t.Errorf("%+v", e.Child)
 	}
 }
 
