@@ -283,3 +283,48 @@ func (s *scene) amount(v pipeline.Value) string {
 	}
 	return text
 }
+
+// TestDisconnectDuringAnImpact ends it without a result, leaves nothing behind, and keeps nothing from working once the org is connected again.
+func TestDisconnectDuringAnImpact(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 200})
+	s.filter(allAccounts)
+	stop := s.start(s.quick())
+	s.completed(s.until(s.request().ID, ended))
+	before := s.standings()
+	now, err := s.db.CurrentSettings(t.Context(), s.conn)
+	s.must(err)
+	set := now.Settings
+	set.Accounts.Single = "Name < 'N'"
+	impact := func() db.Run {
+		run, started, err := s.db.RequestImpact(t.Context(), s.conn, s.admin, now.Version, set)
+		if err != nil || !started {
+			t.Fatalf("%t, %v", started, err)
+		}
+		return run
+	}
+	s.org.Fail(sim.Fault{Match: "/services/data/*/query*", Count: -1, SlowBytesPerSecond: 2_000})
+	run := impact()
+	s.until(run.ID, func(r db.Run) bool { return r.State == db.RunRunning })
+	s.must(s.db.Disconnect(t.Context(), s.conn, s.admin))
+	over := s.until(run.ID, ended)
+	if over.State != db.RunCancelled || over.CancelCause != db.CauseDisconnected {
+		t.Errorf("it ended as %s for %q: %s", over.State, over.CancelCause, over.Outcome)
+	}
+	if found, err := s.db.ImpactOf(t.Context(), run.ID); err != nil || found.Result != nil {
+		t.Errorf("it has a result: %+v, %v", found, err)
+	}
+	s.until(run.ID, func(db.Run) bool { return s.count(`SELECT count(*) FROM millrace.impact_accounts`) == 0 })
+	if !maps.Equal(before, s.standings()) {
+		t.Error("accounts have changed")
+	}
+	stop()
+	s.org.ClearFaults(0)
+	s.connect()
+	s.start(s.quick())
+	again := s.completed(s.until(impact().ID, ended))
+	found, err := s.db.ImpactOf(t.Context(), again.ID)
+	if err != nil || found.Result == nil || found.Result.Counts[pipeline.Leaves] == 0 || found.Result.Now != int64(len(before)) {
+		t.Errorf("after the org was connected again: %+v, %v", found, err)
+	}
+}

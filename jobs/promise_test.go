@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -91,7 +93,13 @@ func (s *scene) preview(set settings.Settings) activities {
 	return out
 }
 
-// TestPreviewsOfActivitiesAreWhatTheSyncDoes makes up 40 configurations. What the previews of custom objects, support cases and Chatter promise must be what the
+// promises is how many configurations are made up, unless the variable sets another number.
+const (
+	promises         = 100
+	promisesVariable = "MILLRACE_TEST_PROMISES"
+)
+
+// TestPreviewsOfActivitiesAreWhatTheSyncDoes makes up configurations. What the previews of custom objects, support cases and Chatter promise must be what the
 // next sync does, record by record.
 func TestPreviewsOfActivitiesAreWhatTheSyncDoes(t *testing.T) {
 	t.Parallel()
@@ -107,7 +115,11 @@ func TestPreviewsOfActivitiesAreWhatTheSyncDoes(t *testing.T) {
 	s.start(s.quick())
 	r := rand.New(rand.NewPCG(3, 5))
 	seen := map[string]int{}
-	for i := range 40 {
+	n := promises
+	if asked, err := strconv.Atoi(os.Getenv(promisesVariable)); err == nil {
+		n = asked
+	}
+	for i := range n {
 		set := inventActivities(r, key)
 		promised := s.preview(set)
 		s.saveAll(set)

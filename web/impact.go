@@ -96,6 +96,9 @@ func impactFailure(run db.Run) string {
 		}
 		return "It could not be worked out."
 	case db.RunCancelled:
+		if run.CancelCause == db.CauseDisconnected {
+			return "The org was disconnected meanwhile. Connect it again, then have the impact worked out anew."
+		}
 		return "It was cancelled."
 	}
 	return ""
