@@ -1,7 +1,7 @@
 # The commands that people and scripts rely on. `make demo` and `make test` install what is missing first; scripts/need says how.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench generate race crash simulate soak fuzz
+.PHONY: help demo test check bench generate race crash simulate promises soak fuzz
 
 ARGS ?=
 
@@ -38,6 +38,10 @@ crash:           ## kill -9 at 200 random points of two replicas at work, and wh
 simulate:        ## random settings, changes, runs and faults: SEEDS=500 of them, and after each the copy must be what the settings say
 	@scripts/need go postgres
 	MILLRACE_SEEDS=$${SEEDS:-500} go test -count 1 -timeout 12h -run 'TestSimulation$$' ./jobs
+
+promises:        ## previews of N=200 made-up configurations of objects, cases and Chatter, held against the next sync record by record
+	@scripts/need go postgres
+	MILLRACE_TEST_PROMISES=$${N:-200} go test -count 1 -timeout 2h -run 'TestPreviewsOfActivitiesAreWhatTheSyncDoes' ./jobs
 
 soak:            ## a month of schedules in half an hour; fails when memory, connections or tables grow
 	@scripts/need go postgres

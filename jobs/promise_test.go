@@ -95,7 +95,7 @@ func (s *scene) preview(set settings.Settings) activities {
 
 // promises is how many configurations are made up, unless the variable sets another number.
 const (
-	promises         = 100
+	promises         = 60
 	promisesVariable = "MILLRACE_TEST_PROMISES"
 )
 

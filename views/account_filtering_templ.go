@@ -168,7 +168,20 @@ func soqlHelp() templ.Component {
 			templ_7745c5c3_Var4 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<details class=\"more rounded-lg border px-4 py-3\"><summary class=\"text-sm!\">What is a SOQL condition?</summary><div class=\"text-muted-foreground mt-3 flex flex-col gap-2.5 text-pretty\"><p>The same logic as a report filter, in one line of text: a field, a comparison and a value, joined by AND or OR. Write only the condition; SELECT and WHERE are added for you.</p><ul class=\"flex flex-col gap-1.5\"><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Type = 'Customer'</code> text stands in single quotes</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">ARR__c &gt; 0 AND Industry IN ('Banking', 'Energy')</code> numbers stand bare</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Owner.Name LIKE 'Ana%'</code> a field of a related record</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Type = 'Customer' AND (Rating = 'Hot' OR Rating = 'Warm')</code> mixing AND and OR needs parentheses</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Website != null AND LastActivityDate = LAST_N_DAYS:90</code> null and dates</li></ul><p>Field names are API names, such as <code class=\"font-mono text-xs\">AnnualRevenue</code> or, for fields of your own, <code class=\"font-mono text-xs\">ARR__c</code>: see Setup → Object Manager → Account → Fields &amp; Relationships.</p><p>The builder writes the same for you, from rows that must all hold. There, <em>Has property</em> means that the connected user can read the field and the record holds a value in it; for a field that the user can read this is the same as <em>Is not empty</em>.</p></div></details>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<details class=\"more rounded-lg border px-4 py-3\"><summary class=\"text-sm!\">What is a SOQL condition?</summary><div class=\"text-muted-foreground mt-3 flex flex-col gap-2.5 text-pretty\"><p>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var5 string
+		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(reportLogic)
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 65, Col: 19}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, " Write only the condition; SELECT and WHERE are added for you.</p><ul class=\"flex flex-col gap-1.5\"><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Type = 'Customer'</code> text stands in single quotes</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">ARR__c &gt; 0 AND Industry IN ('Banking', 'Energy')</code> numbers stand bare</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Owner.Name LIKE 'Ana%'</code> a field of a related record</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Type = 'Customer' AND (Rating = 'Hot' OR Rating = 'Warm')</code> mixing AND and OR needs parentheses</li><li><code class=\"bg-muted text-foreground rounded px-1.5 py-0.5 font-mono text-xs\">Website != null AND LastActivityDate = LAST_N_DAYS:90</code> null and dates</li></ul><p>Field names are API names, such as <code class=\"font-mono text-xs\">AnnualRevenue</code> or, for fields of your own, <code class=\"font-mono text-xs\">ARR__c</code>: see Setup → Object Manager → Account → Fields &amp; Relationships.</p><p>The builder writes the same for you, from rows that must all hold. There, <em>Has property</em> means that the connected user can read the field and the record holds a value in it; for a field that the user can read this is the same as <em>Is not empty</em>.</p></div></details>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -192,23 +205,23 @@ func blank(text string) templ.Component {
 			}()
 		}
 		ctx = templ.InitializeContext(ctx)
-		templ_7745c5c3_Var5 := templ.GetChildren(ctx)
-		if templ_7745c5c3_Var5 == nil {
-			templ_7745c5c3_Var5 = templ.NopComponent
+		templ_7745c5c3_Var6 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var6 == nil {
+			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
 		if text == "" {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<em class=\"text-muted-foreground\">(empty)</em>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<em class=\"text-muted-foreground\">(empty)</em>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			var templ_7745c5c3_Var6 string
-			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(text)
+			var templ_7745c5c3_Var7 string
+			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(text)
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `account_filtering.templ`, Line: 83, Col: 8}
 			}
-			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
+			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

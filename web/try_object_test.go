@@ -110,3 +110,20 @@ func TestTryObject(t *testing.T) {
 		t.Errorf("a filter of an unknown object: %+v", got)
 	}
 }
+
+// Beside each filter stands what a condition is, for somebody who knows reports.
+func TestEveryFilterSaysWhatAConditionIs(t *testing.T) {
+	t.Parallel()
+	o := newOrgApp(t, sim.Options{Accounts: 5})
+	b := o.as(o.admin)
+	c := o.connected(b)
+	o.configure(c, "Name != null")
+	b.get(orgPath(c.ID, "/settings/account-filtering")).is(http.StatusOK).says("details", "What is a SOQL condition?", "open a report in Salesforce")
+	for section, boxes := range map[string]int{"support-cases": 1, "chatter": 2} {
+		p := b.get(orgPath(c.ID, "/settings/"+section)).is(http.StatusOK)
+		if n := len(p.all("[data-box]:has(textarea) details")); n != boxes {
+			t.Errorf("%s has %d filters and %d times what a condition is", section, boxes, n)
+		}
+		p.says("[data-box]:has(textarea) details", "What is a SOQL condition?", "The same logic as a report filter")
+	}
+}
