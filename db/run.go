@@ -243,12 +243,13 @@ func (d *DB) RunsInProgress(ctx context.Context, connectionID int64, limit int) 
 	return out, wrapIf(asCancelled(ctx, err), "db.RunsInProgress(%d)", connectionID)
 }
 
-// RunBefore returns the newest run before another one that brought the same over and came to its end, or nil when there is none.
+// RunBefore returns the newest run before another one that brought the same over, alone or with everything else, and came to its end, or nil when there is none.
 func (d *DB) RunBefore(ctx context.Context, run Run) (*Run, error) {
 	var r []Run
 	err := d.pool.SelectContext(ctx, &r, runSelect+`
-		WHERE r.connection_id = $1 AND r.entity = $2 AND r.id < $3 AND r.state IN ('completed', 'completed_with_errors') ORDER BY r.id DESC LIMIT 1`,
-		run.ConnectionID, run.Entity, run.ID)
+		WHERE r.id = (SELECT max(n.id) FROM (VALUES ($2), (CASE WHEN $2 IN ('accounts', 'contacts', 'cases') THEN 'all' END)) AS e (entity)
+		       CROSS JOIN LATERAL (SELECT id FROM millrace.runs WHERE connection_id = $1 AND entity = e.entity AND id < $3 AND state IN ('completed', 'completed_with_errors')
+		                            ORDER BY id DESC LIMIT 1) n)`, run.ConnectionID, run.Entity, run.ID)
 	if err != nil || len(r) == 0 {
 		return nil, wrapIf(asCancelled(ctx, err), "db.RunBefore(%d)", run.ID)
 	}

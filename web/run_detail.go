@@ -77,6 +77,11 @@ func (s *Server) addBefore(r *http.Request, c db.Connection, run db.Run, steps [
 	if before.SettingsVersion != run.SettingsVersion && isAdmin(r) {
 		out.CompareHref = withQuery(orgPath(c.ID, "/settings/history/compare"), url.Values{"from": {strconv.Itoa(before.SettingsVersion)}, "to": {strconv.Itoa(run.SettingsVersion)}})
 	}
+	if before.Entity != run.Entity { // it read more than this one was to
+		out.Rows = slices.DeleteFunc(out.Rows, func(row views.BeforeRow) bool { return row.Now == notRead })
+		view.Before = out
+		return nil
+	}
 	now := time.Now()
 	out.Rows = append(out.Rows,
 		views.BeforeRow{Label: "API calls", Before: ui.Count(before.APICalls), Now: ui.Count(run.APICalls), Differs: before.APICalls != run.APICalls},
@@ -84,6 +89,8 @@ func (s *Server) addBefore(r *http.Request, c db.Connection, run db.Run, steps [
 	view.Before = out
 	return nil
 }
+
+const notRead = "not read"
 
 // compareSteps holds what a run read and did against the run before: one row for each object of either.
 func compareSteps(before, now []db.RunStep) (rows []views.BeforeRow) {
@@ -114,7 +121,7 @@ func compareSteps(before, now []db.RunStep) (rows []views.BeforeRow) {
 	}
 	for _, s := range before {
 		if _, left := seen[s.Name]; left {
-			rows = append(rows, views.BeforeRow{Label: s.Label, Before: words(s), Now: "not read", Differs: true})
+			rows = append(rows, views.BeforeRow{Label: s.Label, Before: words(s), Now: notRead, Differs: true})
 		}
 	}
 	return rows

@@ -143,7 +143,7 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
 	shell.Refresh = banner.Run != nil && banner.Run.State.Active()
 	view := views.Runs{
 		Shell: shell, OrgName: ConnectionName(c), Banner: banner, Active: active, Action: orgPath(c.ID, "/runs"), AuditHref: orgPath(c.ID, "/audit"), Here: l.address(),
-		State: l.state, Sync: l.entity, Started: l.trigger, From: l.from, Until: l.until, Zone: l.zone, ZoneFixed: l.zoneOfProfile, Narrowed: l.narrowed(),
+		Show: l.show, State: l.state, Sync: l.entity, Started: l.trigger, From: l.from, Until: l.until, Zone: l.zone, ZoneFixed: l.zoneOfProfile, Narrowed: l.narrowed(),
 		Total: min(total, db.CountedRuns), TotalMore: total > db.CountedRuns, Triggers: runTriggers,
 	}
 	if isAdmin(r) {

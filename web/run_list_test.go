@@ -62,6 +62,7 @@ func TestFiltersOfSyncStatusAreInTheAddress(t *testing.T) {
 	p.has("nav[aria-label='Kinds of runs'] a[aria-current=true][href*='show=failed']")
 	p.has("nav[aria-label='Kinds of runs'] a[href='" + path + "?show=completed&sync=accounts']")
 	p.has("#sync option[value=accounts][selected]")
+	p.has("form[role=search] input[type=hidden][name=show][value=failed]") // another filter leaves the kind of runs as it is
 	p.says("#run-list", "1 run")
 	if got := p.attr("#run-list", "hx-get"); got != path+"?show=failed&sync=accounts" {
 		t.Errorf("the list renews itself as %q", got)
@@ -184,6 +185,14 @@ func TestRunTellsWhatChangedSinceTheOneBefore(t *testing.T) {
 	}
 	p.says("#timeline-chart desc", "120,000 records in 120 pages")
 	admin.get(runPath(c.ID, again)+"?pages=100").says("#pages", "101–120 of 120")
+	// A part is held against the last sync of everything where it has had none of its own.
+	part := a.ended(c, "contacts completed manual")[0]
+	a.exec(`INSERT INTO millrace.run_steps (run_id, position, name, label, object, query, state, read) SELECT id, 1, 'contacts', 'Contacts', 'Contact', '', 'done', 4 FROM millrace.runs WHERE short_id = $1`, part)
+	alone := admin.get(runPath(c.ID, part))
+	alone.says("#run-before", again, "Contacts 100 read, 3 updated, 2 failed 4 read")
+	if rows := len(alone.all("#run-before tbody tr")); rows != 2 {
+		t.Errorf("%d rows", rows)
+	}
 	p.says("#retry-failed", "Retry failed records", "It reads these records anew")
 	third := admin.post(p.attr("#retry-failed", "action"), map[string][]string{"entity": {p.attr("#retry-failed input[name=entity]", "value")}})
 	admin.follow(third).says("#run-live", "Queued", "started by hand")
