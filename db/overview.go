@@ -105,30 +105,6 @@ func (d *DB) CountLeavers(ctx context.Context, connectionID int64, limit int64) 
 	return min(n, limit), n > limit, wrapIf(asCancelled(ctx, err), "db.CountLeavers(%d)", connectionID)
 }
 
-// ErrorCause is why records of a run could not be stored.
-type ErrorCause struct {
-	Run     string `db:"run"` // its short id
-	Object  string `db:"object"`
-	Cause   string `db:"cause"`   // the field, or a short code
-	Message string `db:"message"` // of one of the records
-	N       int64  `db:"n"`
-}
-
-// countedErrors is up to how many errors of a run are counted by cause.
-const countedErrors = 10_000
-
-// ErrorCauses returns by cause what records could not be stored in runs, most frequent first. Records that could not be stored are read again by each run, so
-// that the newest run of a part tells what still is so.
-func (d *DB) ErrorCauses(ctx context.Context, runs []int64, limit int) ([]ErrorCause, error) {
-	var out []ErrorCause
-	err := d.pool.SelectContext(ctx, &out, `
-		SELECT r.short_id AS run, e.object, e.cause, min(e.message) AS message, count(*) AS n
-		  FROM unnest($1::bigint[]) AS i (id) JOIN millrace.runs r ON r.id = i.id
-		 CROSS JOIN LATERAL (SELECT object, cause, message FROM millrace.run_errors WHERE run_id = r.id ORDER BY id LIMIT $3) e
-		 GROUP BY r.short_id, e.object, e.cause ORDER BY n DESC, e.object, e.cause LIMIT $2`, pq.Array(runs), limit, countedErrors)
-	return out, wrapIf(asCancelled(ctx, err), "db.ErrorCauses")
-}
-
 // OpenAlertsOf lists what is wrong with a connection at present, the newest first.
 func (d *DB) OpenAlertsOf(ctx context.Context, connectionID int64, limit int) ([]Alert, error) {
 	var out []Alert

@@ -248,37 +248,46 @@ func drifts(c views.CheckRow) int {
 	return 0
 }
 
-// errors counts by cause what the newest syncs could not store.
+// errors lists by cause what is wrong with the data at present, as the error inbox does; what is muted there is left aside.
 func (o *overview) errors() error {
-	var runs []int64
-	for _, of := range o.newest {
-		if of.Good != nil && of.Good.State == db.RunCompletedWithErrors && !slices.Contains(runs, of.Good.ID) {
-			runs = append(runs, of.Good.ID)
+	groups, err := o.s.DB.ErrorGroups(o.r.Context(), o.c.ID)
+	if err != nil {
+		return err
+	}
+	groups = slices.DeleteFunc(groups, func(g db.ErrorGroup) bool { return g.MutedAt != nil })
+	f := views.HealthFact{Title: "Errors", Tone: ui.Success, State: "None", Text: "Every record of the newest syncs could be stored."}
+	f.Href, f.Label = orgPath(o.c.ID, "/errors"), "Error inbox"
+	var records int64
+	stops, wrong := false, false
+	for i, g := range groups {
+		if g.Listed() {
+			records += g.Records
+		}
+		stops = stops || g.Kind == db.RunErrorKind || g.Kind == db.StepErrors
+		wrong = wrong || g.Kind != db.SkipErrors
+		if i < shownCauses {
+			of := groupView(o.c, g, isAdmin(o.r))
+			o.v.Causes = append(o.v.Causes, views.ErrorCauseRow{Title: of.Title, Text: of.What, Tone: of.Tone, Pill: of.Pill, Href: of.Href, Since: g.OpenedAt})
 		}
 	}
-	f := views.HealthFact{Title: "Record errors", Tone: ui.Success, State: "None", Text: "Every record of the newest syncs could be stored, or lacks something and is listed as skipped."}
-	if len(runs) > 0 {
-		causes, err := o.s.DB.ErrorCauses(o.r.Context(), runs, 100)
-		if err != nil {
-			return err
+	o.v.CausesHref = f.Href
+	switch {
+	case len(groups) > 0:
+		f.State = ui.Plural(int64(len(groups)), "cause", "causes")
+		f.Text = "What the syncs could not take over, by its cause, with what to do about it."
+		if records > 0 {
+			f.Text = ui.Plural(records, "record is", "records are") + " touched. The inbox says by cause what to do."
 		}
-		var n int64
-		for i, cause := range causes {
-			n += cause.N
-			if i < shownCauses {
-				o.v.Causes = append(o.v.Causes, views.ErrorCauseRow{
-					Object: cause.Object, Cause: cause.Cause, Message: cause.Message, N: cause.N, Href: runPath(o.c.ID, cause.Run) + "#run-errors", Label: cause.Run,
-				})
-			}
+		switch {
+		case stops:
+			f.Tone = ui.Danger
+		case wrong:
+			f.Tone = ui.Warning
+		default: // only what lacks something in Salesforce
+			f.Tone = ui.Informs
 		}
-		if n > 0 {
-			f.Tone, f.State = ui.Warning, ui.Plural(n, "record", "records")
-			f.Text = ui.Plural(int64(len(causes)), "cause", "causes") + ". The other records of these syncs are in."
-			f.Href, f.Label = "#causes", "By cause"
-		}
-	}
-	if o.newest[pipeline.EntityAccounts].Good == nil {
-		f.Tone, f.State, f.Text = ui.Neutral, "No sync yet", "What could not be stored is listed here, by its cause."
+	case o.newest[pipeline.EntityAccounts].Last == nil:
+		f.Tone, f.State, f.Text = ui.Neutral, "No sync yet", "What cannot be stored is listed here, by its cause."
 	}
 	o.facts["errors"] = f
 	return nil

@@ -49,7 +49,7 @@ func (s *Server) addAgain(r *http.Request, c db.Connection, run db.Run, view *vi
 	if err != nil {
 		return err
 	}
-	view.Again = &views.RunAgain{Action: orgPath(c.ID, "/runs"), Entity: string(run.Entity), Blocked: why, Failed: view.ErrorsTotal > 0}
+	view.Again = &views.RunAgain{Action: orgPath(c.ID, "/runs"), Entity: string(run.Entity), InboxHref: orgPath(c.ID, "/errors"), Blocked: why, Failed: view.ErrorsTotal > 0}
 	return nil
 }
 
