@@ -277,5 +277,13 @@ func (s *RunStore) finishMissing(ctx context.Context, tx *sqlx.Tx, step pipeline
 		    SELECT $1, $2, $4, sf_id, 'left', 'Salesforce did not list it when the gap was closed' FROM gone)
 		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
 		s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(names))
+	if err != nil || step.Table.Parent == "" {
+		return err
+	}
+	// Their parents may match again by the next sync: to it they would look as if nothing had happened, and their children would not be asked for.
+	_, err = tx.ExecContext(ctx, `
+		DELETE FROM millrace.read_states WHERE connection_id = $1 AND records = $2
+		   AND EXISTS (SELECT FROM millrace.run_steps WHERE run_id = $3 AND position = $4 AND left_filter > 0)`,
+		s.connectionID, step.Table.Records(), s.runID, step.Position)
 	return err
 }
