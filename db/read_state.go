@@ -93,13 +93,28 @@ func (s *RunStore) ParentNews(ctx context.Context, step pipeline.Step, limit int
 	return pipeline.ParentNews(news), nil
 }
 
-// Entered implements pipeline.Store.
+// awhile is how far back, before a set was last read, a record that has left is looked at again: runs that read the records but not their parents may lie between.
+const awhile = "interval '1 day'"
+
+// Entered implements pipeline.Store. A parent that was written, and of which some record has left although it stayed, counts as one that has come: it may not have matched just while its
+// records were read.
 func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
+	t := step.Table
+	query := `SELECT sf_id FROM millrace.` + t.ParentTable() + ` WHERE connection_id = $1 AND entered_run > $2 AND sf_id > $3 AND left_filter_at IS NULL`
+	args := []any{s.connectionID, step.Reading.After, after, limit}
+	if !t.Quiet {
+		query += fmt.Sprintf(`
+			UNION
+			SELECT p.sf_id
+			  FROM (SELECT DISTINCT t.%[2]s AS sf_id FROM millrace.%[1]s t
+			         WHERE t.connection_id = $1 AND t.left_filter_at >= (SELECT read_at - %[4]s FROM millrace.read_states WHERE connection_id = $1 AND records = $5)
+			           AND t.deleted_in_salesforce_at IS NULL AND t.%[2]s > $3%[5]s) c
+			  JOIN millrace.%[3]s p ON p.connection_id = $1 AND p.sf_id = c.sf_id
+			 WHERE p.last_seen_run > $2 AND p.left_filter_at IS NULL`, t.Name, t.Parent, t.ParentTable(), awhile, sameSet(t, "t."))
+		args = append(args, t.Records())
+	}
 	var ids []string
-	err := s.db.pool.SelectContext(ctx, &ids, `
-		SELECT sf_id FROM millrace.`+step.Table.ParentTable()+`
-		 WHERE connection_id = $1 AND entered_run > $2 AND sf_id > $3 AND left_filter_at IS NULL ORDER BY sf_id LIMIT $4`,
-		s.connectionID, step.Reading.After, after, limit)
+	err := s.db.pool.SelectContext(ctx, &ids, query+` ORDER BY sf_id LIMIT $4`, args...)
 	return ids, storeFault("list the new parents of "+step.Name, err)
 }
 
