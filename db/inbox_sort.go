@@ -150,9 +150,14 @@ const endUnplannedSteps = `
 	 WHERE x.id = g.run_id AND g.connection_id = $1 AND g.cured_at IS NULL AND g.kind = 'step' AND ` + sameRuns + `
 	   AND NOT EXISTS (SELECT FROM millrace.run_steps s WHERE s.run_id = $2 AND s.name = g.subject)`
 
-// groupRuns opens the cause of a run that has failed, and ends another that the same part failed for.
+// SurprisingRun is the cause of a run that completed and did what deserves a look, such as matching nothing.
+const SurprisingRun = "surprising"
+
+// groupRuns opens the cause of a run that has failed or is surprising, and ends another that the same part failed for.
 const groupRuns = `
-	WITH failed AS (SELECT entity, error_code, error FROM millrace.runs WHERE id = $2 AND state = 'failed'),
+	WITH failed AS (
+	    SELECT entity, CASE state WHEN 'failed' THEN error_code ELSE '` + SurprisingRun + `' END AS error_code, CASE state WHEN 'failed' THEN error ELSE outcome END AS error
+	      FROM millrace.runs WHERE id = $2 AND (state = 'failed' OR surprising AND state LIKE 'completed%')),
 	other AS (
 	    UPDATE millrace.error_groups g SET cured_at = now(), cured_run = $2, muted_at = NULL, muted_by = NULL FROM failed f
 	     WHERE g.connection_id = $1 AND g.cured_at IS NULL AND g.kind = 'run' AND g.subject = f.entity AND g.cause <> f.error_code)
@@ -163,7 +168,7 @@ const groupRuns = `
 // parts that have schedules.
 const endRuns = `
 	UPDATE millrace.error_groups g SET cured_at = now(), cured_run = $2, muted_at = NULL, muted_by = NULL FROM millrace.runs r
-	 WHERE r.id = $2 AND g.connection_id = $1 AND g.cured_at IS NULL AND g.kind = 'run'
+	 WHERE r.id = $2 AND g.connection_id = $1 AND g.cured_at IS NULL AND g.kind = 'run' AND NOT (g.cause = '` + SurprisingRun + `' AND r.surprising)
 	   AND (g.subject = r.entity OR r.entity = 'all' AND g.subject <> 'chatter'
 	        OR g.subject = 'all' AND EXISTS (SELECT FROM millrace.schedules s WHERE s.connection_id = $1 AND s.enabled AND s.entity <> 'chatter')
 	           AND NOT EXISTS (

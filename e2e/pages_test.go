@@ -29,7 +29,7 @@ func TestPages(t *testing.T) {
 			for _, page := range append([]string{
 				"/connections/1/overview", "/integrations", "/integrations/salesforce/connect", "/profile", "/connections/1/disconnect",
 				"/connections/1/settings/account-filtering", "/connections/1/settings/field-doctor", "/connections/1/settings/choices?for=owner&object=Account", "/connections/1/preflight", "/connections/1/accounts", "/connections/1/accounts?q=nothing-like-this",
-				"/connections/1/runs", "/connections/1/runs?state=failed", "/no-such-page",
+				"/connections/1/runs", "/connections/1/runs?state=failed", "/connections/1/errors", "/connections/1/errors/1", "/no-such-page",
 			}, details(d, b)...) {
 				b.open(d.app + page)
 				b.look(strings.NewReplacer("/", "_", "?", "_", "=", "_").Replace(page))

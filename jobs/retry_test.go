@@ -116,8 +116,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestErrorGroupsOfStepsAndRuns opens a cause for an object that the connected user may not read, and one for a sync that fails; each ends with the run that shows that it is over.
-func TestErrorGroupsOfStepsAndRuns(t *testing.T) {
+// TestErrorGroupsOfSteps opens a cause for an object that the connected user may not read; it ends with the run that has read it again.
+func TestErrorGroupsOfSteps(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 20})
 	s.filter(allAccounts)

@@ -262,6 +262,9 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 	if view.Timeline, err = s.timeline(r, c, a.SFID); err != nil {
 		return err
 	}
+	if err := s.addMissing(r, c, &view); err != nil {
+		return err
+	}
 	return s.render(w, r, http.StatusOK, views.AccountPage(view))
 }
 

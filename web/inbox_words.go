@@ -111,6 +111,17 @@ func groupView(c db.Connection, g db.ErrorGroup, admin bool) views.ErrorGroup {
 		v.What = g.Message
 		v.Affects = "What was stored before that stays. No sync of it has completed since."
 		v.Todo = []string{"Do what the sentence above says, then run the sync again: it loses nothing."}
+		if g.Cause == db.SurprisingRun {
+			v.Pill, v.Tone, v.Title = "Surprising", ui.Warning, pipeline.Entity(g.Subject).SyncLabel()+" completed, but look at what it did"
+			v.Affects = "What left the filter is kept here, but no longer updated."
+			v.Todo = []string{
+				"Open the account filter and press Validate: it shows how many accounts match. With 0 matches nothing is synced.",
+				"Compare with the version of the settings before, and restore it if the change was a mistake.",
+			}
+			link("Open Account filtering", "/settings/"+string(settings.SectionFiltering))
+			link("See the versions of the settings", "/settings/history")
+			return v
+		}
 		if slices.Contains([]string{"MALFORMED_QUERY", "INVALID_FIELD", "INVALID_QUERY_FILTER_OPERATOR"}, g.Cause) {
 			v.Todo = []string{"Open the filter, press Validate: it names the exact place. Copy field names from the list beside the filter rather than typing them. Then save, and run the sync again."}
 			link("Open Account filtering", "/settings/"+string(settings.SectionFiltering))
