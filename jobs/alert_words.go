@@ -84,7 +84,7 @@ var causeWords = map[string]struct {
 		begins: func(c db.Connection, s db.Seen) db.AlertWords {
 			cure := " An admin can have the gap closed on the page of the sync; only what is missing is fetched."
 			if s.Code == "chatter" { // which is left out of that
-				cure = " The next sync of Chatter that reads everything closes the gap; there is one each week."
+				cure = " The next sync of Chatter that reads everything closes the gap; an admin can ask for one on Sync Status."
 			}
 			return db.AlertWords{
 				Title:  "The copy is not complete",
