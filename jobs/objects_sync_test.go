@@ -400,3 +400,38 @@ func TestObjectsSurviveKills(t *testing.T) {
 		t.Errorf("%d records are audited twice", n)
 	}
 }
+
+// TestCommentsFollowTheirPosts switches one kind of posts off: the comments on them leave with the same run, whether it reads changes or everything, and come back with the posts.
+func TestCommentsFollowTheirPosts(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	all := everything()
+	all.Chatter = settings.Chatter{Enabled: true, Accounts: true, Opportunities: true, Comments: true}
+	s.saveAll(all)
+	post := s.asked("SELECT Id FROM OpportunityFeed WHERE Type = 'TextPost' ORDER BY Id LIMIT 1")
+	_, err := s.org.Insert("FeedComment", map[string]any{"FeedItemId": field(post[0], "Id"), "CommentBody": "On an opportunity"})
+	s.must(err)
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	runs.run(pipeline.EntityChatter, false)
+	const astray = `SELECT count(*) FROM millrace.chatter_comments c WHERE left_filter_at IS NULL
+	                   AND NOT EXISTS (SELECT FROM millrace.chatter_posts p WHERE p.sf_id = c.post_id AND p.left_filter_at IS NULL)`
+	here := s.count(`SELECT count(*) FROM millrace.chatter_comments WHERE left_filter_at IS NULL`)
+	for _, whole := range []bool{false, true} {
+		all.Chatter.Opportunities = false
+		s.saveAll(all)
+		runs.run(pipeline.EntityChatter, whole)
+		if n := s.count(astray); n != 0 {
+			t.Errorf("whole %t: %d comments are in step although their posts are not", whole, n)
+		}
+		if n := s.count(`SELECT count(*) FROM millrace.chatter_comments WHERE left_filter_at IS NULL`); n == here || n == 0 {
+			t.Errorf("whole %t: of %d comments %d are in step", whole, here, n)
+		}
+		all.Chatter.Opportunities = true
+		s.saveAll(all)
+		runs.run(pipeline.EntityChatter, false)
+		if n := s.count(`SELECT count(*) FROM millrace.chatter_comments WHERE left_filter_at IS NULL`); n != here {
+			t.Errorf("whole %t: there were %d comments, now %d", whole, here, n)
+		}
+	}
+}

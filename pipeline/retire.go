@@ -10,7 +10,8 @@ type Retirement struct {
 	Entity string   // name of one record in the audit log; empty for what Key holds
 }
 
-// retire lets go of what the settings no longer name: objects, sources of messages, kinds of posts. What is switched off as a whole stays as it is.
+// retire lets go of what the settings no longer name: objects, sources of messages, kinds of posts. What is switched off as a whole stays as it is. It comes before the steps, so that what belongs to what
+// leaves, as comments to posts, leaves in the same run, and may be done again.
 func (j Work) retire(ctx context.Context) error {
 	s := j.Settings.Normalize()
 	var all []Retirement

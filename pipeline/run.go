@@ -27,6 +27,9 @@ func Run(ctx context.Context, j Work) error {
 	if err := j.plan(ctx); err != nil {
 		return j.explained(ctx, err)
 	}
+	if err := j.retire(ctx); err != nil {
+		return err
+	}
 	if err := j.afford(ctx); err != nil {
 		return err
 	}
@@ -55,9 +58,6 @@ func Run(ctx context.Context, j Work) error {
 
 // conclude does what is left when all steps are done. All of it may be done again.
 func (j Work) conclude(ctx context.Context) error {
-	if err := j.retire(ctx); err != nil {
-		return err
-	}
 	if j.Entity.includes(EntityCases) && j.Settings.Cases.Enabled {
 		if err := j.sentiments(ctx); err != nil {
 			return err
