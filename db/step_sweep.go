@@ -64,7 +64,7 @@ func sweepMarks(t pipeline.Table) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `,
 			differ AS MATERIALIZED (
-			    SELECT m.sf_id, m.deleted, m.master, o.left_filter_at IS NULL AND (m.deleted OR %[2]s) AS leaves, o.deleted_in_salesforce_at IS NULL AS lived, o.deleted_in_salesforce_at AS was_deleted
+			    SELECT m.sf_id, m.deleted, m.master, o.left_filter_at IS NULL AND (m.deleted OR %[2]s) AS leaves, o.deleted_in_salesforce_at IS NULL AS lived, o.deleted_in_salesforce_at AS was_deleted, %[4]s AS was_merged
 			      FROM missed m JOIN millrace.%[1]s o ON o.connection_id = $1 AND o.sf_id = m.sf_id%[3]s
 			     WHERE o.left_filter_at IS NULL AND (m.deleted OR %[2]s) OR m.deleted IS DISTINCT FROM (o.deleted_in_salesforce_at IS NOT NULL) AND (m.deleted OR o.left_filter_at IS NOT NULL)
 			        OR m.deleted AND m.master IS DISTINCT FROM %[4]s),
@@ -75,14 +75,22 @@ func sweepMarks(t pipeline.Table) string {
 			      FROM differ d WHERE t.connection_id = $1 AND t.sf_id = d.sf_id%[6]s),
 			log AS (
 			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
-			    SELECT $1, $2, $10, sf_id, 'left', NULL, NULL FROM differ WHERE leaves
+			    SELECT $1, $2, $10, sf_id, 'left',
+			           CASE WHEN NOT deleted AND lived AND was_merged IS NOT NULL THEN jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now()), 'merged_into_id', jsonb_build_array(was_merged, NULL)) END, NULL
+			      FROM differ WHERE leaves
 			    UNION ALL
 			    SELECT $1, $2, $10, sf_id, 'deleted',
-			           CASE WHEN master IS NOT NULL THEN jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now()), 'merged_into_id', jsonb_build_array(NULL, master)) END,
+			           CASE WHEN master IS DISTINCT FROM was_merged THEN jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now()), 'merged_into_id', jsonb_build_array(was_merged, master)) END,
 			           'Merged into ' || master
 			      FROM differ WHERE deleted AND lived
 			    UNION ALL
-			    SELECT $1, $2, $10, sf_id, 'undeleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(was_deleted, NULL)), NULL FROM differ WHERE NOT deleted AND NOT lived)
+			    SELECT $1, $2, $10, sf_id, 'deleted', jsonb_build_object('merged_into_id', jsonb_build_array(was_merged, master)), 'Merged into ' || master
+			      FROM differ WHERE deleted AND NOT lived AND master IS DISTINCT FROM was_merged
+			    UNION ALL
+			    SELECT $1, $2, $10, sf_id, 'undeleted',
+			           jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(was_deleted, NULL)) ||
+			           CASE WHEN was_merged IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(was_merged, NULL)) END, NULL
+			      FROM differ WHERE NOT deleted AND NOT lived)
 			UPDATE millrace.run_steps
 			   SET left_filter = left_filter + (SELECT count(*) FROM differ WHERE leaves),
 			       deleted = deleted + (SELECT count(*) FROM differ WHERE leaves AND deleted)

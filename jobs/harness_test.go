@@ -48,6 +48,7 @@ type scene struct {
 
 	mu     sync.Mutex
 	client *salesforce.Client
+	clock  func() time.Time // of the clients; nil for the real one
 }
 
 func newScene(t *testing.T, o sim.Options) *scene {
@@ -231,7 +232,7 @@ func (s *scene) open(ctx context.Context, id int64) (*salesforce.Client, error) 
 // newClient returns a client of its own, as another process has.
 func (s *scene) newClient(id int64) *salesforce.Client {
 	return salesforce.New(salesforce.Config{
-		App: s.app, Hosts: s.hosts,
+		App: s.app, Hosts: s.hosts, Now: s.clock,
 		Token: func(ctx context.Context) (salesforce.Token, error) {
 			g, err := s.db.Grant(ctx, id)
 			return tokenOf(g), err

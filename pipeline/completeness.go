@@ -40,7 +40,8 @@ func (j Work) check(ctx context.Context) error {
 	}
 	var checks []Check
 	for _, s := range plan.Steps {
-		read := slices.ContainsFunc(steps, func(r Step) bool { return r.Name == s.Name && r.Query != "" })
+		// What Salesforce has refused to read it would refuse to count.
+		read := slices.ContainsFunc(steps, func(r Step) bool { return r.Name == s.Name && r.Query != "" && r.Refusal == nil })
 		if read && s.Query != "" && s.CountQuery != "" && !s.Table.Quiet && s.Batches == nil {
 			checks = append(checks, Check{
 				Name: s.Name, Part: partOf(s.Table), Position: s.Position, Label: s.Label, Table: s.Table, AccountType: s.AccountType, Loose: j.loose(s, schema),

@@ -1,0 +1,261 @@
+package jobs
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/salesforce/sim"
+	"millrace/settings"
+)
+
+// frozen is a clock that stands still until it is moved.
+type frozen struct{ at time.Time }
+
+func (f *frozen) now() time.Time { return f.at }
+
+// TestEqualStamps changes many records in one moment, and one more in that same moment after it was read. None is missed at the border of a page or of a run.
+func TestEqualStamps(t *testing.T) {
+	t.Parallel()
+	clock := &frozen{time.Now().Truncate(time.Second)}
+	s := newScene(t, sim.Options{Accounts: 45, Now: clock.now})
+	s.clock = clock.now
+	s.filter(allAccounts)
+	o := s.incremental()
+	o.PageRows, o.Pipeline.RESTLimit, o.Pipeline.Overlap = 7, 5, time.Nanosecond
+	runs := s.running(o)
+	runs.run(pipeline.EntityAll, false)
+	clock.at = clock.at.Add(time.Hour)
+	if n, err := s.org.UpdateAll("Account", nil, map[string]any{"Description": "all at once"}); err != nil || n != 45 {
+		t.Fatal(n, err)
+	}
+	run := runs.run(pipeline.EntityAll, false)
+	s.equalsOrg("", "AccountId != null")
+	if p := s.step(run, "accounts:customer"); p.Mode != pipeline.Bulk || p.Reading != "changes" || p.Updated != 45 {
+		t.Errorf("%s, %s: %d updated", p.Mode, p.Reading, p.Updated)
+	}
+	s.must(s.org.Update("Account", s.accountIDs()[3], map[string]any{"Description": "in the same second as the run before"}))
+	runs.run(pipeline.EntityAll, false)
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestLateCommit has Salesforce commit a change minutes after it was stamped, when a run has passed that stamp already. The overlap finds it; without one it is missed.
+func TestLateCommit(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	s.filter(allAccounts)
+	s.completed(s.syncWith(s.incremental()))
+	s.org.Advance(time.Hour)
+	s.completed(s.syncWith(s.incremental()))
+	id := s.accountIDs()[0]
+	s.must(s.org.Update("Account", id, map[string]any{"Name": "Committed late", "SystemModstamp": s.org.Now().Add(-9 * time.Minute).UTC().Format("2006-01-02T15:04:05.000Z")}))
+	here := func() int64 {
+		return s.count(`SELECT count(*) FROM millrace.accounts WHERE sf_id = $1 AND name = 'Committed late'`, id)
+	}
+	without := s.incremental()
+	without.Pipeline.Overlap = time.Nanosecond
+	if s.completed(s.syncWith(without)); here() != 0 {
+		t.Error("without an overlap the change was found: this test shows nothing")
+	}
+	if s.completed(s.syncWith(s.incremental())); here() != 1 {
+		t.Error("the change was missed")
+	}
+}
+
+// TestCallsOfARunWithoutChanges counts them: two for an object at most, for all that there is to sync.
+func TestCallsOfARunWithoutChanges(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	all := allOfIt()
+	all.Accounts = settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Industry != null"}
+	all.AccountFields = []string{"NumberOfEmployees"}
+	s.saveAll(all)
+	o := s.incremental()
+	runs := s.running(o)
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	quiet := runs.run(pipeline.EntityAll, false)
+	steps, err := s.db.RunSteps(t.Context(), quiet.ID)
+	s.must(err)
+	objects := map[string]bool{}
+	for _, p := range steps {
+		objects[p.Object] = true
+		if p.Reading != "changes" {
+			t.Errorf("%s was read in full: %s", p.Name, p.Why)
+		}
+	}
+	if most := int64(2 * len(objects)); quiet.APICalls > most || len(objects) < 7 {
+		t.Errorf("%d requests for %d objects", quiet.APICalls, len(objects))
+	}
+	if quiet.Outcome != "Nothing changed since the last sync" {
+		t.Errorf("outcome %q", quiet.Outcome)
+	}
+}
+
+// TestBackfillOfWhatWasAdded adds a field, and then an object, to the settings: only what they touch is read in full.
+func TestBackfillOfWhatWasAdded(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 25})
+	all := everything()
+	s.saveAll(all)
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	whole := func(want ...string) {
+		t.Helper()
+		s.saveAll(all)
+		run := runs.run(pipeline.EntityAll, false)
+		steps, err := s.db.RunSteps(t.Context(), run.ID)
+		s.must(err)
+		var got []string
+		for _, p := range steps {
+			if p.Reading != "changes" {
+				got = append(got, p.Name)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("read in full were %v, want %v", got, want)
+		}
+	}
+	all.Advanced.ContactFields = []settings.FieldMapping{{Field: "MailingCity"}}
+	whole("contacts")
+	if n := s.count(`SELECT count(*) FROM millrace.contacts WHERE fields ? 'MailingCity'`); n == 0 {
+		t.Error("the added field is empty")
+	}
+	all.CustomObjects = []settings.CustomObject{subscriptionObject()}
+	whole("custom:Subscription__c")
+	all.Accounts.Single = "Name != null AND NumberOfEmployees != 1"
+	whole("accounts:customer")
+	whole()
+}
+
+// TestFormulasHaveTheirCadence reads formula fields of all records when their time has come, and not before.
+func TestFormulasHaveTheirCadence(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 25})
+	all := everything()
+	all.AccountFields = []string{"Days_To_Renewal__c"}
+	s.saveAll(all)
+	o := s.incremental()
+	o.Pipeline.Silent = 6 * time.Hour
+	runs := s.running(o)
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(48 * time.Hour)
+	const days = `SELECT coalesce(sum((fields ->> 'Days_To_Renewal__c')::numeric), 0)::bigint FROM millrace.accounts`
+	before, valued := s.count(days), s.count(`SELECT count(*) FROM millrace.accounts WHERE fields ? 'Days_To_Renewal__c'`)
+	if run := runs.run(pipeline.EntityAll, false); strings.Contains(s.steps(run), pipeline.RefreshPrefix) || s.count(days) != before {
+		t.Error("formula fields were read before their time")
+	}
+	s.mustExec(`UPDATE millrace.read_states SET silent_read_at = silent_read_at - interval '7 hours'`)
+	run := runs.run(pipeline.EntityAll, false)
+	if p := s.step(run, pipeline.RefreshPrefix+"accounts:customer"); p.Updated != valued || s.count(days) != before-2*valued || valued == 0 {
+		t.Errorf("of %d accounts with the formula %d were brought up to date; their sum went from %d to %d", valued, p.Updated, before, s.count(days))
+	}
+	if run := runs.run(pipeline.EntityAll, false); strings.Contains(s.steps(run), pipeline.RefreshPrefix) {
+		t.Error("formula fields were read again at once")
+	}
+}
+
+// TestMergedIntoIsUndone undoes a run that learned of a merge: in one step, and of a record that it knew to be deleted before.
+func TestMergedIntoIsUndone(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 25})
+	s.filter(allAccounts)
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	ids := s.accountIDs()
+	into := func(id string) (master string) {
+		s.must(s.sql.Get(&master, `SELECT coalesce(merged_into_id, '') FROM millrace.accounts WHERE sf_id = $1`, id))
+		return master
+	}
+	s.must(s.org.Merge("Account", ids[0], ids[1]))
+	merged := runs.run(pipeline.EntityAll, false)
+	if into(ids[1]) != ids[0] {
+		t.Fatalf("merged into %q", into(ids[1]))
+	}
+	s.mustExec(`UPDATE millrace.accounts SET merged_into_id = NULL WHERE sf_id = $1`, ids[1]) // as a complete read leaves it, which finds only that the record is deleted
+	s.must(s.org.Update("Account", ids[0], map[string]any{"Name": "The survivor"}))
+	learned := runs.run(pipeline.EntityAll, false)
+	if into(ids[1]) != ids[0] {
+		t.Fatalf("merged into %q", into(ids[1]))
+	}
+	runs.stop()
+	if s.undo(learned); into(ids[1]) != "" {
+		t.Errorf("after the undo of what was learned later: merged into %q", into(ids[1]))
+	}
+	s.mustExec(`UPDATE millrace.accounts SET merged_into_id = $2 WHERE sf_id = $1`, ids[1], ids[0])
+	if s.undo(merged); into(ids[1]) != "" {
+		t.Errorf("after the undo of the merge: merged into %q", into(ids[1]))
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE sf_id = $1 AND left_filter_at IS NULL AND deleted_in_salesforce_at IS NULL`, ids[1]); n != 1 {
+		t.Error("the merged account is not in step again")
+	}
+}
+
+// TestRefusedStepsAreNotCounted hides the field of the first of several filters: at the end of the run Salesforce is not asked to count what it has refused to read.
+func TestRefusedStepsAreNotCounted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 25})
+	s.save(settings.AccountFiltering{Mode: settings.TypedFilters, Customer: "Tier__c = 'SMB'", Prospect: "Type = 'Prospect'"})
+	s.completed(s.sync())
+	s.org.HideField("Account", "Tier__c")
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	client.RefreshSchema()
+	counted := 0
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query().Get("q")
+		if run, err := s.db.LatestRun(context.Background(), s.conn); err == nil && run != nil && run.Phase == "Counting what Salesforce has" && strings.Contains(q, "FROM Account ") && strings.HasPrefix(q, "SELECT COUNT") {
+			counted++
+		}
+		s.serve(w, r)
+	})
+	run := s.sync()
+	if run.State != db.RunCompletedWithErrors || s.step(run, "accounts:customer").State != "failed" {
+		t.Fatalf("the run is %s", run.State)
+	}
+	checks := s.checks(run)
+	for _, name := range []string{"accounts:customer", "accounts:prospect"} {
+		if c, there := checks[name]; there {
+			t.Errorf("what was refused is counted: %+v", c)
+		}
+	}
+	if c := checks["users"]; c.Salesforce == nil {
+		t.Errorf("users: %+v", c)
+	}
+	if counted != 0 {
+		t.Errorf("accounts were counted %d times at the end", counted)
+	}
+}
+
+// TestReadersDuringADirectLoad looks at the accounts again and again while they are loaded straight into their table: nobody waits, and only whole pages are seen.
+func TestReadersDuringADirectLoad(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 200})
+	s.filter(allAccounts)
+	s.slow()
+	run := s.request()
+	s.start(s.quick()) // pages of 50
+	s.mustExec(`SET statement_timeout = '20s'`)
+	sizes := map[int64]bool{}
+	s.until(run.ID, func(r db.Run) bool {
+		n := s.count(`SELECT count(*) FROM millrace.accounts`)
+		sizes[n] = true
+		if n%50 != 0 {
+			t.Errorf("%d accounts are seen, a part of a page", n)
+		}
+		return n == 200 || ended(r)
+	})
+	s.org.ClearFaults(0)
+	s.completed(s.until(run.ID, ended))
+	if len(sizes) < 3 {
+		t.Errorf("the reader has seen %v accounts only", sizes)
+	}
+	s.equalsOrg("", "AccountId != null")
+}
