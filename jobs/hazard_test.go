@@ -259,3 +259,37 @@ func TestReadersDuringADirectLoad(t *testing.T) {
 	}
 	s.equalsOrg("", "AccountId != null")
 }
+
+// TestKilledWhileReadingChanges kills the process that reads changes at one request after the other, and a new one goes on each time. In the end the copy is what it would be without that, and nothing is
+// audited twice.
+func TestKilledWhileReadingChanges(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(t)
+	s.begin(t, 1)
+	s.mayPurge = false
+	s.set = allOfIt()
+	s.set.CustomObjects[0].Fields, s.set.CustomObjects[1].Fields = []string{"Status__c", "ARR__c", "MRR__c"}, []string{"Stage__c"}
+	defer func() {
+		if t.Failed() {
+			t.Logf("what happened:\n%s", s.story)
+		}
+	}()
+	s.save("all of it")
+	first := s.run(func() (db.Run, error) { return s.request(pipeline.EntityAll) })
+	s.completed(first)
+	s.change(60)
+	s.advance(time.Hour)
+	kills := 0
+	s.plagued = func(_ db.Run, kill func()) {
+		kills++
+		s.onRequest(kills, func() { s.dead.Store(true); s.wire.setDown(true); kill() })
+	}
+	second := s.completed(s.run(func() (db.Run, error) { return s.request(pipeline.EntityAll) }))
+	s.plagued = nil
+	if second.Attempt < 5 {
+		t.Errorf("the run was killed %d times", second.Attempt-1)
+	}
+	s.completed(s.run(func() (db.Run, error) { return s.request(pipeline.EntityChatter) }))
+	s.model(s.set).compare()
+	s.consistent()
+}

@@ -171,6 +171,9 @@ func (s *simulation) anyRun(earlier []db.Run) func() (db.Run, error) {
 
 // trouble plans what goes wrong while a process works on a run.
 func (s *simulation) trouble(run db.Run, kill func()) {
+	if s.plagued != nil {
+		s.plagued(run, kill)
+	}
 	if !s.faulty {
 		return
 	}
@@ -179,8 +182,8 @@ func (s *simulation) trouble(run db.Run, kill func()) {
 	}
 }
 
-// request plans something for a request to come.
-func (s *simulation) request(n int, happens func()) {
+// onRequest plans something for a request to come.
+func (s *simulation) onRequest(n int, happens func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.at[s.requests+n] = happens
@@ -193,7 +196,7 @@ func (s *simulation) fault(run db.Run, kill func()) {
 	switch k := s.IntN(19); k {
 	case 0, 1:
 		s.tell("fault: killed at request %d", n)
-		s.request(n, die)
+		s.onRequest(n, die)
 	case 2, 3, 4:
 		n, late := 1+s.IntN(400), s.chance(2)
 		s.tell("fault: killed at exchange %d, late: %t", n, late)
@@ -205,32 +208,32 @@ func (s *simulation) fault(run db.Run, kill func()) {
 	case 7:
 		changes := 1 + s.IntN(5)
 		s.tell("fault: the org changes %d times at request %d", changes, n)
-		s.request(n, func() { s.change(changes) })
+		s.onRequest(n, func() { s.change(changes) })
 	case 8:
 		d := pick(s, time.Second, 11*time.Minute, 3*time.Hour)
 		s.tell("fault: the org's clock jumps by %s at request %d", d, n)
-		s.request(n, func() { s.advance(d) })
+		s.onRequest(n, func() { s.advance(d) })
 	case 9:
 		s.tell("fault: the access token expires at request %d", n)
-		s.request(n, func() { s.org.ExpireAccessTokens() })
+		s.onRequest(n, func() { s.org.ExpireAccessTokens() })
 	case 10:
 		s.tell("fault: the grant is revoked at request %d", n)
-		s.request(n, func() { s.org.RevokeRefreshTokens(); s.org.ExpireAccessTokens() })
+		s.onRequest(n, func() { s.org.RevokeRefreshTokens(); s.org.ExpireAccessTokens() })
 	case 11:
 		s.tell("fault: cancelled at request %d", n)
-		s.request(n, func() { _ = s.behind.RequestCancel(context.Background(), run.ID, s.admin) })
+		s.onRequest(n, func() { _ = s.behind.RequestCancel(context.Background(), run.ID, s.admin) })
 	case 12, 13:
 		s.tell("fault: frozen at request %d, until another process has taken over", n)
-		s.request(n, s.takeOver)
+		s.onRequest(n, s.takeOver)
 	case 14:
 		f := pick(s, [2]string{"Contact", "Title"}, [2]string{"Account", "Website"}, [2]string{"Opportunity", "Amount"}, [2]string{"Case", "Subject"})
 		s.tell("fault: %v is hidden at request %d", f, n)
-		s.request(n, func() { s.hidden = append(s.hidden, f); s.org.HideField(f[0], f[1]) })
+		s.onRequest(n, func() { s.hidden = append(s.hidden, f); s.org.HideField(f[0], f[1]) })
 	default:
 		f := s.misbehaviour()
 		f.Count = pick(s, 1, 1, 2, 4, 7, 30)
 		s.tell("fault: from request %d on %+v", n, f)
-		s.request(n, func() { s.org.Fail(f) })
+		s.onRequest(n, func() { s.org.Fail(f) })
 	}
 }
 

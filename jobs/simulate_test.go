@@ -96,6 +96,7 @@ type simulation struct {
 	purges     bool
 	hidden     [][2]string // fields that the connected user does not see for a while
 	faulty     bool
+	plagued    func(run db.Run, kill func()) // plans the faults of a process instead of chance
 }
 
 var simulationBegins = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -253,18 +254,20 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 			run, _, _, err := s.behind.RequestWholeRun(context.Background(), s.conn, pipeline.EntityAll, &s.admin)
 			return run, err
 		}
-		run, _, err := s.behind.RequestRun(context.Background(), s.conn, pipeline.EntityAll, db.TriggerManual, &s.admin)
-		return run, err
+		return s.request(pipeline.EntityAll)
 	})
 	s.completed(last)
 	if s.set.Chatter.Enabled {
-		s.completed(s.run(func() (db.Run, error) {
-			run, _, err := s.behind.RequestRun(context.Background(), s.conn, pipeline.EntityChatter, db.TriggerManual, &s.admin)
-			return run, err
-		}))
+		s.completed(s.run(func() (db.Run, error) { return s.request(pipeline.EntityChatter) }))
 	}
 	s.model(s.set).compare()
 	s.consistent()
+}
+
+// request asks for a run.
+func (s *simulation) request(e pipeline.Entity) (db.Run, error) {
+	run, _, err := s.behind.RequestRun(context.Background(), s.conn, e, db.TriggerManual, &s.admin)
+	return run, err
 }
 
 // change changes the org a number of times.
@@ -385,8 +388,13 @@ func (s *simulation) consistent() {
 	if n := s.count(`SELECT count(*) FROM (SELECT FROM millrace.audit_log WHERE action = 'created' AND sf_id <> '' GROUP BY entity, sf_id HAVING count(*) > 1) twice`); n != 0 {
 		s.t.Errorf("%d records were created twice, by the audit log", n)
 	}
-	if n := s.count(`SELECT count(*) FROM millrace.run_seen`) + s.count(`SELECT count(*) FROM millrace.run_units`); n != 0 {
-		s.t.Errorf("%d rows of runs that have ended are left", n)
+	s.must(s.behind.ForgetEnded(context.Background())) // as processes do now and then
+	var left []string
+	s.must(s.sql.Select(&left, `
+		SELECT format('run_seen of run %s: %s %s', run_id, object, sf_id) FROM millrace.run_seen
+		UNION ALL SELECT format('run_units of run %s: step %s, page %s', run_id, position, page) FROM millrace.run_units`))
+	for _, l := range left {
+		s.t.Errorf("left of a run that has ended: %s", l)
 	}
 	var differ []string
 	s.must(s.sql.Select(&differ, `
