@@ -55,7 +55,7 @@ func (s *Server) addAgain(r *http.Request, c db.Connection, run db.Run, view *vi
 
 // addBefore adds what differs from the run before that brought the same over, and what this run was the first to notice of the org.
 func (s *Server) addBefore(r *http.Request, c db.Connection, run db.Run, steps []db.RunStep, view *views.Run) error {
-	if run.State.Active() || run.Entity == pipeline.EntityUndo || run.Entity == pipeline.EntityGap {
+	if run.State.Active() || !slices.Contains(pipeline.Entities, run.Entity) {
 		return nil
 	}
 	noticed, err := s.DB.NoticedBy(r.Context(), run.ID)

@@ -27,7 +27,7 @@ var runGroups = []struct {
 }
 
 // runEntities are the kinds of runs, as the filter lists them.
-var runEntities = append(slices.Clone(pipeline.Entities), pipeline.EntityGap, pipeline.EntityUndo)
+var runEntities = append(slices.Clone(pipeline.Entities), pipeline.EntityGap, pipeline.EntityRetry, pipeline.EntityUndo)
 
 // runTriggers are the ways in which runs come about.
 var runTriggers = []ui.Option{{Value: db.TriggerManual, Label: "By hand"}, {Value: db.TriggerSchedule, Label: "On schedule"}, {Value: db.TriggerFirst, Label: "First sync"}}

@@ -62,6 +62,7 @@ func TestFiltersOfSyncStatusAreInTheAddress(t *testing.T) {
 	p.has("nav[aria-label='Kinds of runs'] a[aria-current=true][href*='show=failed']")
 	p.has("nav[aria-label='Kinds of runs'] a[href='" + path + "?show=completed&sync=accounts']")
 	p.has("#sync option[value=accounts][selected]")
+	p.has("#sync option[value=retry]")
 	p.has("form[role=search] input[type=hidden][name=show][value=failed]") // another filter leaves the kind of runs as it is
 	p.says("#run-list", "1 run")
 	if got := p.attr("#run-list", "hx-get"); got != path+"?show=failed&sync=accounts" {
