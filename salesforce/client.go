@@ -140,9 +140,9 @@ func (c *Client) send(ctx context.Context, token Token, q request) (*http.Respon
 		return nil, networkFailure(ctx, q, err)
 	}
 	c.noteUsage(resp.Header, told)
-	c.noteClock(resp.Header)
 	resp.Body = newBody(ctx, q, resp, release)
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 || resp.StatusCode == http.StatusNotModified {
+		c.noteClock(resp.Header) // an error may come from a machine before the org, with a clock of its own
 		return resp, nil
 	}
 	defer resp.Body.Close()
