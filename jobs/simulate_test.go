@@ -189,6 +189,7 @@ func (s *simulation) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // the org's own answers say so too, but not all faults
 	s.org.ServeHTTP(w, r)
 }
 
