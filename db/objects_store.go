@@ -89,6 +89,13 @@ func (s *RunStore) SaveObjects(ctx context.Context, objects []settings.CustomObj
 // Retire implements pipeline.Store.
 func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 	return s.transact(ctx, "let go of what is not synced any more", func(tx *sqlx.Tx) error {
+		if r.Key == "" {
+			_, err := tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1 AND table_name = $2`, s.connectionID, r.Table)
+			if err != nil {
+				return err
+			}
+			return s.letGo(ctx, tx, r, "$3::text[] IS NULL", "''", nil)
+		}
 		// One look into the index for each set, however many records it has.
 		var sets []string
 		err := tx.SelectContext(ctx, &sets, fmt.Sprintf(`
@@ -107,14 +114,19 @@ func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 		if err != nil || len(sets) == 0 {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, fmt.Sprintf(`
-			WITH gone AS (
-			    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s = ANY ($3) AND left_filter_at IS NULL RETURNING sf_id, %[2]s AS part)
-			INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
-			SELECT $1, $2, coalesce(nullif($4, ''), part), sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more' FROM gone`, r.Table, r.Key),
-			s.connectionID, s.runID, pq.Array(sets), r.Entity)
-		return err
+		return s.letGo(ctx, tx, r, r.Key+" = ANY ($3)", r.Key, pq.Array(sets))
 	})
+}
+
+// letGo marks the records that cond selects, of which part is what audit rows call them.
+func (s *RunStore) letGo(ctx context.Context, tx *sqlx.Tx, r pipeline.Retirement, cond, part string, sets any) error {
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+		WITH gone AS (
+		    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s AND left_filter_at IS NULL RETURNING sf_id, %s AS part)
+		INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
+		SELECT $1, $2, coalesce(nullif($4, ''), part), sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more' FROM gone`, r.Table, cond, part),
+		s.connectionID, s.runID, sets, r.Entity)
+	return err
 }
 
 // maxConversation bounds the characters of a conversation that are looked at.

@@ -434,4 +434,16 @@ func TestCommentsFollowTheirPosts(t *testing.T) {
 			t.Errorf("whole %t: there were %d comments, now %d", whole, here, n)
 		}
 	}
+	all.Chatter.Comments = false
+	s.saveAll(all)
+	runs.run(pipeline.EntityChatter, false)
+	if n := s.count(`SELECT count(*) FROM millrace.chatter_comments WHERE left_filter_at IS NULL`); n != 0 {
+		t.Errorf("%d comments are in step although comments are switched off", n)
+	}
+	all.Chatter.Comments = true
+	s.saveAll(all)
+	runs.run(pipeline.EntityChatter, false)
+	if n := s.count(`SELECT count(*) FROM millrace.chatter_comments WHERE left_filter_at IS NULL`); n != here {
+		t.Errorf("of %d comments %d are back", here, n)
+	}
 }

@@ -5,7 +5,7 @@ import "context"
 // Retirement names the sets of records of a table that the settings want. The records of other sets, which they wanted once, have left.
 type Retirement struct {
 	Table  string
-	Key    string   // the column that tells the sets apart
+	Key    string   // the column that tells the sets apart; empty where there is one set, which is not wanted
 	Kept   []string // its values in the sets that are wanted
 	Entity string   // name of one record in the audit log; empty for what Key holds
 }
@@ -37,6 +37,9 @@ func (j Work) retire(ctx context.Context) error {
 			}
 		}
 		all = append(all, r)
+		if !s.Chatter.Comments {
+			all = append(all, Retirement{Table: feedComments.Name, Entity: "chatter comment"})
+		}
 	}
 	for _, r := range all {
 		if err := j.Store.Retire(ctx, r); err != nil {
