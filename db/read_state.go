@@ -139,7 +139,8 @@ func (s *RunStore) setSteps(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	return set, err
 }
 
-// saveState writes up to where the step's set is complete, when all of it is. Without the org's clock the newest time of change here bounds the watermark.
+// saveState writes up to where the step's set is complete, when all of it is. Without the org's clock the newest time of change here bounds the watermark. Where the org was connected anew
+// in the middle, nobody knows whose view of the records it is.
 func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
 	r := step.Reading
 	if step.Refresh && r.Last {
@@ -181,7 +182,7 @@ func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Ste
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO millrace.read_states AS r (connection_id, records, table_name, set_key, parent_table, fingerprint, watermark, run_id, read_at, whole_read_at,
 		                                       silent_read_at, silent, again, sf_user_id)
-		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, sf_user_id FROM millrace.connections WHERE id = $1
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, CASE WHEN connected_at < $9 THEN sf_user_id ELSE '' END FROM millrace.connections WHERE id = $1
 		ON CONFLICT (connection_id, records) DO UPDATE
 		SET sf_user_id = excluded.sf_user_id, table_name = $3, set_key = $4, parent_table = $5, fingerprint = $6, watermark = $7, run_id = $8, read_at = $9, silent = $10, again = $11,
 		    whole_read_at = CASE WHEN $12 THEN r.whole_read_at ELSE $9 END, silent_read_at = CASE WHEN $12 THEN r.silent_read_at ELSE $9 END`,

@@ -135,6 +135,60 @@ func TestBackfillOfWhatWasAdded(t *testing.T) {
 	whole()
 }
 
+// TestReasonsToReadEverything gives a set each reason to be read in full, one after the other; each is said, and the next run reads changes again.
+func TestReasonsToReadEverything(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 15})
+	s.filter(allAccounts)
+	o := s.incremental()
+	o.Pipeline.Reconcile = 7 * 24 * time.Hour
+	runs := s.running(o)
+	why := func(r db.Run) string {
+		if p := s.step(r, "accounts:customer"); p.Reading != "changes" {
+			return p.Why
+		}
+		return ""
+	}
+	change := func(statement string) func() {
+		return func() {
+			_, err := s.sql.Exec(statement)
+			s.must(err)
+		}
+	}
+	for _, c := range []struct {
+		reason string
+		begin  func()
+		whole  bool
+	}{
+		{reason: "there is no complete earlier read to go on from"},
+		{reason: "an admin asked for it", whole: true},
+		{reason: "the settings, or the fields that can be read, have changed", begin: func() { s.filter("Name != null AND NumberOfEmployees != 1") }},
+		{reason: "another Salesforce user has been connected since, who may see other records", begin: change(`UPDATE millrace.connections SET sf_user_id = '005000000000999AAA'`)},
+		{reason: "the last time was more than 7 days ago", begin: change(`UPDATE millrace.read_states SET whole_read_at = now() - interval '8 days'`)},
+		{reason: "the last read was more than 14 days ago, and Salesforce forgets what was deleted", begin: change(`UPDATE millrace.read_states SET read_at = now() - interval '15 days'`)},
+	} {
+		if c.begin != nil {
+			c.begin()
+		}
+		if got := why(runs.run(pipeline.EntityAll, c.whole)); got != c.reason {
+			t.Errorf("read in full because %q, want %q", got, c.reason)
+		}
+		if got := why(runs.run(pipeline.EntityAll, false)); got != "" {
+			t.Errorf("after %q: read in full again because %s", c.reason, got)
+		}
+	}
+	// A run in the middle of which the org was connected anew has read with the eyes of two.
+	change(`UPDATE millrace.connections SET connected_at = now() + interval '1 hour'`)()
+	runs.run(pipeline.EntityAll, false)
+	change(`UPDATE millrace.connections SET connected_at = now() - interval '1 hour'`)()
+	if got := why(runs.run(pipeline.EntityAll, false)); !strings.HasPrefix(got, "another Salesforce user") {
+		t.Errorf("after a reconnect in the middle: %q", got)
+	}
+	if got := why(runs.run(pipeline.EntityAll, false)); got != "" {
+		t.Errorf("read in full again because %s", got)
+	}
+}
+
 // TestFormulasHaveTheirCadence reads formula fields of all records when their time has come, and not before.
 func TestFormulasHaveTheirCadence(t *testing.T) {
 	t.Parallel()
