@@ -52,7 +52,7 @@ func TestChangesInTheOrgAreSaidInTheApp(t *testing.T) {
 		ran("of them deleted in Salesforce")
 		account(id(2))
 		b.waitText("main", "Deleted in Salesforce")
-		b.waitText("main", "merged into another account")
+		b.waitText("main", "It was merged into "+fmt.Sprint(customers[1]["Name"]))
 		b.shot("merged")
 		account(id(1))
 		b.waitText("h1", fmt.Sprint(customers[1]["Name"]))

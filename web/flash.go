@@ -18,7 +18,7 @@ var flashes = map[string]struct {
 	"disconnected":       {ui.Success, "Disconnected. The synced data, the settings and the history are kept."},
 	"saved-first":        {ui.Success, "Saved as v1. The first sync has started."},
 	"saved":              {ui.Success, "Saved as v%. It takes effect with the next sync; Run Sync Job starts one now."},
-	"saved-by-other":     {ui.Informs, "Somebody else has just saved exactly these settings as v%, so there is no new version."},
+	"saved-by-other":     {ui.Informs, "Somebody else has just saved the same changes as v%, so there is no new version."},
 	"nothing-changed":    {ui.Informs, "Nothing has changed, so there is no new version."},
 	"draft-kept":         {ui.Success, "Kept as your draft. Nothing is saved yet: Save makes a version of it."},
 	"draft-discarded":    {ui.Success, "Your changes were discarded. These are the saved settings."},

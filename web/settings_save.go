@@ -82,10 +82,19 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, p *settingsPage) 
 	return s.see(w, r, p.path(p.section), "saved", strconv.Itoa(saved.Version))
 }
 
-// isSaved reports whether the current version, which is newer than the one that the page goes on from, holds exactly what is to be saved: the form was sent
-// twice, or somebody had the same thought.
+// isSaved reports whether the current version, which is newer than the one that the page goes on from, holds all that is changed here: the form was sent twice, another tab of the same
+// person saved the draft that they share, or somebody had the same thought.
 func (p *settingsPage) isSaved() bool {
-	return p.chatter == nil && len(p.errs) == 0 && len(p.noteErrors) == 0 && len(p.unfinished()) == 0 && len(settings.Diff(p.current.Settings, p.shown)) == 0
+	if p.chatter != nil || len(p.errs) > 0 || len(p.noteErrors) > 0 || len(p.unfinished()) > 0 {
+		return false
+	}
+	if len(settings.Diff(p.current.Settings, p.shown)) == 0 {
+		return true
+	}
+	mine := settings.Changed(p.saved, p.shown)
+	return len(mine) > 0 && !slices.ContainsFunc(mine, func(key settings.Section) bool {
+		return len(settings.Diff(p.current.Settings, p.current.Settings.Take(key, p.shown))) > 0
+	})
 }
 
 // seeSaved says that the current version is what was to be saved.

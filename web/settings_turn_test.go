@@ -123,7 +123,7 @@ func TestSomebodyElseSavedTheSame(t *testing.T) {
 	path := orgPath(c.ID, "/settings/account-filtering")
 	o.as(bea).post(path, single("1", "Type = 'Prospect'")).is(http.StatusSeeOther)
 	p := ana.follow(ana.post(path, single("1", "Type = 'Prospect'")).is(http.StatusSeeOther))
-	p.says("#flash", "Somebody else has just saved exactly these settings as v2")
+	p.says("#flash", "Somebody else has just saved the same changes as v2")
 	p.says("#unsaved", "No unsaved changes")
 	if d := o.draft(c, o.admin); d != nil {
 		t.Errorf("a draft is left: %+v", d)
