@@ -57,13 +57,13 @@ func (s *Server) showDraft(r *http.Request, p *settingsPage, draft *db.Draft) er
 			p.saved = v.Settings
 		}
 	}
-	if len(settings.Diff(p.saved, p.shown)) == 0 {
+	if len(settings.Diff(p.saved, p.shown)) == 0 || len(p.unfinished()) == 0 && len(draft.Problems) == 0 && p.holdsChanges() {
 		p.goOn()
 	}
 	return nil
 }
 
-// goOn takes a draft that changes no setting of its version to the current one. Rows of boxes that somebody has changed since are let go.
+// goOn takes a draft that changes no setting of its version, or none that the current one lacks, to the current one. Rows of boxes that somebody has changed since are let go.
 func (p *settingsPage) goOn() {
 	for _, c := range settings.Diff(p.saved, p.current.Settings) {
 		delete(p.forms, c.Path)

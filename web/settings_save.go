@@ -22,13 +22,13 @@ func (s *Server) saveAll(w http.ResponseWriter, r *http.Request, p *settingsPage
 		p.rebase()
 		return draw(http.StatusConflict)
 	}
+	if p.base < p.version() && p.isSaved() {
+		return s.seeSaved(w, r, p)
+	}
 	if err := s.keep(r, p); err != nil {
 		return err
 	}
 	if p.base < p.version() {
-		if p.isSaved() {
-			return s.seeSaved(w, r, p)
-		}
 		return s.mergePage(w, r, http.StatusConflict, p)
 	}
 	if len(p.errs) == 0 && len(p.noteErrors) == 0 && p.chatter == nil && p.current != nil && len(p.changes()) == 0 {
@@ -88,9 +88,11 @@ func (p *settingsPage) isSaved() bool {
 	if p.chatter != nil || len(p.errs) > 0 || len(p.noteErrors) > 0 || len(p.unfinished()) > 0 {
 		return false
 	}
-	if len(settings.Diff(p.current.Settings, p.shown)) == 0 {
-		return true
-	}
+	return len(settings.Diff(p.current.Settings, p.shown)) == 0 || p.holdsChanges()
+}
+
+// holdsChanges reports whether something is changed, and all of it is in the current version.
+func (p *settingsPage) holdsChanges() bool {
 	mine := settings.Changed(p.saved, p.shown)
 	return len(mine) > 0 && !slices.ContainsFunc(mine, func(key settings.Section) bool {
 		return len(settings.Diff(p.current.Settings, p.current.Settings.Take(key, p.shown))) > 0
