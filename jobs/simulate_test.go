@@ -37,7 +37,7 @@ var simulateSeed = flag.String("simulate", "", "the one seed that TestSimulation
 const (
 	seedsVariable = "MILLRACE_SEEDS"
 	firstVariable = "MILLRACE_SEED_FIRST"
-	defaultSeeds  = 60
+	defaultSeeds  = 24
 )
 
 func fromEnv(name string, otherwise uint64) uint64 {
