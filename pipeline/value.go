@@ -83,7 +83,7 @@ func (k Kind) noun() string {
 
 // excerpt shortens a value for a message and keeps it printable.
 func excerpt(v []byte) string {
-	s := strings.ToValidUTF8(string(v[:min(len(v), 60)]), "�")
+	s := strings.ReplaceAll(strings.ToValidUTF8(string(v[:min(len(v), 60)]), "�"), "\x00", "�") // Postgres holds no NUL
 	if len(v) > 60 {
 		s += "…"
 	}
