@@ -219,11 +219,7 @@ func (b *bigDatabase) measure(ctx context.Context, times int) error {
 // measureRetention drops an old day beside a writer.
 func (b *bigDatabase) measureRetention(ctx context.Context) error {
 	n := min(b.accounts, 500_000)
-	if _, err := b.sql.ExecContext(ctx, `INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run, name)
-	SELECT $c, 'Contact', '003' || lpad((1000000000 + i)::text, 12, '0') || 'AAA', '001' || lpad((2 * i)::text, 12, '0') || 'AAA', 'The contact has no Email', 1, 'Person ' || i FROM generate_series(1, $n / 10) i;
-INSERT INTO millrace.error_groups (connection_id, kind, subject, cause, object, message, records, run_id)
-	SELECT $c, 'skip', 'Contact', 'The contact has no Email', 'Contact', 'The contact has no Email', $n / 10, 1;
-SELECT millrace.add_audit_day((now() AT TIME ZONE 'UTC')::date - 200)`); err != nil {
+	if _, err := b.sql.ExecContext(ctx, `SELECT millrace.add_audit_day((now() AT TIME ZONE 'UTC')::date - 200)`); err != nil {
 		return err
 	}
 	if _, err := b.sql.ExecContext(ctx, `INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action)
@@ -316,6 +312,10 @@ INSERT INTO millrace.contacts_$c (connection_id, sf_id, account_id, first_name, 
 	SELECT $c, '003' || lpad(i::text, 12, '0') || 'AAA', '001' || lpad((2 * i)::text, 12, '0') || 'AAA', 'Ana', 'Person' || i, 'p' || i || '@example.com', 1, 1 FROM generate_series(1, $n / 2) i;
 INSERT INTO millrace.opportunities_$c (connection_id, sf_id, account_id, name, stage, amount, close_date, first_seen_run, last_seen_run)
 	SELECT $c, '006' || lpad(i::text, 12, '0') || 'AAA', '001' || lpad((4 * i)::text, 12, '0') || 'AAA', 'Deal ' || i, 'Open', i, current_date, 1, 1 FROM generate_series(1, $n / 4) i;
+INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run, name)
+	SELECT $c, 'Contact', '003' || lpad((1000000000 + i)::text, 12, '0') || 'AAA', '001' || lpad((2 * i)::text, 12, '0') || 'AAA', 'The contact has no Email', 1, 'Person ' || i FROM generate_series(1, $n / 10) i;
+INSERT INTO millrace.error_groups (connection_id, kind, subject, cause, object, message, records, run_id)
+	SELECT $c, 'skip', 'Contact', 'The contact has no Email', 'Contact', 'The contact has no Email', $n / 10, 1;
 SELECT millrace.add_audit_day((now() AT TIME ZONE 'UTC')::date - i) FROM generate_series(0, $days) i;
 INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action)
 	SELECT date_trunc('day', now()) - ($days - 1) * interval '1 day' - interval '12 hours' + row_number() OVER () * interval '1 millisecond', $c, 1, entity, prefix || lpad(i::text, 12, '0') || 'AAA', 'created'
