@@ -94,7 +94,7 @@ func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 			if err != nil {
 				return err
 			}
-			return s.letGo(ctx, tx, r, "$3::text[] IS NULL", "''", nil)
+			return s.letGo(ctx, tx, r, "true", "''")
 		}
 		// One look into the index for each set, however many records it has.
 		var sets []string
@@ -114,18 +114,18 @@ func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 		if err != nil || len(sets) == 0 {
 			return err
 		}
-		return s.letGo(ctx, tx, r, r.Key+" = ANY ($3)", r.Key, pq.Array(sets))
+		return s.letGo(ctx, tx, r, r.Key+" = ANY ($4)", r.Key, pq.Array(sets))
 	})
 }
 
-// letGo marks the records that cond selects, of which part is what audit rows call them.
-func (s *RunStore) letGo(ctx context.Context, tx *sqlx.Tx, r pipeline.Retirement, cond, part string, sets any) error {
+// letGo marks the records that cond selects, with args from $4 on; audit rows call each by part where the retirement has no name for them.
+func (s *RunStore) letGo(ctx context.Context, tx *sqlx.Tx, r pipeline.Retirement, cond, part string, args ...any) error {
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH gone AS (
 		    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s AND left_filter_at IS NULL RETURNING sf_id, %s AS part)
 		INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
-		SELECT $1, $2, coalesce(nullif($4, ''), part), sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more' FROM gone`, r.Table, cond, part),
-		s.connectionID, s.runID, sets, r.Entity)
+		SELECT $1, $2, coalesce(nullif($3, ''), part), sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more' FROM gone`, r.Table, cond, part),
+		append([]any{s.connectionID, s.runID, r.Entity}, args...)...)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -129,7 +130,7 @@ func (o *overview) connection() error {
 	f := views.HealthFact{Title: "Connection", Href: "/integrations", Label: "Integrations"}
 	switch o.c.Status {
 	case db.StatusConnected:
-		f.Tone, f.State, f.Text = ui.Success, "Connected", "As "+firstOf(o.c.Username, o.c.DisplayName)+"."
+		f.Tone, f.State, f.Text = ui.Success, "Connected", "As "+cmp.Or(o.c.Username, o.c.DisplayName, "an unnamed user")+"."
 	case db.StatusNeedsReconnect:
 		f.Tone, f.State, f.Text = ui.Danger, "Needs reconnect", strings.TrimSpace(o.c.StatusReason+" Nothing is synced until an admin connects again; what is here stays.")
 	default:
@@ -140,15 +141,6 @@ func (o *overview) connection() error {
 	}
 	o.facts["connection"] = f
 	return nil
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return "an unnamed user"
 }
 
 // overviewParts are the parts of a connection that have runs of their own.
