@@ -184,6 +184,7 @@ type RunFilter struct {
 	States       []RunState
 	Entity       pipeline.Entity
 	Trigger      string
+	RequestedBy  int64     // only runs that this person asked for; 0 for those of anybody and of schedules
 	From, Until  time.Time // asked for at or after From and before Until
 	Limit        int       // 25 by default
 	BeforeID     int64     // only runs older than this one; 0 for the newest
@@ -209,6 +210,9 @@ func (f RunFilter) where() (string, []any) {
 	if f.Trigger != "" {
 		add("r.trigger = (", f.Trigger)
 	}
+	if f.RequestedBy != 0 {
+		add("r.requested_by = (", f.RequestedBy)
+	}
 	if !f.From.IsZero() {
 		add("r.created_at >= (", f.From)
 	}
@@ -233,6 +237,21 @@ func (d *DB) Runs(ctx context.Context, f RunFilter) (runs []Run, total int, err 
 		err = d.pool.SelectContext(ctx, &runs, runSelect+where+` ORDER BY r.id DESC LIMIT `+strconv.Itoa(f.Limit), args...)
 	}
 	return runs, total, wrapIf(asCancelled(ctx, err), "db.Runs(%d)", f.ConnectionID)
+}
+
+// Requester is somebody who has asked for runs.
+type Requester struct {
+	ID   int64  `db:"id"`
+	Name string `db:"name"`
+}
+
+// Requesters returns who has asked for runs of a connection that are still known, by name.
+func (d *DB) Requesters(ctx context.Context, connectionID int64) ([]Requester, error) {
+	var out []Requester
+	err := d.pool.SelectContext(ctx, &out, `
+		SELECT u.id, coalesce(nullif(u.name, ''), u.email) AS name FROM millrace.users u
+		 WHERE EXISTS (SELECT FROM millrace.runs r WHERE r.connection_id = $1 AND r.requested_by = u.id AND r.entity <> 'impact') ORDER BY name, u.id`, connectionID)
+	return out, wrapIf(asCancelled(ctx, err), "db.Requesters(%d)", connectionID)
 }
 
 // RunsInProgress returns the active runs of a connection in the order in which they have their turn.

@@ -55,12 +55,3 @@ func (d *DB) RunProgress(ctx context.Context, runID int64) (Progress, error) {
 	}
 	return p, nil
 }
-
-// AddAPICalls adds to the number of API calls that were made for a run, by whomever: they were made, whoever holds the run now.
-func (d *DB) AddAPICalls(ctx context.Context, runID, calls int64) error {
-	if calls == 0 {
-		return nil
-	}
-	_, err := d.pool.ExecContext(ctx, `UPDATE millrace.runs SET api_calls = api_calls + $2 WHERE id = $1`, runID, calls)
-	return wrapIf(err, "db.AddAPICalls(%d)", runID)
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"millrace/db"
@@ -21,7 +20,7 @@ type purse struct {
 	connection int64
 	since      time.Time // when the run was asked for
 	log        *slog.Logger
-	calls      atomic.Int64
+	calls      *callTally
 
 	looking sync.Mutex
 
@@ -33,12 +32,16 @@ type purse struct {
 const beginsAnyway = 24 * time.Hour
 
 // pay is the salesforce.Meter of the run.
-func (p *purse) pay(ctx context.Context) (told func(salesforce.Usage), err error) {
+func (p *purse) pay(ctx context.Context, kind salesforce.Call) (told func(salesforce.Usage), err error) {
+	if kind == salesforce.CallToken { // it is none of the calls that are limited
+		p.calls.add(kind, "")
+		return nil, nil
+	}
 	call, err := p.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p.calls.Add(1)
+	p.calls.add(kind, pipeline.Purpose(ctx))
 	return func(u salesforce.Usage) { p.told(db.APIReading{Used: u.Used, Limit: u.Limit, Ticket: call.Ticket}) }, nil
 }
 
@@ -73,6 +76,7 @@ func (p *purse) look(ctx context.Context) (looked bool, err error) {
 		return false, uncounted(ctx, err)
 	}
 	p.log.Info("asking how many API requests are used")
+	p.calls.add(salesforce.CallLimits, "")
 	if _, err := p.client.Limits(salesforce.Metered(ctx, nil)); err != nil && !salesforce.IsDailyLimit(err) {
 		return false, remote.Fault(err)
 	}
@@ -97,8 +101,8 @@ func (p *purse) unrecorded() *db.APIReading {
 	return r
 }
 
-// close records the last reading and returns how many calls were made.
-func (p *purse) close(ctx context.Context) (calls int64) {
+// close records the last reading.
+func (p *purse) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	if r := p.unrecorded(); r != nil {
@@ -106,7 +110,6 @@ func (p *purse) close(ctx context.Context) (calls int64) {
 			p.log.Warn("cannot note the API use", "err", err)
 		}
 	}
-	return p.calls.Load()
 }
 
 // afford says whether there is room for so many calls. A run that the whole allowance does not hold, or that has waited for long, begins with what room

@@ -207,7 +207,7 @@ func TestTwoRunnersShareTheBudget(t *testing.T) {
 		s.client = nil
 		client, err := s.open(t.Context(), s.conn)
 		s.must(err)
-		p := &purse{db: s.db, client: client, connection: s.conn, log: s.log}
+		p := &purse{db: s.db, client: client, connection: s.conn, log: s.log, calls: new(callTally)}
 		for range 4 {
 			go func() {
 				for {
@@ -226,5 +226,49 @@ func TestTwoRunnersShareTheBudget(t *testing.T) {
 	}
 	if used := s.apiUsed(); used > 800 || used < 780 {
 		t.Errorf("%d requests are used, and 200 were to stay free", used)
+	}
+}
+
+// callsByKind checks that the calls of a run are told apart to the last one, and that these kinds are among them.
+func (s *scene) callsByKind(run db.Run, kinds ...salesforce.Call) {
+	s.t.Helper()
+	calls, err := s.db.RunCallsOf(s.t.Context(), run.ID)
+	s.must(err)
+	sum, of := int64(0), map[salesforce.Call]int64{}
+	for _, c := range calls {
+		if of[salesforce.Call(c.Kind)] += c.Calls; !c.Free {
+			sum += c.Calls
+		}
+		if c.Kind == string(salesforce.CallBulkResults) && s.count(`SELECT count(*) FROM millrace.run_steps WHERE run_id = $1 AND label = $2`, run.ID, c.Purpose) == 0 {
+			s.t.Errorf("results were read for %q, which is no step", c.Purpose)
+		}
+	}
+	if sum != run.APICalls {
+		s.t.Errorf("%d calls by kind, %d in all: %v", sum, run.APICalls, calls)
+	}
+	for _, kind := range kinds {
+		if of[kind] == 0 {
+			s.t.Errorf("no call of the kind %s: %v", kind, of)
+		}
+	}
+}
+
+// TestCallsOfChanges reads what has changed: the list of it is paid for like any other call. A token that has run out is renewed on the way, which costs nothing of the limit.
+func TestCallsOfChanges(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	s.filter(allAccounts)
+	s.completed(s.sync())
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	s.org.ExpireAccessTokens()
+	before := client.Calls()
+	run := s.completed(s.sync())
+	s.callsByKind(run, salesforce.CallQuery, salesforce.CallToken)
+	if made := client.Calls() - before; made != run.APICalls {
+		t.Errorf("%d calls were made, %d are noted", made, run.APICalls)
+	}
+	if n := s.count(`SELECT calls FROM millrace.run_calls WHERE run_id = $1 AND kind = 'token' AND free`, run.ID); n != 1 {
+		t.Errorf("%d renewals", n)
 	}
 }

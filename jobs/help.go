@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -77,9 +76,11 @@ func (r *Runner) helpWith(ctx context.Context, h *db.HelpUnit) {
 		err = errors.Join(err, store.ReleaseUnit(context.WithoutCancel(ctx), h.Step, h.Unit))
 	} else {
 		log.Debug("helping with a page", "step", h.Step.Name, "page", h.Unit.Page)
-		purse := &purse{db: r.DB, client: client, connection: h.ConnectionID, log: log}
+		calls := new(callTally)
+		purse := &purse{db: r.DB, client: client, connection: h.ConnectionID, log: log, calls: calls}
 		err = pipeline.LoadUnit(ctx, pipeline.Work{Source: remote.Metered(client, purse.pay), Store: store, Options: r.Pipeline, Log: log}, h.Step, h.Unit)
-		r.noteCalls(ctx, h.RunID, purse.close(ctx), log)
+		purse.close(ctx)
+		r.noteCalls(ctx, h.RunID, calls, log)
 	}
 	switch {
 	case err == nil, ctx.Err() != nil:
@@ -88,14 +89,6 @@ func (r *Runner) helpWith(ctx context.Context, h *db.HelpUnit) {
 	default:
 		log.Warn("gave a page back to the run's lead", "step", h.Step.Name, "page", h.Unit.Page, "code", pipeline.FaultOf(err).Code, "err", err)
 		r.shunned.add(h.RunID, r.Lease)
-	}
-}
-
-func (r *Runner) noteCalls(ctx context.Context, runID, calls int64, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-	defer cancel()
-	if err := r.DB.AddAPICalls(ctx, runID, calls); err != nil {
-		log.Warn("cannot note the API calls", "err", err)
 	}
 }
 

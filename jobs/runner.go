@@ -164,13 +164,14 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 	defer cancel(nil)
 	var beating sync.WaitGroup
 	var inFlight atomic.Int64
-	beating.Go(func() { r.beat(ctx, run, &inFlight, cancel, log) })
+	calls := new(callTally)
+	beating.Go(func() { r.beat(ctx, run, &inFlight, calls, cancel, log) })
 
 	log.Info("run claimed", "attempt", run.Attempt)
 	if r.Claimed != nil {
 		r.Claimed(*run)
 	}
-	calls, err := r.sync(ctx, run, &inFlight, log)
+	err := r.sync(ctx, run, &inFlight, calls, log)
 	if cause := context.Cause(ctx); errors.Is(cause, db.ErrFenced) || errors.Is(cause, db.ErrCancelled) {
 		err = cause
 	}
@@ -205,28 +206,28 @@ func (r *Runner) tellEnded(stop context.Context, run *db.Run) {
 	}
 }
 
-// sync runs the pipeline and returns how many API calls it took.
-func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, log *slog.Logger) (calls int64, err error) {
+// sync runs the pipeline and counts the API calls that it takes.
+func (r *Runner) sync(ctx context.Context, run *db.Run, inFlight *atomic.Int64, calls *callTally, log *slog.Logger) error {
 	if run.CancelRequestedAt != nil {
-		return 0, db.ErrCancelled
+		return db.ErrCancelled
 	}
 	if run.Entity == pipeline.EntityUndo {
-		return 0, r.DB.RunStore(run).Undo(ctx, r.UndoRows)
+		return r.DB.RunStore(run).Undo(ctx, r.UndoRows)
 	}
 	set, err := r.settings(ctx, run)
 	if err != nil {
-		return 0, unprepared(err)
+		return unprepared(err)
 	}
 	client, err := r.Client(ctx, run.ConnectionID)
 	if err != nil {
-		return 0, unprepared(err)
+		return unprepared(err)
 	}
-	purse := &purse{db: r.DB, client: client, connection: run.ConnectionID, since: run.CreatedAt, log: log}
-	err = pipeline.Run(ctx, pipeline.Work{
+	purse := &purse{db: r.DB, client: client, connection: run.ConnectionID, since: run.CreatedAt, log: log, calls: calls}
+	defer purse.close(ctx)
+	return pipeline.Run(ctx, pipeline.Work{
 		Settings: set, Entity: run.Entity, Source: remote.Metered(client, purse.pay), Store: r.DB.RunStore(run), Options: r.Pipeline, Log: log,
 		InFlight: inFlight, Afford: purse.afford, Scorer: r.Scorer,
 	})
-	return purse.close(ctx), err
 }
 
 // settings returns what a run goes by: a version, or what an impact tries.
@@ -254,9 +255,9 @@ func unprepared(err error) error {
 // pulse is the longest time between two looks at how many records have arrived, for the people who watch.
 const pulse = time.Second
 
-// beat extends the run's lease until ctx ends, and notes how many records have arrived of the pages in progress. When the run has been taken over or is to be cancelled it ends ctx with that cause. When Postgres does not
+// beat extends the run's lease until ctx ends, and notes how many records have arrived of the pages in progress and which API calls were made. When the run has been taken over or is to be cancelled it ends ctx with that cause. When Postgres does not
 // answer it goes on trying: should the lease run out meanwhile, the next page is refused.
-func (r *Runner) beat(ctx context.Context, run *db.Run, inFlight *atomic.Int64, cancel context.CancelCauseFunc, log *slog.Logger) {
+func (r *Runner) beat(ctx context.Context, run *db.Run, inFlight *atomic.Int64, calls *callTally, cancel context.CancelCauseFunc, log *slog.Logger) {
 	tick := time.NewTicker(min(r.Lease/3, pulse))
 	defer tick.Stop()
 	var noted int64
@@ -267,6 +268,7 @@ func (r *Runner) beat(ctx context.Context, run *db.Run, inFlight *atomic.Int64, 
 			return
 		case <-tick.C:
 		}
+		r.noteCalls(ctx, run.ID, calls, log)
 		arrived := inFlight.Load()
 		if arrived == noted && time.Since(last) < r.Lease/3-pulse/2 {
 			continue

@@ -15,7 +15,7 @@ import (
 )
 
 // settle notes how a run stands after its execution has stopped with err. stop is the runner's own context: when it has ended, the run is given back.
-func (r *Runner) settle(stop context.Context, run *db.Run, calls int64, err error, log *slog.Logger) {
+func (r *Runner) settle(stop context.Context, run *db.Run, calls *callTally, err error, log *slog.Logger) {
 	stopping := stop.Err() != nil && err != nil
 	patience := endTime
 	if stopping {
@@ -28,7 +28,7 @@ func (r *Runner) settle(stop context.Context, run *db.Run, calls int64, err erro
 	var keeping sync.WaitGroup
 	defer keeping.Wait()
 	defer leave(nil)
-	keeping.Go(func() { r.beat(keep, run, new(atomic.Int64), leave, log) })
+	keeping.Go(func() { r.beat(keep, run, new(atomic.Int64), calls, leave, log) })
 	r.noteCalls(ctx, run.ID, calls, log)
 	var settled error
 	switch {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"millrace/db"
+	"millrace/salesforce"
 	"millrace/salesforce/sim"
 	"millrace/settings"
 )
@@ -33,6 +34,7 @@ func TestFirstSync(t *testing.T) {
 	if !strings.Contains(run.Outcome, "created") || run.APICalls == 0 {
 		t.Errorf("run says %q after %d API calls", run.Outcome, run.APICalls)
 	}
+	s.callsByKind(run, salesforce.CallDescribe, salesforce.CallCount, salesforce.CallBulkJob, salesforce.CallBulkState, salesforce.CallBulkResults, salesforce.CallQuery)
 	for _, table := range []string{"accounts", "contacts", "opportunities", "sf_users"} {
 		entity := map[string]string{"accounts": "account", "contacts": "contact", "opportunities": "opportunity", "sf_users": "user"}[table]
 		rows := s.count(`SELECT count(*) FROM millrace.` + table)

@@ -114,6 +114,7 @@ func TestReplicasShareARun(t *testing.T) {
 	if done.APICalls != calls {
 		t.Errorf("%d API calls were made, %d are noted", calls, done.APICalls)
 	}
+	s.callsByKind(done, salesforce.CallBulkResults)
 	if n := s.count(`SELECT count(*) FROM millrace.run_units`); n != 0 {
 		t.Errorf("%d pages are left of the run", n)
 	}

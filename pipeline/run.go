@@ -24,7 +24,7 @@ func Run(ctx context.Context, j Work) error {
 		j.InFlight = new(atomic.Int64)
 	}
 	j.lists = lists{}
-	if err := j.plan(ctx); err != nil {
+	if err := j.plan(forPurpose(ctx, purposePlan)); err != nil {
 		return j.explained(ctx, err)
 	}
 	if err := j.retire(ctx); err != nil {
@@ -39,12 +39,12 @@ func Run(ctx context.Context, j Work) error {
 			return err
 		}
 		if !ok && j.Entity == EntityImpact {
-			return j.compare(ctx)
+			return j.compare(forPurpose(ctx, purposeCheck))
 		}
 		if !ok {
 			return j.conclude(ctx)
 		}
-		switch err := j.execute(ctx, step); {
+		switch err := j.execute(forPurpose(ctx, step.Label), step); {
 		case errors.Is(err, ErrSeenLost):
 			j.Log.Warn("postgres lost the list of met records; reading the object again", "object", step.Table.Object)
 			if err := j.Store.RestartObject(ctx, step); err != nil {
@@ -63,13 +63,13 @@ func (j Work) conclude(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := j.findDeleted(ctx); err != nil {
+	if err := j.findDeleted(forPurpose(ctx, purposeDeleted)); err != nil {
 		return err
 	}
 	if j.Entity == EntityRetry { // how complete the copy is was not its question
 		return nil
 	}
-	return j.check(ctx)
+	return j.check(forPurpose(ctx, purposeCheck))
 }
 
 // Work is everything that one run needs.

@@ -83,7 +83,7 @@ func signal(c chan struct{}) {
 func LoadUnit(ctx context.Context, j Work, s Step, u Unit) error {
 	j.Options = j.Options.withDefaults()
 	j.poisoned = new(sync.Map)
-	return j.loadUnit(ctx, s, u, func() {})
+	return j.loadUnit(forPurpose(ctx, s.Label), s, u, func() {})
 }
 
 // loadUnit brings one page over, in as many attempts as it is worth, and holds it meanwhile. Once Salesforce has answered, it adds the next page's unit and

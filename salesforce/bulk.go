@@ -26,7 +26,7 @@ func (c *Client) CreateQueryAllJob(ctx context.Context, soqlText string) (Job, e
 }
 
 func (c *Client) createJob(ctx context.Context, operation, soqlText string) (Job, error) {
-	return c.job(ctx, request{method: http.MethodPost, path: c.data("/jobs/query"),
+	return c.job(ctx, request{kind: CallBulkJob, method: http.MethodPost, path: c.data("/jobs/query"),
 		body: map[string]string{"operation": operation, "query": soqlText, "contentType": "CSV", "columnDelimiter": "COMMA", "lineEnding": "LF"}})
 }
 
@@ -36,7 +36,7 @@ func (c *Client) Job(ctx context.Context, id string) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	return c.job(ctx, request{method: http.MethodGet, path: path})
+	return c.job(ctx, request{kind: CallBulkState, method: http.MethodGet, path: path})
 }
 
 // AbortJob ends a query job that is not over yet. One that is over is refused with an *APIError.
@@ -45,7 +45,7 @@ func (c *Client) AbortJob(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.job(ctx, request{method: http.MethodPatch, path: path, body: map[string]string{"state": JobAborted}, repeatable: true})
+	_, err = c.job(ctx, request{kind: CallBulkJob, method: http.MethodPatch, path: path, body: map[string]string{"state": JobAborted}, repeatable: true})
 	return err
 }
 
@@ -55,7 +55,7 @@ func (c *Client) DeleteJob(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	err = c.json(ctx, request{method: http.MethodDelete, path: path, repeatable: true}, nil)
+	err = c.json(ctx, request{kind: CallBulkJob, method: http.MethodDelete, path: path, repeatable: true}, nil)
 	if isNotFound(err) {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (c *Client) Results(ctx context.Context, id, locator string, maxRecords int
 	if err != nil {
 		return nil, err
 	}
-	q := request{method: http.MethodGet, path: path + "/results", query: url.Values{}, accept: "text/csv"}
+	q := request{kind: CallBulkResults, method: http.MethodGet, path: path + "/results", query: url.Values{}, accept: "text/csv"}
 	if locator != "" {
 		q.query.Set("locator", locator)
 	}

@@ -69,6 +69,7 @@ func (c *Client) Calls() int64 { return c.calls.Load() }
 
 // request is one call of the data API.
 type request struct {
+	kind   Call // empty for CallOther
 	method string
 	path   string // on the instance, escaped, without the query
 	query  url.Values
@@ -128,7 +129,7 @@ func (c *Client) send(ctx context.Context, token Token, q request) (*http.Respon
 		return nil, fmt.Errorf("salesforce: waiting for a free request: %w", ctx.Err())
 	}
 	release := func() { <-c.slots }
-	told, err := c.spend(ctx)
+	told, err := c.spend(ctx, q.kind)
 	if err != nil {
 		release()
 		return nil, err

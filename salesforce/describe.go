@@ -130,7 +130,7 @@ func fresh[W, T any](ctx context.Context, c *Client, e *kept[T], resource string
 	if held != nil && c.now().Sub(e.checked) < schemaTTL {
 		return held, nil
 	}
-	q := request{method: http.MethodGet, path: c.data(resource)}
+	q := request{kind: CallDescribe, method: http.MethodGet, path: c.data(resource)}
 	if held != nil && e.modified != "" {
 		q.header = http.Header{"If-Modified-Since": {e.modified}}
 	}

@@ -15,17 +15,17 @@ const longURI = 14_000
 
 // Query runs a SOQL query and returns its first page. A query too long for an address is posted as a composite batch of one.
 func (c *Client) Query(ctx context.Context, soqlText string) (*QueryResult, error) {
-	return c.queryBy(ctx, "/query", soqlText)
+	return c.queryBy(ctx, CallQuery, "/query", soqlText)
 }
 
 // QueryAll is Query with deleted and archived records.
 func (c *Client) QueryAll(ctx context.Context, soqlText string) (*QueryResult, error) {
-	return c.queryBy(ctx, "/queryAll", soqlText)
+	return c.queryBy(ctx, CallQuery, "/queryAll", soqlText)
 }
 
-func (c *Client) queryBy(ctx context.Context, resource, soqlText string) (*QueryResult, error) {
+func (c *Client) queryBy(ctx context.Context, kind Call, resource, soqlText string) (*QueryResult, error) {
 	var w queryWire
-	q := request{method: http.MethodGet, path: c.data(resource), query: url.Values{"q": {soqlText}}}
+	q := request{kind: kind, method: http.MethodGet, path: c.data(resource), query: url.Values{"q": {soqlText}}}
 	if err := c.get(ctx, q, &w); err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (c *Client) QueryMore(ctx context.Context, next string) (*QueryResult, erro
 		return nil, err
 	}
 	var w queryWire
-	if err := c.json(ctx, request{method: http.MethodGet, path: next}, &w); err != nil {
+	if err := c.json(ctx, request{kind: CallMore, method: http.MethodGet, path: next}, &w); err != nil {
 		return nil, err
 	}
 	r, err := w.result(next)
@@ -52,7 +52,7 @@ func (c *Client) QueryMore(ctx context.Context, next string) (*QueryResult, erro
 
 // Count runs a SELECT COUNT() query and returns its number.
 func (c *Client) Count(ctx context.Context, soqlText string) (int64, error) {
-	r, err := c.Query(ctx, soqlText)
+	r, err := c.queryBy(ctx, CallCount, "/query", soqlText)
 	if err != nil {
 		return 0, err
 	}
@@ -97,7 +97,7 @@ func (c *Client) get(ctx context.Context, q request, out any) error {
 		Method string `json:"method"`
 		URL    string `json:"url"`
 	}
-	batch := request{method: http.MethodPost, path: c.data("/composite/batch"), repeatable: true, body: map[string]any{"batchRequests": []subrequest{
+	batch := request{kind: q.kind, method: http.MethodPost, path: c.data("/composite/batch"), repeatable: true, body: map[string]any{"batchRequests": []subrequest{
 		{http.MethodGet, strings.TrimPrefix(q.path, "/services/data/") + "?" + encoded}}}}
 	return c.retry(ctx, true, func() error {
 		var answer struct {

@@ -64,6 +64,9 @@ func (r *renewal) failed() bool {
 func (c *Client) refresh(ctx context.Context, r *renewal, spent Token) {
 	defer close(r.done)
 	r.token, r.err = c.cfg.Refresh(ctx, spent, func(ctx context.Context, t Token) (Token, error) {
+		if m, _ := ctx.Value(meterKey{}).(Meter); m != nil {
+			_, _ = m(ctx, CallToken)
+		}
 		return c.cfg.App.Renew(ctx, c.transport, t)
 	})
 	if r.err != nil {

@@ -64,7 +64,7 @@ func (c *Client) tooling(ctx context.Context, table string, fields []string, col
 		return nil, err
 	}
 	var w queryWire
-	q := request{method: http.MethodGet, path: c.data("/tooling/query"), query: url.Values{"q": {query.String()}}}
+	q := request{kind: CallDescribe, method: http.MethodGet, path: c.data("/tooling/query"), query: url.Values{"q": {query.String()}}}
 	if err := c.json(ctx, q, &w); err != nil {
 		return nil, err
 	}

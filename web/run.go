@@ -68,6 +68,9 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 	if err := s.addTimeline(r, run, &view); err != nil {
 		return err
 	}
+	if err := s.addCalls(r, run, &view); err != nil {
+		return err
+	}
 	if err := s.addSkips(r, c, run, &view); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"millrace/db"
 	"millrace/pipeline"
+	"millrace/salesforce"
 	"millrace/views"
 	"millrace/views/ui"
 )
@@ -169,5 +171,37 @@ func (s *Server) addTimeline(r *http.Request, run db.Run, view *views.Run) error
 		chart.To = "last page"
 	}
 	view.Timeline = &chart
+	return nil
+}
+
+// callKinds are the kinds of API calls, as people read them.
+var callKinds = map[salesforce.Call]string{
+	salesforce.CallQuery: "SOQL query", salesforce.CallMore: "Further page of a query", salesforce.CallCount: "Count", salesforce.CallBulkJob: "Bulk job started, ended or cleared away",
+	salesforce.CallBulkState: "How far a bulk job is", salesforce.CallBulkResults: "Page of bulk results", salesforce.CallDescribe: "Objects and fields described",
+	salesforce.CallLimits: "API limits asked", salesforce.CallToken: "Access token renewed", salesforce.CallOther: "Other",
+}
+
+// addCalls adds the API calls of a run by their kind, each with what they were for.
+func (s *Server) addCalls(r *http.Request, run db.Run, view *views.Run) error {
+	calls, err := s.DB.RunCallsOf(r.Context(), run.ID)
+	if err != nil {
+		return err
+	}
+	last := "" // kind of the newest row
+	for _, c := range calls {
+		if n := len(view.Calls); n == 0 || last != c.Kind {
+			last = c.Kind
+			view.Calls = append(view.Calls, views.CallRow{Kind: cmp.Or(callKinds[salesforce.Call(c.Kind)], c.Kind), Free: c.Free})
+		}
+		row := &view.Calls[len(view.Calls)-1]
+		row.N += c.Calls
+		if c.Purpose == "" {
+			continue
+		}
+		if row.For != "" {
+			row.For += " · "
+		}
+		row.For += c.Purpose + " " + ui.Count(c.Calls)
+	}
 	return nil
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -179,4 +180,33 @@ func TestMergedRecordsLeadToTheirSurvivors(t *testing.T) {
 	a.exec(`INSERT INTO millrace.contacts (connection_id, sf_id, account_id, last_name, first_seen_run, last_seen_run, left_filter_at, deleted_in_salesforce_at, merged_into_id)
 		VALUES ($1, '003000000000001AAA', '001000000000002AAA', 'Twin', 1, 1, now(), now(), '003000000000002AAA')`, c.ID)
 	b.get(orgPath(c.ID, "/contacts/003000000000001AAA")).is(http.StatusOK).says("a[data-survivor][href='"+orgPath(c.ID, "/contacts/003000000000002AAA")+"']", "Survivor")
+}
+
+// TestRunTellsItsCallsApart shows the API calls of a run by kind, with what they were for.
+func TestRunTellsItsCallsApart(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	run := a.claimed(c)
+	b := a.as(a.viewer)
+	b.get(runPath(c.ID, run.ShortID)).is(http.StatusOK).lacks("#run-calls")
+	for _, calls := range [][]db.RunCalls{
+		{{Kind: "bulk_results", Purpose: "Accounts", Calls: 3}, {Kind: "describe", Purpose: "Planning", Calls: 2}, {Kind: "token", Calls: 1, Free: true}},
+		{{Kind: "bulk_results", Purpose: "Accounts", Calls: 1000}, {Kind: "bulk_results", Purpose: "Contacts", Calls: 2}, {Kind: "limits", Calls: 1}}, nil,
+	} {
+		if err := a.db.AddAPICalls(t.Context(), run.ID, calls); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := b.get(runPath(c.ID, run.ShortID))
+	p.says("a[href='#run-calls']", "1,008 API calls")
+	p.says("#run-calls h2", "API calls (1,008)")
+	for i, want := range []string{
+		"Page of bulk results Accounts 1,003 · Contacts 2 1,005", "Objects and fields described Planning 2 2", "API limits asked – none 1",
+		"Access token renewed Not part of the daily limit, and not in the sum 1",
+	} {
+		if got := strings.Join(strings.Fields(p.text("#run-calls tbody tr:nth-child("+strconv.Itoa(i+1)+")")), " "); got != want {
+			t.Errorf("row %d says %q, want %q", i+1, got, want)
+		}
+	}
 }

@@ -37,6 +37,7 @@ type runList struct {
 	connection           int64
 	show, state          string
 	entity, trigger      string
+	by                   int64  // who asked for the run; 0 for anybody
 	from, until, zone    string // days, and where they begin
 	before               int64
 	filter               db.RunFilter
@@ -60,6 +61,9 @@ func readRunList(r *http.Request, c db.Connection) runList {
 	}
 	if slices.ContainsFunc(runTriggers, func(o ui.Option) bool { return o.Value == in.Get("started") }) {
 		l.trigger, l.filter.Trigger = in.Get("started"), in.Get("started")
+	}
+	if by, err := strconv.ParseInt(in.Get("by"), 10, 64); err == nil && by > 0 {
+		l.by, l.filter.RequestedBy = by, by
 	}
 	where := time.UTC
 	l.zoneOfProfile = visitOf(r).user.TimeZone != ""
@@ -94,6 +98,9 @@ func (l runList) address() string {
 			q.Set(name, value)
 		}
 	}
+	if l.by > 0 {
+		q.Set("by", strconv.FormatInt(l.by, 10))
+	}
 	if l.dated && !l.zoneOfProfile {
 		q.Set("zone", l.zone)
 	}
@@ -111,7 +118,7 @@ func (l runList) startingAt(before int64) runList {
 
 // narrowed reports whether anything is left out.
 func (l runList) narrowed() bool {
-	return l.show != "" || l.state != "" || l.entity != "" || l.trigger != "" || l.dated
+	return l.show != "" || l.state != "" || l.entity != "" || l.trigger != "" || l.by != 0 || l.dated
 }
 
 // runs lists a connection's runs, newest first, under those that are active.
@@ -152,6 +159,19 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
 	for _, e := range runEntities {
 		view.Syncs = append(view.Syncs, ui.Option{Value: string(e), Label: e.SyncLabel()})
 	}
+	people, err := s.DB.Requesters(r.Context(), c.ID)
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		view.People = append(view.People, ui.Option{Value: strconv.FormatInt(p.ID, 10), Label: p.Name})
+	}
+	if l.by > 0 {
+		view.By = strconv.FormatInt(l.by, 10)
+		if !slices.ContainsFunc(view.People, func(o ui.Option) bool { return o.Value == view.By }) {
+			view.People = append(view.People, ui.Option{Value: view.By, Label: "Somebody else"})
+		}
+	}
 	for _, g := range runGroups {
 		other := l.startingAt(0)
 		other.show, other.state = g.key, ""
@@ -179,7 +199,7 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) noRuns(r *http.Request, c db.Connection, l runList) *views.Empty {
 	if l.narrowed() || l.before > 0 {
 		text := "No run fits these filters."
-		if l.state != "" && l.entity+l.trigger == "" && !l.dated {
+		if l.state != "" && l.entity+l.trigger == "" && l.by == 0 && !l.dated {
 			text = "There is no run in the state “" + views.RunState(l.state).Label() + "”."
 		}
 		return &views.Empty{Title: "No such runs", Text: text, Href: orgPath(c.ID, "/runs"), Label: "Show all runs"}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,9 @@ func TestFiltersOfSyncStatusAreInTheAddress(t *testing.T) {
 	c := a.connection("acme")
 	first := a.ranOnce(c)
 	ids := a.ended(c, "accounts completed schedule", "accounts failed schedule", "contacts cancelled manual", "all completed_with_errors manual", "chatter completed schedule")
+	a.exec(`UPDATE millrace.runs SET requested_by = $2 WHERE short_id = $1`, ids[2], a.admin.ID)
+	a.exec(`UPDATE millrace.runs SET requested_by = $2 WHERE short_id = $1`, ids[3], a.viewer.ID)
+	by := func(u db.User) string { return strconv.FormatInt(u.ID, 10) }
 	viewer := a.as(a.viewer)
 	path := orgPath(c.ID, "/runs")
 	shown := func(query string) string {
@@ -52,7 +56,8 @@ func TestFiltersOfSyncStatusAreInTheAddress(t *testing.T) {
 		"?sync=accounts": of(1, 0), "?started=manual": of(3, 2), "?sync=accounts&show=failed&started=schedule": of(1),
 		"?from=2026-03-02&until=2026-03-03": of(2, 1), "?until=2026-03-01": of(0),
 		"?from=2026-03-02&until=2026-03-02&zone=Europe/Berlin": of(0), // half past eleven in the evening of UTC is the next day there
-		"?sync=nonsense&started=x&from=soon&show=%27":          of(4, 3, 2, 1, 0) + " " + first.ShortID,
+		"?by=" + by(a.viewer): of(3), "?started=manual&show=failed&by=" + by(a.admin): of(2), "?by=" + by(a.admin) + "&sync=accounts": "", "?by=999999": "",
+		"?sync=nonsense&started=x&by=-1&from=soon&show=%27": of(4, 3, 2, 1, 0) + " " + first.ShortID,
 	} {
 		if got := shown(query); got != want {
 			t.Errorf("%s shows %q, want %q", query, got, want)
@@ -68,6 +73,14 @@ func TestFiltersOfSyncStatusAreInTheAddress(t *testing.T) {
 	if got := p.attr("#run-list", "hx-get"); got != path+"?show=failed&sync=accounts" {
 		t.Errorf("the list renews itself as %q", got)
 	}
+	p = viewer.get(path + "?by=" + by(a.viewer) + "&show=completed")
+	p.says("#by option[value='"+by(a.viewer)+"'][selected]", a.viewer.Name)
+	p.has("#by option[value='" + by(a.admin) + "']")
+	p.has("nav[aria-label='Kinds of runs'] a[href='" + path + "?by=" + by(a.viewer) + "&show=failed']")
+	if got := p.attr("#run-list", "hx-get"); got != path+"?by="+by(a.viewer)+"&show=completed" {
+		t.Errorf("the list of a person's runs renews itself as %q", got)
+	}
+	viewer.get(path+"?by=999999").says("#run-list", "No such runs")
 	viewer.get(path+"?sync=cases").says("#run-list", "No such runs", "No run fits these filters")
 }
 

@@ -65,7 +65,7 @@ func (s *Source) Clock() time.Time { return s.client.Clock() }
 
 // AllRows implements pipeline.Source.
 func (s *Source) AllRows(ctx context.Context, query string) (*pipeline.Rows, error) {
-	return rows(s.client.QueryAll(ctx, query))
+	return rows(s.client.QueryAll(s.paid(ctx), query))
 }
 
 // Deleted implements pipeline.Source.
