@@ -97,6 +97,7 @@ func whole(ctx context.Context, args []string) error {
 	flags.StringVar(&p.plot, "plot", "docs/scaling.svg", "`file` of the scaling plot")
 	flags.StringVar(&p.keep, "keep", "", "`file` in which measures are kept: what is in it is not measured again")
 	flags.StringVar(&p.profile, "profile", "", "`folder` for CPU profiles of the measured processes")
+	flags.StringVar(&p.server, "postgres", "", "`URL` of a Postgres on this machine to measure on, as its superuser; by default one is started for the time being")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

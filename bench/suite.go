@@ -31,6 +31,7 @@ type plan struct {
 	plot    string // file of the plot; empty for none
 	keep    string // file in which measures are kept; empty for none
 	profile string // folder for CPU profiles; empty for none
+	server  string // URL of the Postgres to measure on; empty for one of its own
 }
 
 // parts are what can be measured, in the order in which it is.
@@ -73,20 +74,12 @@ func suite(ctx context.Context, p plan) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", b.binary, ".").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	pg, err := private.Start(ctx, private.Options{Dir: filepath.Join(dir, "postgres"), Log: io.Discard})
+	stopPostgres, err := b.startPostgres(ctx, filepath.Join(dir, "postgres"))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := pg.Stop(ctx); err != nil {
-			fmt.Fprintln(os.Stderr, "bench: stopping Postgres:", err)
-		}
-	}()
-	b.postgres = pg.URL()
+	defer stopPostgres()
 	defer b.stopOrg()
-	fmt.Fprintf(b.out, "%s, %s/%s, %d CPUs, %s, Postgres %s\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), pg.Version())
 	for _, part := range parts {
 		if !slices.Contains(p.parts, part.name) {
 			continue
@@ -96,6 +89,28 @@ func suite(ctx context.Context, p plan) error {
 		}
 	}
 	return nil
+}
+
+// startPostgres starts a server in a folder, unless there is one to measure on, and tells what is measured on.
+func (b *bench) startPostgres(ctx context.Context, dir string) (stop func(), err error) {
+	stop = func() {}
+	version := "of one's own"
+	if b.postgres = b.server; b.postgres == "" {
+		pg, err := private.Start(ctx, private.Options{Dir: dir, Log: io.Discard})
+		if err != nil {
+			return nil, err
+		}
+		b.postgres, version = pg.URL(), pg.Version()
+		stop = func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			if err := pg.Stop(ctx); err != nil {
+				fmt.Fprintln(os.Stderr, "bench: stopping Postgres:", err)
+			}
+		}
+	}
+	fmt.Fprintf(b.out, "%s, %s/%s, %d CPUs, %s, Postgres %s\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), version)
+	return stop, nil
 }
 
 // orgOf returns an org of n accounts and as many contacts. One is running at a time.
