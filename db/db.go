@@ -31,6 +31,8 @@ type Options struct {
 	AppName       string        // shown in pg_stat_activity; "millrace" by default
 	WriteTimeout  time.Duration // longest time that one write to Postgres may stall; 30 s by default
 
+	KeepParentsFrom int64 // of how many records on a first load keeps the ids of their parents in memory; 50,000 by default
+
 	LeaveOutAudit bool // of the records that a first load brings; for measuring what they cost, and nothing else
 
 	SessionIdle     time.Duration // a session unused for this long has ended; 30 min by default
@@ -47,6 +49,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 30 * time.Second
+	}
+	if o.KeepParentsFrom == 0 {
+		o.KeepParentsFrom = 50_000
 	}
 	if o.SessionIdle == 0 {
 		o.SessionIdle = 30 * time.Minute

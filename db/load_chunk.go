@@ -232,11 +232,19 @@ func (c *chunk) decide() (found [][]string, taken []int, err error) {
 
 // missing returns which of the parents are not here.
 func (c *chunk) missing(parents []string) (map[string]bool, error) {
+	known, err := c.parentsOf()
+	if err != nil {
+		return nil, err
+	}
+	asked := slices.Compact(slices.DeleteFunc(slices.Clone(parents), func(id string) bool { return id == "" || known != nil && known.has([]byte(id)) }))
 	var out []string
-	err := c.conn.Select(c.ctx, &out, `
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	err = c.conn.Select(c.ctx, &out, `
 		SELECT x FROM unnest($2::text[]) AS x
 		 WHERE (SELECT 1 FROM millrace.`+c.part(c.step.Table.ParentTable())+` a WHERE a.connection_id = $1 AND a.sf_id = x COLLATE "C" AND a.left_filter_at IS NULL) IS NULL`,
-		c.connectionID, pq.Array(distinct(parents)))
+		c.connectionID, pq.Array(asked))
 	return setOf(out), err
 }
 

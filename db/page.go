@@ -46,14 +46,15 @@ func (s *RunStore) CommitPage(ctx context.Context, step pipeline.Step, p *pipeli
 // pageWork is one page in its transaction.
 type pageWork struct {
 	*RunStore
-	step   pipeline.Step
-	page   *pipeline.Page
-	merge  merge
-	conn   *Conn
-	began  time.Time // when its transaction began, by Postgres' clock
-	later  bool      // an earlier step fills the same set of records
-	report pipeline.Report
-	counts pageCounts
+	step     pipeline.Step
+	page     *pipeline.Page
+	merge    merge
+	conn     *Conn
+	began    time.Time // when its transaction began, by Postgres' clock
+	later    bool      // an earlier step fills the same set of records
+	expected int64     // records of the whole step; 0 where that is not known
+	report   pipeline.Report
+	counts   pageCounts
 }
 
 type pageCounts struct {
@@ -65,16 +66,17 @@ type pageCounts struct {
 // outcome open to the one who asked.
 func (w *pageWork) standing(ctx context.Context) (done bool, err error) {
 	var row struct {
-		Fresh bool      `db:"fresh"`
-		Later bool      `db:"later"`
-		Done  bool      `db:"done"`
-		Now   time.Time `db:"now"`
+		Fresh    bool      `db:"fresh"`
+		Later    bool      `db:"later"`
+		Expected int64     `db:"expected"`
+		Done     bool      `db:"done"`
+		Now      time.Time `db:"now"`
 	}
 	err = w.conn.Get(ctx, &row, `
-		SELECT fresh, EXISTS (SELECT FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position) AS later,
+		SELECT fresh, coalesce(expected, 0) AS expected, EXISTS (SELECT FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position) AS later,
 		       EXISTS (SELECT FROM millrace.run_pages p WHERE p.run_id = s.run_id AND p.position = s.position AND p.page = $3) AS done, clock_timestamp() AS now
 		  FROM millrace.run_steps s WHERE run_id = $1 AND position = $2`, w.runID, w.step.Position, w.page.Number)
-	w.step.Fresh, w.merge.step.Fresh, w.later, w.began = row.Fresh, row.Fresh, row.Later, row.Now
+	w.step.Fresh, w.merge.step.Fresh, w.later, w.expected, w.began = row.Fresh, row.Fresh, row.Later, row.Expected, row.Now
 	return row.Done, err
 }
 

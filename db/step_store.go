@@ -17,6 +17,7 @@ type RunStore struct {
 	runID, fence int64
 	connectionID int64
 	owner        string
+	parents      parents
 }
 
 var _ pipeline.Store = (*RunStore)(nil)

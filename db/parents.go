@@ -1,0 +1,182 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"sort"
+	"sync"
+)
+
+// Most records of a first load belong to a parent that is here, and asking Postgres for each of them costs about as much as storing its row. The runner that leads a
+// large step therefore reads the ids of all parents once and keeps them, packed. Those that are not among them are asked for as before. That a parent has left since, in a run
+// of its own beside this one, is noticed by the step's next run, as when it leaves a moment after a page was committed.
+const (
+	parentsPerRecord = 4       // more than so many are dearer to read than the step's own parents are to ask for
+	parentsBytes     = 8 << 20 // what they may take; five million need that
+	parentsBatch     = 20_000  // ids that are read at a time
+)
+
+// parents are the ids of the records that one step's records may belong to. Workers share it; the first that asks reads them.
+type parents struct {
+	mu    sync.Mutex
+	of    int // position of the step
+	ready bool
+	ids   *packedIDs // nil for too many of them
+}
+
+// parentsOf returns the parents of the step in progress, or nil where asking Postgres is better.
+func (c *chunk) parentsOf() (*packedIDs, error) {
+	if c.expected < c.db.opts.KeepParentsFrom || c.fence == noFence {
+		return nil, nil
+	}
+	p := &c.parents
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ready && p.of == c.step.Position {
+		return p.ids, nil
+	}
+	ids, err := readParents(c.ctx, c.conn, c.part(c.step.Table.ParentTable()), c.connectionID, c.expected*parentsPerRecord)
+	if err != nil {
+		return nil, err
+	}
+	p.of, p.ready, p.ids = c.step.Position, true, ids
+	return ids, nil
+}
+
+// readParents reads the ids of the records of a part. It returns nil for more than most, or more than can be kept.
+func readParents(ctx context.Context, conn *Conn, part string, connectionID, most int64) (*packedIDs, error) {
+	// Without statistics of a table that has just been filled the planner would read all of it for each batch.
+	if _, err := conn.Exec(ctx, `SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off`); err != nil {
+		return nil, err
+	}
+	ids := &packedIDs{}
+	for last := ""; ; {
+		var batch []byte
+		err := conn.Get(ctx, &batch, `
+			SELECT coalesce(string_agg(k.sf_id, ''), '') FROM (
+			    SELECT sf_id FROM millrace.`+part+` WHERE connection_id = $1 AND left_filter_at IS NULL AND sf_id > $2 ORDER BY sf_id LIMIT $3) k`, connectionID, last, parentsBatch)
+		if err != nil {
+			return nil, err
+		}
+		for at := 0; at+idLength <= len(batch); at += idLength {
+			if !ids.add(batch[at : at+idLength]) {
+				return nil, nil
+			}
+		}
+		if ids.n > most || ids.size() > parentsBytes {
+			return nil, nil
+		}
+		if len(batch) < idLength*parentsBatch {
+			return ids, nil
+		}
+		last = string(batch[len(batch)-idLength:])
+	}
+}
+
+// packedIDs is a set of record ids, at two to five bytes each. The first five characters of an id hardly differ within an org; the ten that follow are a number to the base of 62,
+// kept as its distance from the one before. The last three characters follow from the others.
+type packedIDs struct {
+	n      int64
+	last   uint64 // the number of the greatest
+	blocks []idBlock
+	parts  [][]byte // distances; those of a block lie in one part
+}
+
+// idBlock is where in the set a block begins: the id itself, and where the distances of those that follow are.
+type idBlock struct {
+	high     [idHigh]byte
+	low      uint64
+	part, at uint32
+	n        uint32 // of distances
+}
+
+const (
+	idHigh     = 5                                      // characters that are kept as they are
+	idLow      = 10                                     // characters that are kept as a number, which is below 2^60
+	blockIDs   = 64                                     // in a block
+	partBytes  = 256 << 10                              // of distances that are kept together
+	blockBytes = (blockIDs - 1) * binary.MaxVarintLen64 // at most
+)
+
+// add adds an id, unless it is none of Salesforce's or not greater than all before it.
+func (p *packedIDs) add(id []byte) bool {
+	low, ok := lowOf(id)
+	if !ok {
+		return false
+	}
+	if len(p.blocks) > 0 {
+		b := &p.blocks[len(p.blocks)-1]
+		switch order := bytes.Compare(id[:idHigh], b.high[:]); {
+		case order < 0 || order == 0 && low <= p.last:
+			return false
+		case order == 0 && b.n < blockIDs-1:
+			part := &p.parts[b.part]
+			*part = binary.AppendUvarint(*part, low-p.last)
+			b.n++
+			p.n++
+			p.last = low
+			return true
+		}
+	}
+	if len(p.parts) == 0 || cap(p.parts[len(p.parts)-1])-len(p.parts[len(p.parts)-1]) < blockBytes {
+		p.parts = append(p.parts, make([]byte, 0, partBytes))
+	}
+	part := len(p.parts) - 1
+	p.blocks = append(p.blocks, idBlock{high: [idHigh]byte(id), low: low, part: uint32(part), at: uint32(len(p.parts[part]))})
+	p.n++
+	p.last = low
+	return true
+}
+
+// has reports whether an id is in the set.
+func (p *packedIDs) has(id []byte) bool {
+	low, ok := lowOf(id)
+	if !ok {
+		return false
+	}
+	after := sort.Search(len(p.blocks), func(i int) bool {
+		order := bytes.Compare(p.blocks[i].high[:], id[:idHigh])
+		return order > 0 || order == 0 && p.blocks[i].low > low
+	})
+	if after == 0 {
+		return false
+	}
+	b := &p.blocks[after-1]
+	if !bytes.Equal(b.high[:], id[:idHigh]) {
+		return false
+	}
+	at, distances := b.low, p.parts[b.part][b.at:]
+	for n := b.n; at < low && n > 0; n-- {
+		d, size := binary.Uvarint(distances)
+		at, distances = at+d, distances[size:]
+	}
+	return at == low
+}
+
+// size is how many bytes the set takes.
+func (p *packedIDs) size() int {
+	return len(p.parts)*partBytes + cap(p.blocks)*40
+}
+
+// lowOf returns the number in an id.
+func lowOf(id []byte) (n uint64, ok bool) {
+	if len(id) != idLength {
+		return 0, false
+	}
+	for _, c := range id[idHigh : idHigh+idLow] {
+		var digit byte
+		switch { // in the order of the characters
+		case '0' <= c && c <= '9':
+			digit = c - '0'
+		case 'A' <= c && c <= 'Z':
+			digit = c - 'A' + 10
+		case 'a' <= c && c <= 'z':
+			digit = c - 'a' + 36
+		default:
+			return 0, false
+		}
+		n = n*62 + uint64(digit)
+	}
+	return n, true
+}
