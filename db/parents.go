@@ -13,7 +13,7 @@ import (
 // of its own beside this one, is noticed by the step's next run, as when it leaves a moment after a page was committed.
 const (
 	parentsPerRecord = 4       // more than so many are dearer to read than the step's own parents are to ask for
-	parentsBytes     = 8 << 20 // what they may take; five million need that
+	parentsBytes     = 8 << 20 // what they may take; about five million fit
 	parentsBatch     = 20_000  // ids that are read at a time
 )
 
