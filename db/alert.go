@@ -48,10 +48,12 @@ func (d *DB) OpenAlerts(ctx context.Context) ([]Alert, error) {
 	return out, wrapIf(asCancelled(ctx, err), "db.OpenAlerts")
 }
 
+const countAlerts = `SELECT count(*) FROM millrace.alerts a WHERE a.ended_at IS NULL AND NOT ` + muted
+
 // CountOpenAlerts returns how many alerts are open, those left aside of which nobody is told at present.
 func (d *DB) CountOpenAlerts(ctx context.Context) (int, error) {
 	var n int
-	err := d.pool.GetContext(ctx, &n, `SELECT count(*) FROM millrace.alerts a WHERE a.ended_at IS NULL AND NOT `+muted)
+	err := d.pool.GetContext(ctx, &n, countAlerts)
 	return n, wrapIf(asCancelled(ctx, err), "db.CountOpenAlerts")
 }
 

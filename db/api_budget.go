@@ -153,30 +153,41 @@ func (d *DB) APILookDue(ctx context.Context, id int64, since time.Time) (due boo
 
 // APIBudget returns how the allowance of a connection stands. It returns ErrNotFound when there is no such connection.
 func (d *DB) APIBudget(ctx context.Context, id int64) (pipeline.Budget, error) {
-	b, err := apiBudget(ctx, d.pool, id)
+	b, err := apiBudget(ctx, d.prepared, id)
 	return b, wrapIf(asCancelled(ctx, err), "db.APIBudget(%d)", id)
 }
 
+// budgetRow is how an allowance stands, without what was used by the hour.
+type budgetRow struct {
+	Reserve    int        `db:"reserve_percent"`
+	OwnPercent int        `db:"own_percent"`
+	OwnCalls   int64      `db:"own_calls"`
+	Used       int64      `db:"used"`
+	Limit      int64      `db:"daily_limit"`
+	SeenAt     *time.Time `db:"api_seen_at"`
+	Ahead      int64      `db:"ahead"`
+	Now        time.Time  `db:"now"`
+}
+
+// budgetColumns of budgetTables make a budgetRow; $2 is the usual reserve.
+const (
+	budgetColumns = `coalesce(b.reserve_percent, $2) AS reserve_percent, coalesce(b.own_percent, 0) AS own_percent, coalesce(b.own_calls, 0) AS own_calls,
+	       coalesce(c.api_used, 0) AS used, coalesce(c.api_limit, 0) AS daily_limit, c.api_seen_at, coalesce(b.granted - b.covered, 0) AS ahead, now() AS now`
+	budgetTables = `millrace.connections c LEFT JOIN millrace.api_budgets b ON b.connection_id = c.id`
+)
+
+func (r budgetRow) budget() pipeline.Budget {
+	return pipeline.Budget{Allowance: pipeline.Allowance{ReservePercent: r.Reserve, OwnPercent: r.OwnPercent, OwnCalls: r.OwnCalls},
+		Used: r.Used, Limit: r.Limit, SeenAt: r.SeenAt, Ahead: r.Ahead, Now: r.Now}
+}
+
 func apiBudget(ctx context.Context, q sqlx.QueryerContext, id int64) (b pipeline.Budget, err error) {
-	var row struct {
-		Reserve    int        `db:"reserve_percent"`
-		OwnPercent int        `db:"own_percent"`
-		OwnCalls   int64      `db:"own_calls"`
-		Used       int64      `db:"used"`
-		Limit      int64      `db:"daily_limit"`
-		SeenAt     *time.Time `db:"api_seen_at"`
-		Ahead      int64      `db:"ahead"`
-		Now        time.Time  `db:"now"`
-	}
-	err = sqlx.GetContext(ctx, q, &row, `
-		SELECT coalesce(b.reserve_percent, $2) AS reserve_percent, coalesce(b.own_percent, 0) AS own_percent, coalesce(b.own_calls, 0) AS own_calls,
-		       coalesce(c.api_used, 0) AS used, coalesce(c.api_limit, 0) AS daily_limit, c.api_seen_at, coalesce(b.granted - b.covered, 0) AS ahead, now() AS now
-		  FROM millrace.connections c LEFT JOIN millrace.api_budgets b ON b.connection_id = c.id WHERE c.id = $1`, id, pipeline.DefaultAllowance.ReservePercent)
+	var row budgetRow
+	err = sqlx.GetContext(ctx, q, &row, `SELECT `+budgetColumns+` FROM `+budgetTables+` WHERE c.id = $1`, id, pipeline.DefaultAllowance.ReservePercent)
 	if err != nil {
 		return b, notFound(err)
 	}
-	b = pipeline.Budget{Allowance: pipeline.Allowance{ReservePercent: row.Reserve, OwnPercent: row.OwnPercent, OwnCalls: row.OwnCalls},
-		Used: row.Used, Limit: row.Limit, SeenAt: row.SeenAt, Ahead: row.Ahead, Now: row.Now}
+	b = row.budget()
 	err = sqlx.SelectContext(ctx, q, &b.Hours, `
 		SELECT hour, calls FROM millrace.api_usage
 		 WHERE connection_id = $1 AND calls > 0 AND hour >= date_trunc('hour', now()) - interval '24 hours' ORDER BY hour`, id)

@@ -66,7 +66,7 @@ func (r draftRow) decode() (*Draft, error) {
 
 // Draft returns a person's draft of a connection's settings, nil when there is none.
 func (d *DB) Draft(ctx context.Context, connectionID, userID int64) (*Draft, error) {
-	draft, err := draftOf(ctx, d.pool, connectionID, userID)
+	draft, err := draftOf(ctx, d.prepared, connectionID, userID)
 	return draft, wrapIf(asCancelled(ctx, err), "db.Draft(%d, %d)", connectionID, userID)
 }
 

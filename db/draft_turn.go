@@ -29,7 +29,7 @@ func (d *DB) FormTurns(ctx context.Context, connectionID, userID int64, limit in
 		Page   string `db:"page"`
 		Number int64  `db:"turn"`
 	}
-	err := d.pool.SelectContext(ctx, &rows, `
+	err := sqlx.SelectContext(ctx, d.prepared, &rows, `
 		SELECT page, turn FROM millrace.settings_draft_turns WHERE connection_id = $1 AND user_id = $2 ORDER BY at DESC LIMIT $3`, connectionID, userID, limit)
 	var out []FormTurn
 	for _, r := range rows {

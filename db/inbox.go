@@ -98,10 +98,13 @@ func (d *DB) ErrorGroup(ctx context.Context, connectionID, id int64) (ErrorGroup
 	return g, nil
 }
 
+// openGroup holds for a cause in the error inbox that is open and not muted.
+const openGroup = `cured_at IS NULL AND muted_at IS NULL`
+
 // CountErrorGroups returns how many causes are open and not muted.
 func (d *DB) CountErrorGroups(ctx context.Context, connectionID int64) (int, error) {
 	var n int
-	err := d.pool.GetContext(ctx, &n, `SELECT count(*) FROM millrace.error_groups WHERE connection_id = $1 AND cured_at IS NULL AND muted_at IS NULL`, connectionID)
+	err := d.pool.GetContext(ctx, &n, `SELECT count(*) FROM millrace.error_groups WHERE connection_id = $1 AND `+openGroup, connectionID)
 	return n, wrapIf(asCancelled(ctx, err), "db.CountErrorGroups(%d)", connectionID)
 }
 

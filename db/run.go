@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"millrace/pipeline"
@@ -163,17 +164,19 @@ func (d *DB) LatestRunOf(ctx context.Context, connectionID int64, entity pipelin
 	return &r[0], nil
 }
 
+// inFocus selects what RunInFocus returns for the connection $1.
+const inFocus = `r.id = coalesce(
+       (SELECT x.id FROM millrace.runs x WHERE x.connection_id = $1 AND x.entity <> 'impact' AND x.state IN ('queued', 'running', 'waiting')
+         ORDER BY x.started_at IS NULL, x.id LIMIT 1),
+       (SELECT x.id FROM millrace.runs x WHERE x.connection_id = $1 AND x.entity <> 'impact' ORDER BY x.id DESC LIMIT 1))`
+
 // RunInFocus returns the run of a connection that somebody who looks at it wants to see: the one in progress, or else the one that comes next, or else the
 // newest. It is nil when there is none.
 func (d *DB) RunInFocus(ctx context.Context, connectionID int64) (*Run, error) {
 	var r []Run
-	err := d.pool.SelectContext(ctx, &r, runSelect+` WHERE r.connection_id = $1 AND r.entity <> 'impact' AND r.state IN ('queued', 'running', 'waiting')
-		ORDER BY r.started_at IS NULL, r.id LIMIT 1`, connectionID)
-	if err != nil {
-		return nil, wrapIf(err, "db.RunInFocus(%d)", connectionID)
-	}
-	if len(r) == 0 {
-		return d.LatestRun(ctx, connectionID)
+	err := sqlx.SelectContext(ctx, d.prepared, &r, runSelect+` WHERE `+inFocus, connectionID)
+	if err != nil || len(r) == 0 {
+		return nil, wrapIf(asCancelled(ctx, err), "db.RunInFocus(%d)", connectionID)
 	}
 	return &r[0], nil
 }

@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // Progress is how far a run is, cheap enough to ask for every second.
@@ -28,7 +30,7 @@ const (
 // RunProgress returns how far a run is.
 func (d *DB) RunProgress(ctx context.Context, runID int64) (Progress, error) {
 	var p Progress
-	err := d.pool.GetContext(ctx, &p, `
+	err := sqlx.GetContext(ctx, d.prepared, &p, `
 		WITH units AS (SELECT coalesce(sum(in_flight) FILTER (WHERE lease_until > now()), 0)::bigint AS in_flight, max(moved_at) AS moved_at
 		                 FROM millrace.run_units WHERE run_id = $1),
 		     run AS (SELECT r.state, r.in_flight + u.in_flight AS in_flight, greatest(r.moved_at, u.moved_at) AS moved_at

@@ -73,6 +73,9 @@ const scheduleSelect = `
 	       coalesce((SELECT short_id FROM millrace.runs WHERE id = s.last_run_id), '') AS last_run, s.skipped, s.skip_reason
 	  FROM millrace.schedules s WHERE s.connection_id = $1`
 
+// scheduleOrder is that in which people think of schedules.
+const scheduleOrder = `array_position(ARRAY['accounts', 'contacts', 'cases', 'chatter'], s.entity)`
+
 func (r scheduleRow) spec() schedule.Spec {
 	return schedule.Spec{Hours: r.Hours, Start: r.Start, Weekday: r.Weekday, TimeZone: r.TimeZone}
 }
@@ -80,7 +83,7 @@ func (r scheduleRow) spec() schedule.Spec {
 // Schedules lists a connection's schedules in the order in which people think of them, those that are off included. Chatter has one only once somebody has saved it.
 func (d *DB) Schedules(ctx context.Context, connectionID int64) ([]Schedule, error) {
 	var rows []scheduleRow
-	if err := d.pool.SelectContext(ctx, &rows, scheduleSelect+` ORDER BY array_position(ARRAY['accounts', 'contacts', 'cases', 'chatter'], s.entity)`, connectionID); err != nil {
+	if err := sqlx.SelectContext(ctx, d.prepared, &rows, scheduleSelect+` ORDER BY `+scheduleOrder, connectionID); err != nil {
 		return nil, fmt.Errorf("db.Schedules(%d): %w", connectionID, asCancelled(ctx, err))
 	}
 	out := make([]Schedule, len(rows))

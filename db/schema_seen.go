@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"millrace/pipeline"
 )
 
@@ -16,7 +18,7 @@ func (d *DB) SchemaSeen(ctx context.Context, connectionID int64) (objects []pipe
 		Objects []byte    `db:"objects"`
 		SeenAt  time.Time `db:"seen_at"`
 	}
-	err = d.pool.GetContext(ctx, &row, `SELECT objects, seen_at FROM millrace.schema_seen WHERE connection_id = $1`, connectionID)
+	err = sqlx.GetContext(ctx, d.prepared, &row, `SELECT objects, seen_at FROM millrace.schema_seen WHERE connection_id = $1`, connectionID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, time.Time{}, nil
 	}

@@ -64,7 +64,7 @@ func (d *DB) Session(ctx context.Context, id string) (Session, User, error) {
 		Stale bool `db:"stale"`
 	}
 	hash := hashToken(id)
-	err := d.pool.GetContext(ctx, &row, `
+	err := sqlx.GetContext(ctx, d.prepared, &row, `
 		SELECT encode(s.id_hash, 'hex') AS hash, s.user_id, s.created_at, s.last_seen_at, s.ip, s.user_agent,
 		       s.last_seen_at < now() - interval '1 minute' AS stale,
 		       u.id AS "user.id", u.email AS "user.email", u.name AS "user.name", u.role AS "user.role", u.time_zone AS "user.time_zone",

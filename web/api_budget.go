@@ -106,28 +106,16 @@ func perDayOf(calls int64, spec schedule.Spec) int64 {
 	return (calls*24 + int64(spec.Hours) - 1) / int64(spec.Hours)
 }
 
-// costWords is the forecast of a run of everything, as it stands beside the button that starts one; empty where nothing is known.
-func (s *Server) costWords(r *http.Request, c db.Connection) (string, error) {
-	costs, err := s.DB.RunCosts(r.Context(), c.ID)
-	if err != nil {
-		return "", err
-	}
-	cost, ok := costs[pipeline.EntityAll]
-	if !ok {
-		return "", nil
-	}
-	text := "About " + ui.Plural(cost.Calls, "API request", "API requests") + ", as the last one took"
-	budget, err := s.DB.APIBudget(r.Context(), c.ID)
-	if err != nil {
-		return "", err
-	}
+// costWords is the forecast of a run of everything, by the requests of the last one, as it stands beside the button that starts one.
+func costWords(calls int64, budget pipeline.Budget) string {
+	text := "About " + ui.Plural(calls, "API request", "API requests") + ", as the last one took"
 	switch room, known := budget.Room(); {
-	case known && room < cost.Calls:
+	case known && room < calls:
 		text += "; the allowance has room for " + ui.Count(room) + " now, so it would wait"
 	case known:
 		text += "; the allowance has room for " + ui.Count(room)
 	}
-	return text, nil
+	return text
 }
 
 // saveAPIBudget changes the allowance. It holds at once.

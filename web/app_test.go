@@ -52,6 +52,7 @@ func newEmptyApp(t testing.TB, change func(*Options)) *app {
 	}
 	if change != nil {
 		change(&o)
+		a.db = o.DB
 	}
 	var err error
 	if a.server, err = New(o); err != nil {

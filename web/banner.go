@@ -44,17 +44,21 @@ func runLine(run db.Run) views.RunLine {
 
 // bannerRun adds to a run how far it is.
 func (s *Server) bannerRun(r *http.Request, run db.Run) (views.BannerRun, error) {
+	out, err := s.runInFocus(r, run)
+	if err != nil || run.State != db.RunQueued {
+		return out, err
+	}
+	first, err := s.DB.RunInFocus(r.Context(), run.ConnectionID)
+	if err == nil && first != nil && first.ID != run.ID {
+		out.Behind = first.ShortID
+	}
+	return out, err
+}
+
+// runInFocus is bannerRun for a run that waits for no other.
+func (s *Server) runInFocus(r *http.Request, run db.Run) (views.BannerRun, error) {
 	out := views.BannerRun{
 		RunLine: runLine(run), Phase: run.Phase, WaitingUntil: run.WaitingUntil, WaitingReason: run.WaitingReason, CancelRequested: run.CancelRequestedAt != nil,
-	}
-	if run.State == db.RunQueued {
-		first, err := s.DB.RunInFocus(r.Context(), run.ConnectionID)
-		if err != nil {
-			return out, err
-		}
-		if first != nil && first.ID != run.ID {
-			out.Behind = first.ShortID
-		}
 	}
 	if run.State != db.RunRunning {
 		return out, nil
@@ -74,43 +78,24 @@ func (s *Server) bannerRun(r *http.Request, run db.Run) (views.BannerRun, error)
 // bannerView is the state of the connection's run in progress or else its latest, with what can be done about it and what comes next.
 func (s *Server) bannerView(r *http.Request, c db.Connection) (views.Banner, error) {
 	view := views.Banner{URL: orgPath(c.ID, "/banner"), Admin: isAdmin(r), RunAction: orgPath(c.ID, "/runs")}
-	shown, err := s.DB.RunInFocus(r.Context(), c.ID)
+	known, err := s.DB.Banner(r.Context(), c.ID)
 	if err != nil {
 		return view, err
 	}
-	if shown != nil {
-		run, err := s.bannerRun(r, *shown)
+	if known.Run != nil {
+		run, err := s.runInFocus(r, *known.Run)
 		if err != nil {
 			return view, err
 		}
 		view.Run, view.CancelAction = &run, run.Href+"/cancel"
 	}
-	if view.Next, err = s.nextRun(r, c); err != nil {
-		return view, err
+	if known.NextEntity != "" && c.Status == db.StatusConnected {
+		view.Next = &views.NextRun{Title: known.NextEntity.SyncLabel(), At: known.NextAt}
 	}
-	if view.Blocked, err = s.whyNoRun(r, c, pipeline.EntityAll); err != nil || view.Blocked != "" || !view.Admin {
-		return view, err
+	if view.Blocked = blocked(c, known.Active, known.Configured); view.Blocked == "" && view.Admin && known.Cost != nil {
+		view.Cost = costWords(*known.Cost, known.Budget)
 	}
-	view.Cost, err = s.costWords(r, c)
-	return view, err
-}
-
-// nextRun is the run of the connection that its schedules start next, nil when they start none.
-func (s *Server) nextRun(r *http.Request, c db.Connection) (*views.NextRun, error) {
-	if c.Status != db.StatusConnected {
-		return nil, nil
-	}
-	all, err := s.DB.Schedules(r.Context(), c.ID)
-	if err != nil {
-		return nil, err
-	}
-	var next *views.NextRun
-	for _, one := range all {
-		if one.NextRunAt != nil && (next == nil || one.NextRunAt.Before(next.At)) {
-			next = &views.NextRun{Title: one.Entity.SyncLabel(), At: *one.NextRunAt}
-		}
-	}
-	return next, nil
+	return view, nil
 }
 
 // whyNoRun says why no run of an entity of the connection can be started now, or "".
@@ -119,22 +104,29 @@ func (s *Server) whyNoRun(r *http.Request, c db.Connection, entity pipeline.Enti
 	if err != nil {
 		return "", err
 	}
-	switch {
-	case active != nil:
-		return "A sync is active already.", nil
-	case c.Status == db.StatusNeedsReconnect:
-		return "The org must be reconnected first.", nil
-	case c.Status == db.StatusDisconnected:
-		return "The org is disconnected.", nil
-	}
 	current, err := s.DB.CurrentSettings(r.Context(), c.ID)
 	if err != nil {
 		return "", err
 	}
-	if current == nil {
-		return "Save an account filter first.", nil
+	if why := blocked(c, active != nil, current != nil); why != "" {
+		return why, nil
 	}
 	return entity.WhyOff(current.Settings), nil
+}
+
+// blocked says why no run of the connection can be started now, whatever it is to bring, or "".
+func blocked(c db.Connection, active, configured bool) string {
+	switch {
+	case active:
+		return "A sync is active already."
+	case c.Status == db.StatusNeedsReconnect:
+		return "The org must be reconnected first."
+	case c.Status == db.StatusDisconnected:
+		return "The org is disconnected."
+	case !configured:
+		return "Save an account filter first."
+	}
+	return ""
 }
 
 // banner answers the live update of the banner. It tells the page when the run waits or is over, so that

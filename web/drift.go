@@ -35,15 +35,20 @@ func (s *Server) drift(ctx context.Context, c db.Connection, current *db.Setting
 		return nil, nil
 	}
 	before, _, err := s.DB.SchemaSeen(ctx, c.ID)
-	if err != nil || len(before) == 0 {
-		return nil, err
+	return s.driftSince(ctx, c, current, before), err
+}
+
+// driftSince is drift for what the settings had used of the org before.
+func (s *Server) driftSince(ctx context.Context, c db.Connection, current *db.SettingsVersion, before []pipeline.SeenObject) []pipeline.DriftFinding {
+	if current == nil || c.Status != db.StatusConnected || len(before) == 0 {
+		return nil
 	}
 	client, err := s.Client(ctx, c.ID)
 	if err != nil {
 		s.unanswered(ctx, c, err)
-		return nil, nil
+		return nil
 	}
-	return pipeline.Drift(before, look(client), current.Settings), nil
+	return pipeline.Drift(before, look(client), current.Settings)
 }
 
 // learnUsed reads the objects that the settings use: first those that they name, then those that their filters lead to from there.

@@ -21,8 +21,8 @@ type orgApp struct {
 	host string // of the org
 }
 
-// newOrgApp starts a simulated org and an app that has it as a preset.
-func newOrgApp(t testing.TB, opt sim.Options) *orgApp {
+// newOrgApp starts a simulated org and an app that has it as a preset; change may adapt the app's options.
+func newOrgApp(t testing.TB, opt sim.Options, change ...func(*Options)) *orgApp {
 	t.Helper()
 	org, err := sim.New(opt)
 	if err != nil {
@@ -35,6 +35,9 @@ func newOrgApp(t testing.TB, opt sim.Options) *orgApp {
 	hosts := salesforce.HostPolicy{Extra: []string{host.URL}}
 	open := &clients{hosts: hosts, byID: map[int64]*salesforce.Client{}}
 	o.app = newApp(t, func(opt *Options) {
+		for _, c := range change {
+			c(opt)
+		}
 		open.db = opt.DB
 		opt.Client, opt.Forget, opt.Hosts, opt.DemoOrgURL = open.open, open.forget, hosts, host.URL
 		opt.Presets = []Preset{{Key: "demo", Label: "Demo org", Environment: "demo", LoginURL: host.URL, ClientID: cred.ClientID, ClientSecret: cred.ClientSecret, Hint: "Simulated."}}

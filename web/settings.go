@@ -13,6 +13,7 @@ import (
 	"github.com/a-h/templ"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/settings"
 	"millrace/views"
 )
@@ -58,6 +59,8 @@ type settingsPage struct {
 	forms      map[string]db.DraftForm    // the boxes that are edited as rows, by field path
 	results    map[string]any             // what a section's own buttons found, by field path
 	unkept     bool                       // the draft does not hold what was typed
+	turns      []db.FormTurn              // of the viewer's pages, as the page was loaded
+	seen       []pipeline.SeenObject      // what the saved settings used of the org, as it was last seen
 	chatter    *settings.ChatterFrequency // saved together with the settings; nil when only these are saved
 }
 

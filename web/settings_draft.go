@@ -14,23 +14,24 @@ import (
 
 // loadSettings starts a section's page with the viewer's draft, or else with what is saved.
 func (s *Server) loadSettings(r *http.Request, key settings.Section) (*settingsPage, error) {
-	c, err := s.connection(r)
+	id := pathID(r, "id")
+	if id == 0 {
+		return nil, notFound()
+	}
+	edited, err := s.DB.Edited(r.Context(), id, visitOf(r).user.ID, knownTurns)
 	if err != nil {
 		return nil, err
 	}
-	p := &settingsPage{connection: c, section: key, saved: settings.Defaults(), errs: settings.FieldErrors{}, elsewhere: settings.FieldErrors{}, results: map[string]any{}}
-	if p.current, err = s.DB.CurrentSettings(r.Context(), c.ID); err != nil {
-		return nil, err
-	}
+	p := &settingsPage{connection: edited.Connection, section: key, saved: settings.Defaults(), errs: settings.FieldErrors{}, elsewhere: settings.FieldErrors{}, results: map[string]any{},
+		current: edited.Current, seen: edited.Seen, turns: edited.Turns}
 	if p.current != nil {
 		p.saved, p.base = p.current.Settings, p.current.Version
 	}
 	p.shown = p.saved
-	draft, err := s.DB.Draft(r.Context(), c.ID, visitOf(r).user.ID)
-	if err != nil || draft == nil {
-		return p, err
+	if edited.Draft == nil {
+		return p, nil
 	}
-	return p, s.showDraft(r, p, draft)
+	return p, s.showDraft(r, p, edited.Draft)
 }
 
 // showDraft goes on from a draft. One that began with a version that is gone, as after a backup was restored, goes on from the current one.

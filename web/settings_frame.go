@@ -35,8 +35,8 @@ func (s *Server) settingsFrame(w http.ResponseWriter, r *http.Request, p *settin
 		frame.Version = &label
 		frame.Outdated = p.base < p.current.Version
 	}
-	frame.Drift, err = s.drift(r.Context(), p.connection, p.current)
-	return frame, err
+	frame.Drift = s.driftSince(r.Context(), p.connection, p.current, p.seen)
+	return frame, nil
 }
 
 // sectionItems says of each section how far it is.
@@ -82,7 +82,10 @@ func saveBar(p *settingsPage) views.SaveBar {
 
 // turns tells the page which forms of the viewer's have arrived, so that it knows whether a draft in the tab is ahead of the one here.
 func (s *Server) turns(r *http.Request, p *settingsPage) (string, error) {
-	turns, err := s.DB.FormTurns(r.Context(), p.connection.ID, visitOf(r).user.ID, knownTurns)
+	turns, err := p.turns, error(nil)
+	if r.Method != http.MethodGet { // what was sent counts
+		turns, err = s.DB.FormTurns(r.Context(), p.connection.ID, visitOf(r).user.ID, knownTurns)
+	}
 	var out []string
 	for _, turn := range turns {
 		out = append(out, turn.Page, strconv.FormatInt(turn.Number, 10))

@@ -13,20 +13,18 @@ import (
 // shell fills the frame of a signed-in page: the viewer, the connection of the path or else the first one, and the messages that wait.
 func (s *Server) shell(w http.ResponseWriter, r *http.Request, title, section string) (views.Shell, error) {
 	v := visitOf(r)
-	connections, err := s.DB.Connections(r.Context())
+	known, err := s.DB.Shell(r.Context())
 	if err != nil {
 		return views.Shell{}, err
 	}
+	connections := known.Connections
 	shell := views.Shell{
 		Title: title, Section: section, Theme: theme(r), DemoOrgURL: s.DemoOrgURL, Version: s.Version,
 		Viewer:  views.Viewer{Name: displayName(v.user), Email: v.user.Email, RoleLabel: roleLabel(v.user.Role), Admin: isAdmin(r), TimeZone: v.user.TimeZone},
-		Flashes: s.takeFlashes(w, r),
+		Flashes: s.takeFlashes(w, r), Alerts: known.Alerts,
 	}
 	if r.Method == http.MethodGet {
 		shell.Path = r.URL.RequestURI()
-	}
-	if shell.Alerts, err = s.DB.CountOpenAlerts(r.Context()); err != nil {
-		return views.Shell{}, err
 	}
 	current := pathID(r, "id")
 	if current == 0 && len(connections) > 0 {
@@ -37,10 +35,7 @@ func (s *Server) shell(w http.ResponseWriter, r *http.Request, title, section st
 		org.Current = c.ID == current
 		shell.Orgs = append(shell.Orgs, org)
 		if org.Current {
-			shell.Org = &org
-			if shell.Errors, err = s.DB.CountErrorGroups(r.Context(), c.ID); err != nil {
-				return views.Shell{}, err
-			}
+			shell.Org, shell.Errors = &org, known.Errors[c.ID]
 		}
 	}
 	return shell, nil
