@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"github.com/jmoiron/sqlx"
@@ -24,7 +25,54 @@ type Retry struct {
 // RequestRetry queues a run that reads records of a cause once more: those with the ids, or all when there are none. Pressed twice, one run starts; while one waits for its turn,
 // further records join it, and while one is at work, it returns that with neither Started nor Added. It returns an *EntityOffError when nothing is left to be read, or too
 // much, and ErrNotFound for no such group.
-func (d *DB) RequestRetry(ctx context.Context, connectionID, groupID int64, ids []string, by int64) (out Retry, err error) {
+func (d *DB) RequestRetry(ctx context.Context, connectionID, groupID int64, ids []string, by int64) (Retry, error) {
+	out, err := d.requestRetry(ctx, connectionID, by, func(tx *sqlx.Tx) (func(int64) (int, error), error) {
+		var g ErrorGroup
+		if err := tx.GetContext(ctx, &g, groupSelect+` WHERE g.connection_id = $1 AND g.id = $2`, connectionID, groupID); err != nil {
+			return nil, notFound(err)
+		}
+		if !g.Retryable() {
+			return nil, &EntityOffError{"This is not about single records: run the sync again."}
+		}
+		return func(runID int64) (int, error) { return addRetries(ctx, tx, g, runID, ids) }, nil
+	})
+	return out, wrapIf(err, "db.RequestRetry(%d, %d)", connectionID, groupID)
+}
+
+// RequestRetryOf is RequestRetry for the records that a run could not store and that are in trouble still, whatever their causes. It returns ErrNotFound for no such run.
+func (d *DB) RequestRetryOf(ctx context.Context, connectionID, runID, by int64) (Retry, error) {
+	out, err := d.requestRetry(ctx, connectionID, by, func(tx *sqlx.Tx) (func(int64) (int, error), error) {
+		var found int64
+		if err := tx.GetContext(ctx, &found, `SELECT id FROM millrace.runs WHERE id = $2 AND connection_id = $1`, connectionID, runID); err != nil {
+			return nil, notFound(err)
+		}
+		return func(retry int64) (int, error) {
+			res, err := tx.ExecContext(ctx, `
+				INSERT INTO millrace.retry_records (run_id, records, sf_id, group_id)
+				SELECT $3, records, sf_id, group_id FROM (`+stillFailed+`) f LIMIT $4 ON CONFLICT DO NOTHING`, connectionID, runID, retry, MaxRetry+1)
+			return retriesAdded(ctx, tx, retry, res, err)
+		}, nil
+	})
+	return out, wrapIf(err, "db.RequestRetryOf(%d, %d)", connectionID, runID)
+}
+
+// stillFailed selects the records that the run $2 of the connection $1 could not store, can be read once more by themselves, and are in trouble still, be it for another cause.
+const stillFailed = `
+	SELECT DISTINCT ON (g.subject, e.sf_id) g.subject AS records, e.sf_id, g.id AS group_id
+	  FROM millrace.run_errors e
+	  JOIN millrace.run_errors o ON o.connection_id = e.connection_id AND o.sf_id = e.sf_id AND o.until_run IS NULL
+	   AND replace(o.records, '` + pipeline.RefreshPrefix + `', '') = replace(e.records, '` + pipeline.RefreshPrefix + `', '')
+	  JOIN millrace.error_groups g ON g.connection_id = o.connection_id AND g.kind = 'record' AND g.subject = replace(o.records, '` + pipeline.RefreshPrefix + `', '') AND g.cause = o.cause
+	 WHERE e.run_id = $2 AND e.connection_id = $1 AND e.sf_id <> '' AND e.cause <> e.records`
+
+// StillFailed counts the records that a run could not store, can be read once more by themselves, and are in trouble still; it counts up to MaxRetry and one.
+func (d *DB) StillFailed(ctx context.Context, connectionID, runID int64) (n int, err error) {
+	err = d.pool.GetContext(ctx, &n, `SELECT count(*) FROM (SELECT FROM (`+stillFailed+`) f LIMIT $3) n`, connectionID, runID, MaxRetry+1)
+	return n, wrapIf(asCancelled(ctx, err), "db.StillFailed(%d)", runID)
+}
+
+// requestRetry queues a run that reads records once more, or finds the one that is active. choose returns what adds the records to a run and says how many they are.
+func (d *DB) requestRetry(ctx context.Context, connectionID, by int64, choose func(*sqlx.Tx) (add func(runID int64) (int, error), err error)) (out Retry, err error) {
 	var id int64
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
 		var found int64
@@ -38,12 +86,9 @@ func (d *DB) RequestRetry(ctx context.Context, connectionID, groupID int64, ids 
 		if current == nil {
 			return ErrNoSettings
 		}
-		var g ErrorGroup
-		if err := tx.GetContext(ctx, &g, groupSelect+` WHERE g.connection_id = $1 AND g.id = $2`, connectionID, groupID); err != nil {
-			return notFound(err)
-		}
-		if !g.Retryable() {
-			return &EntityOffError{"This is not about single records: run the sync again."}
+		add, err := choose(tx)
+		if err != nil {
+			return err
 		}
 		if id, out.Started, err = queueRun(ctx, tx, newRun{connection: connectionID, version: current.Version, entity: pipeline.EntityRetry, trigger: TriggerManual, by: &by}); err != nil {
 			return err
@@ -52,8 +97,7 @@ func (d *DB) RequestRetry(ctx context.Context, connectionID, groupID int64, ids 
 		if err := tx.GetContext(ctx, &waits, `SELECT count(*) FROM (SELECT FROM millrace.runs WHERE id = $1 AND state = 'queued' AND started_at IS NULL FOR UPDATE) q`, id); err != nil || waits == 0 {
 			return err
 		}
-		out.Records, err = addRetries(ctx, tx, g, id, ids)
-		if err != nil {
+		if out.Records, err = add(id); err != nil {
 			return err
 		}
 		if out.Started && out.Records == 0 {
@@ -63,7 +107,7 @@ func (d *DB) RequestRetry(ctx context.Context, connectionID, groupID int64, ids 
 		return nil
 	})
 	if err != nil {
-		return out, fmt.Errorf("db.RequestRetry(%d, %d): %w", connectionID, groupID, err)
+		return out, err
 	}
 	out.Run, err = d.RunByID(ctx, id)
 	return out, err
@@ -83,6 +127,11 @@ func addRetries(ctx context.Context, tx *sqlx.Tx, g ErrorGroup, runID int64, ids
 		INSERT INTO millrace.retry_records (run_id, records, sf_id, group_id)
 		SELECT $5, $6, o.sf_id, $7 FROM (`+open+`) o WHERE cardinality($4::text[]) = 0 OR o.sf_id = ANY ($4) LIMIT $8 ON CONFLICT DO NOTHING`,
 		g.ConnectionID, pq.Array(groupSets(g)), g.Cause, pq.Array(ids), runID, g.Subject, g.ID, MaxRetry+1)
+	return retriesAdded(ctx, tx, runID, res, err)
+}
+
+// retriesAdded returns how many records an insert has added to those that a run reads once more. They must not have become too many.
+func retriesAdded(ctx context.Context, tx *sqlx.Tx, runID int64, res sql.Result, err error) (int, error) {
 	if err != nil {
 		return 0, err
 	}

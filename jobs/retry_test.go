@@ -135,3 +135,63 @@ func TestErrorGroupsOfSteps(t *testing.T) {
 		t.Errorf("with it again: %+v", groups)
 	}
 }
+
+// TestRetryOfARun reads the records once more that a run could not store: those alone, and of these only the ones that still are in trouble.
+func TestRetryOfARun(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	s.mustExec(`ALTER TABLE millrace.accounts ADD CONSTRAINT poison CHECK (name NOT LIKE 'poison%')`)
+	s.mustExec(`ALTER TABLE millrace.contacts ADD CONSTRAINT poison CHECK (last_name NOT LIKE 'poison%')`)
+	account := ""
+	for record := range s.org.Records("Account") {
+		account = record["Id"].(string)
+		break
+	}
+	var bad []string
+	for object, fields := range map[string]map[string]any{"Account": {"Name": "poison 1"}, "Contact": {"LastName": "poison", "Email": "p@example.com", "AccountId": account}} {
+		id, err := s.org.Insert(object, fields)
+		s.must(err)
+		bad = append(bad, id)
+	}
+	second, err := s.org.Insert("Account", map[string]any{"Name": "poison 2"})
+	s.must(err)
+	first := s.sync()
+	if n, err := s.db.StillFailed(t.Context(), s.conn, first.ID); err != nil || n != 3 {
+		t.Fatalf("%d records failed, %v: %s", n, err, first.Outcome)
+	}
+	s.must(s.org.Update("Account", second, map[string]any{"Name": "cured"}))
+	s.sync() // it takes the second account over, and lists the others anew
+	if n, err := s.db.StillFailed(t.Context(), s.conn, first.ID); err != nil || n != 2 {
+		t.Fatalf("%d records of the first run are in trouble still, %v", n, err)
+	}
+	for _, id := range bad {
+		object, field := "Account", "Name"
+		if strings.HasPrefix(id, "003") {
+			object, field = "Contact", "LastName"
+		}
+		s.must(s.org.Update(object, id, map[string]any{field: "cured"}))
+	}
+	reads := s.count(`SELECT coalesce(sum(read), 0) FROM millrace.run_steps`)
+	asked, err := s.db.RequestRetryOf(t.Context(), s.conn, first.ID, s.admin)
+	if err != nil || !asked.Started || asked.Records != 2 {
+		t.Fatalf("%+v, %v", asked, err)
+	}
+	stop := s.start(s.quick())
+	run := s.until(asked.Run.ID, ended)
+	stop()
+	if run.State != db.RunCompleted || run.Outcome != "Retry: 2 taken over" {
+		t.Errorf("the retry is %s: %s %s", run.State, run.Outcome, run.Error)
+	}
+	if n := s.count(`SELECT coalesce(sum(read), 0) FROM millrace.run_steps`) - reads; n != 2 {
+		t.Errorf("%d records were read", n)
+	}
+	if n, err := s.db.StillFailed(t.Context(), s.conn, first.ID); err != nil || n != 0 {
+		t.Errorf("%d records are in trouble still, %v", n, err)
+	}
+	var off *db.EntityOffError
+	if _, err := s.db.RequestRetryOf(t.Context(), s.conn, first.ID, s.admin); !errors.As(err, &off) {
+		t.Errorf("with nothing left: %v", err)
+	}
+	s.equalsOrg("", "AccountId != null")
+}

@@ -199,11 +199,8 @@ func (s *Server) retryErrors(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
-	refuse := func(why string) error {
-		return &failure{status: http.StatusConflict, title: "No retry was started", sentence: why}
-	}
 	if why := noRetry(c); why != "" {
-		return refuse(why)
+		return noRetryStarted(why)
 	}
 	var ids []string
 	if r.PostForm.Get("what") != "all" {
@@ -217,12 +214,21 @@ func (s *Server) retryErrors(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	retry, err := s.DB.RequestRetry(r.Context(), c.ID, g.ID, ids, visitOf(r).user.ID)
+	return s.retried(w, r, retry, err, groupPath(c, g))
+}
+
+func noRetryStarted(why string) error {
+	return &failure{status: http.StatusConflict, title: "No retry was started", sentence: why}
+}
+
+// retried answers a wish to read records once more, and leads on to a page.
+func (s *Server) retried(w http.ResponseWriter, r *http.Request, retry db.Retry, err error, to string) error {
 	var off *db.EntityOffError
 	switch {
 	case errors.As(err, &off):
-		return refuse(off.Reason)
+		return noRetryStarted(off.Reason)
 	case errors.Is(err, db.ErrNoSettings):
-		return refuse("Save an account filter first: it decides which accounts are synced.")
+		return noRetryStarted("Save an account filter first: it decides which accounts are synced.")
 	case err != nil:
 		return err
 	}
@@ -235,7 +241,7 @@ func (s *Server) retryErrors(w http.ResponseWriter, r *http.Request) error {
 	case retry.Run.State != db.RunQueued:
 		flash = "retry-busy"
 	}
-	return s.see(w, r, groupPath(c, g), flash, retry.Run.ShortID)
+	return s.see(w, r, to, flash, retry.Run.ShortID)
 }
 
 // muteErrors has a cause not counted any more, or again.

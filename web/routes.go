@@ -138,6 +138,7 @@ func (s *Server) routes() []route {
 		{adminOnly, "POST /connections/{id}/settings/{section}/discard", s.discard},
 		{adminOnly, "POST /connections/{id}/runs", s.requestRun},
 		{adminOnly, "POST /connections/{id}/runs/{run}/cancel", s.cancelRun},
+		{adminOnly, "POST /connections/{id}/runs/{run}/retry", s.retryFailed},
 		{adminOnly, "POST /connections/{id}/gap", s.closeGap},
 		{adminOnly, "GET /connections/{id}/whole", s.wholeForm},
 		{adminOnly, "POST /connections/{id}/whole", s.readWhole},

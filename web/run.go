@@ -86,6 +86,9 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view.ErrorsTotal = max(view.ErrorsTotal, len(list))
+	if err := s.addFailed(r, c, run, &view); err != nil {
+		return err
+	}
 	for _, e := range list {
 		view.Errors = append(view.Errors, views.RunErrorRow{Object: e.Object, ID: e.SFID, Href: recordURL(c, e.SFID), Cause: e.Cause, Message: e.Message})
 	}

@@ -42,7 +42,51 @@ func runTotals(r *http.Request, c db.Connection, run db.Run, steps []db.RunStep)
 	return out
 }
 
-// addAgain adds to an ended sync the way to start it once more. Each sync reads records anew that could not be stored before, whether they have changed or not.
+// addFailed adds to an ended run with records that could not be stored what can be done about those alone.
+func (s *Server) addFailed(r *http.Request, c db.Connection, run db.Run, view *views.Run) error {
+	if run.State.Active() || view.ErrorsTotal == 0 || run.Entity == pipeline.EntityUndo || run.Entity == pipeline.EntityImpact {
+		return nil
+	}
+	n, err := s.DB.StillFailed(r.Context(), c.ID, run.ID)
+	if err != nil {
+		return err
+	}
+	view.Failed = &views.FailedRecords{N: n, TooMany: n > db.MaxRetry, Most: db.MaxRetry, InboxHref: orgPath(c.ID, "/errors")}
+	if !isAdmin(r) || n == 0 {
+		return nil
+	}
+	if view.Failed.Blocked = noRetry(c); view.Failed.Blocked == "" && !view.Failed.TooMany {
+		active, err := s.DB.ActiveRun(r.Context(), c.ID, pipeline.EntityRetry)
+		if err != nil {
+			return err
+		}
+		if active != nil {
+			line := runLine(*active)
+			view.Failed.Active = &line
+		}
+	}
+	view.Failed.Action = runPath(c.ID, run.ShortID) + "/retry"
+	return nil
+}
+
+// retryFailed queues a run that reads the records once more which a run could not store, and nothing else. Pressed twice, or by two admins, it leads to the same run.
+func (s *Server) retryFailed(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.connection(r)
+	if err != nil {
+		return err
+	}
+	run, err := s.DB.Run(r.Context(), c.ID, r.PathValue("run"))
+	if err != nil {
+		return err
+	}
+	if why := noRetry(c); why != "" {
+		return noRetryStarted(why)
+	}
+	retry, err := s.DB.RequestRetryOf(r.Context(), c.ID, run.ID, visitOf(r).user.ID)
+	return s.retried(w, r, retry, err, runPath(c.ID, retry.Run.ShortID))
+}
+
+// addAgain adds to an ended sync the way to start it once more.
 func (s *Server) addAgain(r *http.Request, c db.Connection, run db.Run, view *views.Run) error {
 	if run.State.Active() || !isAdmin(r) || !slices.Contains(pipeline.Entities, run.Entity) {
 		return nil
@@ -51,7 +95,7 @@ func (s *Server) addAgain(r *http.Request, c db.Connection, run db.Run, view *vi
 	if err != nil {
 		return err
 	}
-	view.Again = &views.RunAgain{Action: orgPath(c.ID, "/runs"), Entity: string(run.Entity), InboxHref: orgPath(c.ID, "/errors"), Blocked: why, Failed: view.ErrorsTotal > 0}
+	view.Again = &views.RunAgain{Action: orgPath(c.ID, "/runs"), Entity: string(run.Entity), Blocked: why}
 	return nil
 }
 

@@ -207,8 +207,9 @@ func TestRunTellsWhatChangedSinceTheOneBefore(t *testing.T) {
 	if rows := len(alone.all("#run-before tbody tr")); rows != 2 {
 		t.Errorf("%d rows", rows)
 	}
-	p.says("#retry-failed", "Retry failed records", "It reads these records anew")
-	third := admin.post(p.attr("#retry-failed", "action"), map[string][]string{"entity": {p.attr("#retry-failed input[name=entity]", "value")}})
+	p.says("#retry-failed", "None of these is left to be read once more")
+	p.lacks("#retry-failed form")
+	third := admin.post(p.attr("#run-again", "action"), map[string][]string{"entity": {p.attr("#run-again input[name=entity]", "value")}})
 	admin.follow(third).says("#run-live", "Queued", "started by hand")
 	admin.get(runPath(c.ID, again)).has("#run-again button[disabled]")
 }
