@@ -138,7 +138,7 @@ func (d *DB) ClaimDelivery(ctx context.Context, owner string, lease time.Duratio
 		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('millrace.alert_deliveries'))`); err != nil {
 			return err
 		}
-		return tx.GetContext(ctx, &id, `
+		return tx.GetContext(ctx, &id, kept(`
 			UPDATE millrace.alert_deliveries
 			   SET state = 'sending', owner = $1, fence = fence + 1, attempts = attempts + 1, tries = tries + 1, lease_until = now() + $2 * interval '1 second'
 			 WHERE id = (SELECT d.id FROM millrace.alert_deliveries d
@@ -149,7 +149,7 @@ func (d *DB) ClaimDelivery(ctx context.Context, owner string, lease time.Duratio
 			                                 WHERE d.kind = 'recovered' AND o.alert_id = d.alert_id AND o.channel_id = d.channel_id AND o.address = d.address
 			                                   AND o.kind = 'opened' AND o.state IN ('queued', 'sending'))
 			              ORDER BY d.next_attempt_at, d.id FOR UPDATE OF d SKIP LOCKED LIMIT 1)
-			RETURNING id`, owner, lease.Seconds())
+			RETURNING id`), owner, lease.Seconds())
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -15,20 +16,22 @@ import (
 // APIReading is the use of an org's daily allowance as an answer of Salesforce told it.
 type APIReading struct {
 	Used, Limit int64
-	Ticket      int64 // of the call whose answer it came with; 0 for a call that TakeAPICall was not asked for
-	Calls       int64 // calls made since the last reading that TakeAPICall was not asked for
+	Ticket      int64 // of the call whose answer it came with; 0 for a call that TakeAPICalls was not asked for
+	Calls       int64 // calls made since the last reading that TakeAPICalls was not asked for
 }
 
-// APICall is what became of the wish to call Salesforce.
-type APICall struct {
-	Granted bool
-	Ticket  int64 // grows with each granted call
+// APICalls is what became of the wish to call Salesforce a number of times.
+type APICalls struct {
+	Granted int64
+	Ticket  int64 // of the last granted call; those of the others come before it, one by one, and those of later grants after it
 	Budget  pipeline.Budget
 }
 
 const (
 	// underWay is how many calls may be on their way to an org at once without being in the use that another's answer tells. So many are taken to be.
 	underWay = 10
+	// roomPerCall is how much room there must be for each call that is granted in advance. Near the end of the allowance they are granted one by one.
+	roomPerCall = 32
 	// lookAfter is how old the last reading must be before a run without room asks the org anew.
 	lookAfter = 10 * time.Minute
 	// usageKept is how long the use by the hour is kept.
@@ -51,7 +54,7 @@ func (d *DB) RecordAPIUse(ctx context.Context, id int64, r APIReading) error {
 // Postgres.
 func lockAPIBudget(ctx context.Context, tx *sqlx.Tx, id int64, commit string) error {
 	var set string
-	err := tx.GetContext(ctx, &set, `SELECT set_config('synchronous_commit', coalesce(nullif($2, ''), current_setting('synchronous_commit')), true) FROM millrace.api_budgets WHERE connection_id = $1 FOR UPDATE`, id, commit)
+	err := tx.GetContext(ctx, &set, kept(`SELECT set_config('synchronous_commit', coalesce(nullif($2, ''), current_setting('synchronous_commit')), true) FROM millrace.api_budgets WHERE connection_id = $1 FOR UPDATE`), id, commit)
 	if errors.Is(err, sql.ErrNoRows) {
 		_, err = tx.ExecContext(ctx, `
 			INSERT INTO millrace.api_budgets (connection_id) SELECT id FROM millrace.connections WHERE id = $1
@@ -62,12 +65,12 @@ func lockAPIBudget(ctx context.Context, tx *sqlx.Tx, id int64, commit string) er
 
 func noteAPIUse(ctx context.Context, tx *sqlx.Tx, id int64, r APIReading) error {
 	if r.Calls > 0 {
-		if err := countAPICalls(ctx, tx, id, r.Calls); err != nil {
+		if _, err := countAPICalls(ctx, tx, id, r.Calls); err != nil {
 			return err
 		}
 	}
 	var more bool
-	err := tx.GetContext(ctx, &more, `
+	err := tx.GetContext(ctx, &more, kept(`
 		WITH told AS (
 		    SELECT b.connection_id, CASE WHEN $4 = 0 THEN b.granted ELSE $4 END AS ticket, c.api_used AS used, c.api_limit AS daily_limit
 		      FROM millrace.api_budgets b JOIN millrace.connections c ON c.id = b.connection_id
@@ -81,7 +84,7 @@ func noteAPIUse(ctx context.Context, tx *sqlx.Tx, id int64, r APIReading) error 
 		    INSERT INTO millrace.api_usage AS h (connection_id, hour, used, daily_limit)
 		    SELECT connection_id, date_trunc('hour', now()), $2, $3 FROM told
 		    ON CONFLICT (connection_id, hour) DO UPDATE SET used = greatest(h.used, excluded.used), daily_limit = excluded.daily_limit)
-		SELECT coalesce($2 < used OR $3 > daily_limit, false) FROM told`, id, r.Used, r.Limit, r.Ticket, underWay)
+		SELECT coalesce($2 < used OR $3 > daily_limit, false) FROM told`), id, r.Used, r.Limit, r.Ticket, underWay)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // an older reading
 	}
@@ -98,21 +101,23 @@ func wakeForBudget(ctx context.Context, tx *sqlx.Tx, id int64) error {
 	return err
 }
 
-// countAPICalls counts calls of ours, in the hour and in all.
-func countAPICalls(ctx context.Context, tx *sqlx.Tx, id, calls int64) error {
-	_, err := tx.ExecContext(ctx, `
-		WITH budget AS (UPDATE millrace.api_budgets SET granted = granted + $2 WHERE connection_id = $1 RETURNING connection_id),
+// countAPICalls counts calls of ours, in the hour and in all, and returns how many there have been in all.
+func countAPICalls(ctx context.Context, tx *sqlx.Tx, id, calls int64) (ticket int64, err error) {
+	err = tx.GetContext(ctx, &ticket, kept(`
+		WITH budget AS (UPDATE millrace.api_budgets SET granted = granted + $2 WHERE connection_id = $1 RETURNING connection_id, granted),
 		hour AS (
 		    INSERT INTO millrace.api_usage AS h (connection_id, hour, calls) SELECT connection_id, date_trunc('hour', now()), $2 FROM budget
-		    ON CONFLICT (connection_id, hour) DO UPDATE SET calls = h.calls + excluded.calls RETURNING h.connection_id, h.hour, h.calls)
-		DELETE FROM millrace.api_usage u USING hour
-		 WHERE u.connection_id = hour.connection_id AND hour.calls = $2 AND u.hour < hour.hour - interval '`+usageKept+`'`, id, calls)
-	return err
+		    ON CONFLICT (connection_id, hour) DO UPDATE SET calls = h.calls + excluded.calls RETURNING h.connection_id, h.hour, h.calls),
+		old AS (
+		    DELETE FROM millrace.api_usage u USING hour
+		     WHERE u.connection_id = hour.connection_id AND hour.calls = $2 AND u.hour < hour.hour - interval '`+usageKept+`')
+		SELECT granted FROM budget`), id, calls)
+	return ticket, err
 }
 
-// TakeAPICall asks for one call of a run, and counts it when it is granted. last, which may be nil, is recorded first. All processes ask here, so that
-// together they stay within the allowance.
-func (d *DB) TakeAPICall(ctx context.Context, id int64, last *APIReading) (call APICall, err error) {
+// TakeAPICalls asks for calls of a run, up to want of them, and counts those that are granted: so many only where there is plenty of room, and none where there is none. last, which may be nil,
+// is recorded first. All processes ask here, so that together they stay within the allowance. What is granted and not used goes back by ReturnAPICalls; a process that dies keeps it.
+func (d *DB) TakeAPICalls(ctx context.Context, id, want int64, last *APIReading) (calls APICalls, err error) {
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
 		if err := lockAPIBudget(ctx, tx, id, "off"); err != nil {
 			return err
@@ -122,19 +127,41 @@ func (d *DB) TakeAPICall(ctx context.Context, id int64, last *APIReading) (call 
 				return err
 			}
 		}
-		if call.Budget, err = apiBudget(ctx, tx, id); err != nil {
+		if calls.Budget, err = apiBudget(ctx, tx, id); err != nil {
 			return err
 		}
-		if room, known := call.Budget.Room(); known && room == 0 {
+		room, known := calls.Budget.Room()
+		if known && room == 0 {
 			return nil
 		}
-		if err := countAPICalls(ctx, tx, id, 1); err != nil {
+		granted := max(want, 1)
+		if known {
+			granted = max(min(granted, room/roomPerCall), 1)
+		}
+		if calls.Ticket, err = countAPICalls(ctx, tx, id, granted); errors.Is(err, sql.ErrNoRows) {
+			return notFound(err)
+		}
+		calls.Granted = granted
+		return err
+	})
+	if err != nil {
+		calls = APICalls{Budget: calls.Budget}
+	}
+	return calls, wrapIf(err, "db.TakeAPICalls(%d)", id)
+}
+
+// ReturnAPICalls gives back calls that TakeAPICalls granted at a time and that were not made. They are taken to be in the use that Salesforce tells, so that nobody waits for their answer.
+func (d *DB) ReturnAPICalls(ctx context.Context, id, calls int64, at time.Time) error {
+	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
+		if err := lockAPIBudget(ctx, tx, id, "off"); err != nil {
 			return err
 		}
-		call.Granted = true
-		return tx.GetContext(ctx, &call.Ticket, `SELECT granted FROM millrace.api_budgets WHERE connection_id = $1`, id)
+		_, err := tx.ExecContext(ctx, `
+			WITH budget AS (UPDATE millrace.api_budgets SET covered = least(covered + $2, granted) WHERE connection_id = $1)
+			UPDATE millrace.api_usage SET calls = greatest(calls - $2, 0) WHERE connection_id = $1 AND hour = date_trunc('hour', $3::timestamptz)`, id, calls, at)
+		return err
 	})
-	return call, wrapIf(err, "db.TakeAPICall(%d)", id)
+	return wrapIf(err, "db.ReturnAPICalls(%d)", id)
 }
 
 // APILookDue reports whether what is known of the org's use is so old that a run without room, asked for at since, should ask the org anew; it then counts as
@@ -182,15 +209,19 @@ func (r budgetRow) budget() pipeline.Budget {
 }
 
 func apiBudget(ctx context.Context, q sqlx.QueryerContext, id int64) (b pipeline.Budget, err error) {
-	var row budgetRow
-	err = sqlx.GetContext(ctx, q, &row, `SELECT `+budgetColumns+` FROM `+budgetTables+` WHERE c.id = $1`, id, pipeline.DefaultAllowance.ReservePercent)
+	var row struct {
+		budgetRow
+		Hours []byte `db:"hours"`
+	}
+	err = sqlx.GetContext(ctx, q, &row, kept(`SELECT `+budgetColumns+`,
+		       (SELECT coalesce(json_agg(json_build_object('Hour', hour, 'Calls', calls) ORDER BY hour), '[]') FROM millrace.api_usage
+		         WHERE connection_id = $1 AND calls > 0 AND hour >= date_trunc('hour', now()) - interval '24 hours') AS hours
+		  FROM `+budgetTables+` WHERE c.id = $1`), id, pipeline.DefaultAllowance.ReservePercent)
 	if err != nil {
 		return b, notFound(err)
 	}
 	b = row.budget()
-	err = sqlx.SelectContext(ctx, q, &b.Hours, `
-		SELECT hour, calls FROM millrace.api_usage
-		 WHERE connection_id = $1 AND calls > 0 AND hour >= date_trunc('hour', now()) - interval '24 hours' ORDER BY hour`, id)
+	err = json.Unmarshal(row.Hours, &b.Hours)
 	for _, h := range b.Hours {
 		b.Own += h.Calls
 	}

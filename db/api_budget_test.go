@@ -13,10 +13,10 @@ import (
 func TestAPIReadings(t *testing.T) {
 	t.Parallel()
 	d, _, c := connected(t)
-	take := func(last *db.APIReading) db.APICall {
+	take := func(last *db.APIReading) db.APICalls {
 		t.Helper()
-		call, err := d.TakeAPICall(t.Context(), c.ID, last)
-		if err != nil || !call.Granted {
+		call, err := d.TakeAPICalls(t.Context(), c.ID, 1, last)
+		if err != nil || call.Granted != 1 {
 			t.Fatal(call, err)
 		}
 		return call
@@ -64,11 +64,11 @@ func TestAPICallsOfManyProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
-	granted := make(chan bool, 100)
+	granted := make(chan int64, 100)
 	for range 6 {
 		wg.Go(func() {
 			for range 6 {
-				call, err := d.TakeAPICall(t.Context(), c.ID, nil)
+				call, err := d.TakeAPICalls(t.Context(), c.ID, 3, nil)
 				if err != nil {
 					t.Error(err)
 				}
@@ -78,11 +78,9 @@ func TestAPICallsOfManyProcesses(t *testing.T) {
 	}
 	wg.Wait()
 	close(granted)
-	n := 0
-	for ok := range granted {
-		if ok {
-			n++
-		}
+	n := int64(0)
+	for calls := range granted {
+		n += calls
 	}
 	if n != 25 {
 		t.Errorf("%d calls were granted of 25", n)
@@ -94,11 +92,48 @@ func TestAPIUsageIsKept90Days(t *testing.T) {
 	t.Parallel()
 	d, _, c := connected(t)
 	exec(t, d, `INSERT INTO millrace.api_usage (connection_id, hour, calls) VALUES ($1, now() - interval '91 days', 5), ($1, now() - interval '89 days', 5)`, c.ID)
-	if _, err := d.TakeAPICall(t.Context(), c.ID, nil); err != nil {
+	if _, err := d.TakeAPICalls(t.Context(), c.ID, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	hours, err := d.APIHistory(t.Context(), c.ID, time.Now().AddDate(-1, 0, 0))
 	if err != nil || len(hours) != 2 {
 		t.Errorf("%+v, %v", hours, err)
+	}
+}
+
+// TestAPICallsAreGrantedInAdvance grants several where there is plenty of room, one by one near the end, and takes back what was not used.
+func TestAPICallsAreGrantedInAdvance(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	take := func() db.APICalls {
+		t.Helper()
+		calls, err := d.TakeAPICalls(t.Context(), c.ID, 8, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return calls
+	}
+	if calls := take(); calls.Granted != 8 || calls.Ticket != 8 {
+		t.Errorf("without a known limit: %+v", calls)
+	}
+	if err := d.RecordAPIUse(t.Context(), c.ID, db.APIReading{Used: 100, Limit: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	calls := take()
+	if calls.Granted != 8 || calls.Ticket != 16 {
+		t.Errorf("with room for 692: %+v", calls)
+	}
+	if err := d.ReturnAPICalls(t.Context(), c.ID, 5, calls.Budget.Now); err != nil {
+		t.Fatal(err)
+	}
+	b, err := d.APIBudget(t.Context(), c.ID)
+	if room, _ := b.Room(); err != nil || b.Own != 11 || room != 689 {
+		t.Errorf("after 5 of 16 have come back: %d are counted, and there is room for %d: %v", b.Own, room, err)
+	}
+	if err := d.SaveAllowance(t.Context(), c.ID, pipeline.Allowance{OwnCalls: 51}, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if calls := take(); calls.Granted != 1 {
+		t.Errorf("with room for 40: %+v", calls)
 	}
 }

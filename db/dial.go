@@ -50,15 +50,20 @@ const sessionSetup = `SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeo
 // Connect implements driver.Connector.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	var w *wire
-	conn, err := c.pq.Connect(context.WithValue(ctx, wireKey{}, &w))
+	raw, err := c.pq.Connect(context.WithValue(ctx, wireKey{}, &w))
 	if err != nil {
 		return nil, err
 	}
+	able, ok := raw.(pqConn)
+	if !ok {
+		return nil, errors.Join(errors.New("the driver's connections cannot do what the database layer needs"), raw.Close())
+	}
+	conn := &session{pqConn: able}
 	if w != nil {
 		c.wires.Store(conn, w)
 		w.onClose = func() { c.wires.Delete(conn) }
 	}
-	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, sessionSetup, nil); err != nil {
+	if _, err := conn.ExecContext(ctx, sessionSetup, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up a session: %w", err), conn.Close())
 	}
 	return conn, nil

@@ -5,6 +5,7 @@ var (
 	CheckNewPassword = checkNewPassword
 	Network          = network
 	StoreFault       = storeFault
+	Kept             = kept
 )
 
 // Unlocked reports whether a connection is free of waiting refreshes, which is when its lock is forgotten.

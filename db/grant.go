@@ -48,7 +48,7 @@ func (d *DB) openGrant(id int64, r grantRow) (Grant, sealKey, error) {
 func (d *DB) Grant(ctx context.Context, id int64) (Grant, error) {
 	var row grantRow
 	var g Grant
-	err := d.pool.GetContext(ctx, &row, grantSelect, id)
+	err := d.pool.GetContext(ctx, &row, kept(grantSelect), id)
 	if err == nil {
 		g, _, err = d.openGrant(id, row)
 	}

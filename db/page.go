@@ -243,7 +243,7 @@ func (w *pageWork) noteErrors(ctx context.Context) error {
 // only. The run is locked before the unit, as everywhere.
 func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 	c := w.counts
-	err = w.conn.Get(ctx, &cancelled, `
+	err = w.conn.Get(ctx, &cancelled, kept(`
 		WITH run AS (
 		    UPDATE millrace.runs r SET waits = 0, in_flight = CASE WHEN $15 = 0 THEN greatest(in_flight - $7, 0) ELSE in_flight END, moved_at = now()
 		     WHERE r.id = $1 AND CASE WHEN $15 = 0 THEN r.fence = $2 AND r.state = 'running' ELSE `+activeRun+` END
@@ -263,7 +263,7 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, action, detail)
 		    SELECT $16::bigint, id, $17::text, 'fetched', $18::text FROM held WHERE $18::text <> '')
-		SELECT cancelled FROM held`,
+		SELECT cancelled FROM held`),
 		w.runID, w.fence, w.step.Position, w.page.Number, w.page.Locator, w.page.Next, w.report.Read, c.seen,
 		c.created, c.updated, c.unchanged, c.skipped, c.elsewhere, w.report.BadTotal, w.page.Claim,
 		w.connectionID, w.step.Table.Entity, w.fetched(), w.page.Beside, c.touched)

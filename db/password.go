@@ -30,23 +30,33 @@ const maxHashing = 2
 func (d *DB) hashPassword(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt) // never fails
-	sum, err := d.argon(ctx, password, salt, hashPasses, hashMemory, hashLanes, hashSize)
+	memory, passes := d.hashCost()
+	sum, err := d.argon(ctx, password, salt, passes, memory, hashLanes, hashSize)
 	if err != nil {
 		return "", err
 	}
-	return encodeHash(salt, sum), nil
+	return d.encodeHash(salt, sum), nil
 }
 
-func encodeHash(salt, sum []byte) string {
+// hashCost is what a new hash takes.
+func (d *DB) hashCost() (memory, passes uint32) {
+	if d.opts.QuickHashes {
+		return 8, 1
+	}
+	return hashMemory, hashPasses
+}
+
+func (d *DB) encodeHash(salt, sum []byte) string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashPasses, hashLanes, b64(salt), b64(sum))
+	memory, passes := d.hashCost()
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, hashLanes, b64(salt), b64(sum))
 }
 
 // unmatchable returns a hash of no known password. Checking one against it takes the time that a real one takes.
-func unmatchable() string {
+func (d *DB) unmatchable() string {
 	random := make([]byte, saltSize+hashSize)
 	_, _ = rand.Read(random) // never fails
-	return encodeHash(random[:saltSize], random[saltSize:])
+	return d.encodeHash(random[:saltSize], random[saltSize:])
 }
 
 // checkPassword reports whether password has the hash.

@@ -138,7 +138,7 @@ func (d *DB) Run(ctx context.Context, connectionID int64, shortID string) (Run, 
 // RunByID returns a run. It returns ErrNotFound when there is none.
 func (d *DB) RunByID(ctx context.Context, id int64) (Run, error) {
 	var r Run
-	if err := d.pool.GetContext(ctx, &r, runSelect+` WHERE r.id = $1`, id); err != nil {
+	if err := d.pool.GetContext(ctx, &r, kept(runSelect+` WHERE r.id = $1`), id); err != nil {
 		return r, fmt.Errorf("db.RunByID(%d): %w", id, notFound(err))
 	}
 	return r, nil

@@ -22,7 +22,7 @@ var ErrCancelled = pipeline.ErrCancelled
 // waits keeps the others waiting: they would bring over what it must not miss. The units of the last lead are free then; those of helpers stay theirs. Only Postgres' clock counts, so that replicas with wrong clocks do no harm.
 func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run, error) {
 	var id int64
-	err := d.pool.GetContext(ctx, &id, `
+	err := d.pool.GetContext(ctx, &id, kept(`
 		WITH due AS MATERIALIZED (
 		    SELECT r.id, r.owner FROM millrace.runs r
 		     WHERE (r.state = 'queued' OR r.state = 'waiting' AND r.waiting_until <= now() OR r.state = 'running' AND r.lease_until < now())
@@ -37,7 +37,7 @@ func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run
 		   SET state = 'running', owner = $1, fence = fence + 1, attempt = attempt + 1, lease_until = now() + $2 * interval '1 second',
 		       started_at = coalesce(started_at, now()), waiting_until = NULL, waiting_reason = '', in_flight = 0, moved_at = now()
 		  FROM due WHERE runs.id = due.id
-		RETURNING runs.id`, owner, lease.Seconds())
+		RETURNING runs.id`), owner, lease.Seconds())
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -50,9 +50,9 @@ func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run
 
 // Heartbeat extends a run's lease and notes how many records of uncommitted pages have arrived. It returns ErrFenced when the run is no longer held under this fence and ErrCancelled when its end is asked for.
 func (d *DB) Heartbeat(ctx context.Context, runID, fence int64, lease time.Duration, inFlight int64) error {
-	return d.held(ctx, "db.Heartbeat", `
+	return d.held(ctx, "db.Heartbeat", kept(`
 		UPDATE millrace.runs SET lease_until = now() + $3 * interval '1 second', in_flight = $4, moved_at = CASE WHEN in_flight <> $4 THEN now() ELSE moved_at END
-		 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested_at IS NOT NULL`, runID, fence, lease.Seconds(), inFlight)
+		 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested_at IS NOT NULL`), runID, fence, lease.Seconds(), inFlight)
 }
 
 // held runs an update of a held run whose one result says whether its end is asked for.

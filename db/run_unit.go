@@ -61,10 +61,10 @@ func (r unitRow) unit() pipeline.Unit {
 // ClaimUnit implements pipeline.Store. It is refused to a lead whose run has been taken over: what it knows of the step may be out of date.
 func (s *RunStore) ClaimUnit(ctx context.Context, step pipeline.Step, lease time.Duration) (*pipeline.Unit, bool, error) {
 	var row unitRow
-	err := s.db.pool.GetContext(ctx, &row, claimUnit(`
+	err := s.db.pool.GetContext(ctx, &row, kept(claimUnit(`
 		SELECT u.run_id, u.position, u.page FROM millrace.run_units u JOIN millrace.runs r ON r.id = u.run_id
 		 WHERE u.run_id = $3 AND u.position = $4 AND r.fence = $5 AND r.state = 'running' AND r.cancel_requested_at IS NULL AND `+freeUnit+`
-		 ORDER BY u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`), s.owner, lease.Seconds(), s.runID, step.Position, s.fence)
+		 ORDER BY u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`)), s.owner, lease.Seconds(), s.runID, step.Position, s.fence)
 	if err == nil {
 		u := row.unit()
 		return &u, true, nil
@@ -77,10 +77,10 @@ func (s *RunStore) ClaimUnit(ctx context.Context, step pipeline.Step, lease time
 		Cancelled bool `db:"cancelled"`
 		More      bool `db:"more"`
 	}
-	err = s.db.pool.GetContext(ctx, &now, `
+	err = s.db.pool.GetContext(ctx, &now, kept(`
 		SELECT fence = $2 AND state = 'running' AS held, cancel_requested_at IS NOT NULL AS cancelled,
 		       EXISTS (SELECT FROM millrace.run_units u WHERE u.run_id = $1 AND u.position = $3) AS more
-		  FROM millrace.runs WHERE id = $1`, s.runID, s.fence, step.Position)
+		  FROM millrace.runs WHERE id = $1`), s.runID, s.fence, step.Position)
 	switch {
 	case errors.Is(err, sql.ErrNoRows), err == nil && !now.Held:
 		return nil, false, ErrFenced
@@ -98,17 +98,17 @@ func (s *RunStore) AddUnit(ctx context.Context, step pipeline.Step, u pipeline.U
 		Repeats bool `db:"repeats"`
 	}
 	err := s.db.Transact(ctx, func(tx *sqlx.Tx) error {
-		if _, err := tx.ExecContext(ctx, `SELECT FROM millrace.runs WHERE id = $1 FOR SHARE`, s.runID); err != nil {
+		if _, err := tx.ExecContext(ctx, kept(`SELECT FROM millrace.runs WHERE id = $1 FOR SHARE`), s.runID); err != nil {
 			return err
 		}
-		return tx.GetContext(ctx, &found, `
+		return tx.GetContext(ctx, &found, kept(`
 			WITH mine AS (SELECT rows FROM millrace.run_units WHERE run_id = $1 AND position = $2 AND page = $3 AND claim = $4 FOR UPDATE),
 			     known AS (SELECT page, locator FROM millrace.run_units WHERE run_id = $1 AND position = $2
 			               UNION ALL SELECT page, locator FROM millrace.run_pages WHERE run_id = $1 AND position = $2),
 			     new AS (INSERT INTO millrace.run_units (run_id, position, page, locator, rows)
 			             SELECT $1, $2, $3 + 1, $5, rows FROM mine WHERE $5 <> '' AND NOT EXISTS (SELECT FROM known WHERE page = $3 + 1 OR locator = $5))
 			SELECT EXISTS (SELECT FROM mine) AS held, EXISTS (SELECT FROM known WHERE page = $3 + 1 AND locator <> $5) AS differs,
-			       $5 <> '' AND EXISTS (SELECT FROM known WHERE page <> $3 + 1 AND locator = $5) AS repeats`,
+			       $5 <> '' AND EXISTS (SELECT FROM known WHERE page <> $3 + 1 AND locator = $5) AS repeats`),
 			s.runID, step.Position, u.Page, u.Claim, next)
 	})
 	switch {
@@ -126,12 +126,12 @@ func (s *RunStore) AddUnit(ctx context.Context, step pipeline.Step, u pipeline.U
 
 // KeepUnit implements pipeline.Store.
 func (s *RunStore) KeepUnit(ctx context.Context, step pipeline.Step, u pipeline.Unit, lease time.Duration, arrived int64) error {
-	err := s.db.held(ctx, "db.KeepUnit", `
+	err := s.db.held(ctx, "db.KeepUnit", kept(`
 		UPDATE millrace.run_units u
 		   SET lease_until = now() + $5 * interval '1 second', in_flight = $6, moved_at = CASE WHEN u.in_flight <> $6 THEN now() ELSE u.moved_at END
 		  FROM millrace.runs r
 		 WHERE r.id = u.run_id AND u.run_id = $1 AND u.position = $2 AND u.page = $3 AND u.claim = $4 AND `+activeRun+`
-		RETURNING r.cancel_requested_at IS NOT NULL`, s.runID, step.Position, u.Page, u.Claim, lease.Seconds(), arrived)
+		RETURNING r.cancel_requested_at IS NOT NULL`), s.runID, step.Position, u.Page, u.Claim, lease.Seconds(), arrived)
 	if errors.Is(err, ErrFenced) {
 		return pipeline.ErrUnitLost
 	}
@@ -140,9 +140,9 @@ func (s *RunStore) KeepUnit(ctx context.Context, step pipeline.Step, u pipeline.
 
 // ReleaseUnit implements pipeline.Store.
 func (s *RunStore) ReleaseUnit(ctx context.Context, step pipeline.Step, u pipeline.Unit) error {
-	_, err := s.db.pool.ExecContext(ctx, `
+	_, err := s.db.pool.ExecContext(ctx, kept(`
 		UPDATE millrace.run_units SET owner = '', lease_until = NULL, claim = nextval('millrace.run_unit_claims'), in_flight = 0
-		 WHERE run_id = $1 AND position = $2 AND page = $3 AND claim = $4`, s.runID, step.Position, u.Page, u.Claim)
+		 WHERE run_id = $1 AND position = $2 AND page = $3 AND claim = $4`), s.runID, step.Position, u.Page, u.Claim)
 	return wrapIf(err, "db.ReleaseUnit(%d)", s.runID)
 }
 
@@ -163,10 +163,10 @@ func (d *DB) ClaimUnitToHelp(ctx context.Context, owner string, lease time.Durat
 	}
 	var h *HelpUnit
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
-		err := tx.GetContext(ctx, &row.unitRow, claimUnit(`
+		err := tx.GetContext(ctx, &row.unitRow, kept(claimUnit(`
 			SELECT u.run_id, u.position, u.page FROM millrace.run_units u JOIN millrace.runs r ON r.id = u.run_id
 			 WHERE r.state = 'running' AND r.cancel_requested_at IS NULL AND r.id <> ALL (coalesce($3::bigint[], '{}')) AND `+freeUnit+`
-			 ORDER BY u.run_id, u.position, u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`), owner, lease.Seconds(), pq.Array(except))
+			 ORDER BY u.run_id, u.position, u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`)), owner, lease.Seconds(), pq.Array(except))
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -174,11 +174,11 @@ func (d *DB) ClaimUnitToHelp(ctx context.Context, owner string, lease time.Durat
 			return err
 		}
 		h = &HelpUnit{RunID: row.RunID, Unit: row.unit()}
-		if err := tx.GetContext(ctx, &h.ConnectionID, `SELECT connection_id FROM millrace.runs WHERE id = $1`, row.RunID); err != nil {
+		if err := tx.GetContext(ctx, &h.ConnectionID, kept(`SELECT connection_id FROM millrace.runs WHERE id = $1`), row.RunID); err != nil {
 			return err
 		}
 		// The step is read while its unit is locked: beginning it anew removes the unit first.
-		if err := tx.GetContext(ctx, &row.Step, `SELECT `+stepColumns+` FROM millrace.run_steps WHERE run_id = $1 AND position = $2`, row.RunID, row.Position); err != nil {
+		if err := tx.GetContext(ctx, &row.Step, kept(`SELECT `+stepColumns+` FROM millrace.run_steps WHERE run_id = $1 AND position = $2`), row.RunID, row.Position); err != nil {
 			return err
 		}
 		h.Step, err = row.Step.plan()

@@ -50,11 +50,11 @@ func (d *DB) Tick(ctx context.Context) (*Tick, error) {
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
 		var due dueRow
 		// What somebody else holds is left to the next look, so that nobody waits for anybody here.
-		err := tx.GetContext(ctx, &due, `
+		err := tx.GetContext(ctx, &due, kept(`
 			SELECT s.connection_id, s.entity, s.hours, s.start_time, s.weekday, s.time_zone, s.enabled, s.next_run_at, now() AS now, c.status
 			  FROM millrace.schedules s JOIN millrace.connections c ON c.id = s.connection_id
 			 WHERE s.enabled AND s.next_run_at <= now() ORDER BY s.next_run_at, s.entity
-			   FOR UPDATE OF s SKIP LOCKED FOR SHARE OF c SKIP LOCKED LIMIT 1`)
+			   FOR UPDATE OF s SKIP LOCKED FOR SHARE OF c SKIP LOCKED LIMIT 1`))
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}

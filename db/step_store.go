@@ -55,7 +55,7 @@ func (s *RunStore) transactLong(ctx context.Context, op string, fn func(*sqlx.Tx
 
 func (s *RunStore) hold(ctx context.Context, tx *sqlx.Tx) error {
 	var cancelled bool
-	err := tx.GetContext(ctx, &cancelled, holdRun, s.runID, s.fence)
+	err := tx.GetContext(ctx, &cancelled, kept(holdRun), s.runID, s.fence)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return ErrFenced

@@ -214,7 +214,7 @@ func (d *DB) authenticate(ctx context.Context, email, password, ip string) (User
 		return User{}, err
 	}
 	if row.ID == 0 {
-		row.Hash = unmatchable()
+		row.Hash = d.unmatchable()
 	}
 	right := false
 	if len(password) <= 4*maxPassword { // more bytes than any accepted password has

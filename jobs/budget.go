@@ -22,11 +22,17 @@ type purse struct {
 	log        *slog.Logger
 	calls      *callTally
 
-	looking sync.Mutex
+	taking sync.Mutex // those who find the purse empty ask Postgres one after the other
 
 	mu   sync.Mutex
+	left int64          // calls that are granted and not made
+	next int64          // ticket of the next of them
+	of   db.APICalls    // the grant that they are of
 	last *db.APIReading // not recorded yet
 }
+
+// handful is how many calls a purse asks for at once, where there is plenty of room.
+const handful = 8
 
 // beginsAnyway is how long a run waits for room for all of its calls; then it begins with what room there is, and pauses in between.
 const beginsAnyway = 24 * time.Hour
@@ -37,36 +43,76 @@ func (p *purse) pay(ctx context.Context, kind salesforce.Call) (told func(salesf
 		p.calls.add(kind, "")
 		return nil, nil
 	}
-	call, err := p.take(ctx)
+	ticket, err := p.take(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p.calls.add(kind, pipeline.Purpose(ctx))
-	return func(u salesforce.Usage) { p.told(db.APIReading{Used: u.Used, Limit: u.Limit, Ticket: call.Ticket}) }, nil
+	return func(u salesforce.Usage) { p.told(ctx, db.APIReading{Used: u.Used, Limit: u.Limit, Ticket: ticket}) }, nil
 }
 
-// take asks for one call; where there is no room it returns a fault that says so. Those who find none look one after the other, so that the first one's look
-// serves all.
-func (p *purse) take(ctx context.Context) (db.APICall, error) {
-	call, err := p.db.TakeAPICall(ctx, p.connection, p.unrecorded())
-	if err != nil || call.Granted {
-		return call, uncounted(ctx, err)
+// spend takes a call that is granted already.
+func (p *purse) spend() (ticket int64, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left == 0 {
+		return 0, false
 	}
-	p.looking.Lock()
-	defer p.looking.Unlock()
-	if call, err = p.db.TakeAPICall(ctx, p.connection, nil); err != nil || call.Granted {
-		return call, uncounted(ctx, err)
+	ticket = p.next
+	p.left, p.next = p.left-1, p.next+1
+	return ticket, true
+}
+
+// take returns the ticket of one call; where there is no room it returns a fault that says so. The first who finds none looks, which serves all.
+func (p *purse) take(ctx context.Context) (ticket int64, err error) {
+	if ticket, ok := p.spend(); ok {
+		return ticket, nil
+	}
+	p.taking.Lock()
+	defer p.taking.Unlock()
+	if ticket, ok := p.spend(); ok {
+		return ticket, nil
+	}
+	b, err := p.fill(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if ticket, ok := p.spend(); ok {
+		return ticket, nil
 	}
 	looked, err := p.look(ctx)
 	if err != nil {
-		return call, err
+		return 0, err
 	}
 	if looked {
-		if call, err = p.db.TakeAPICall(ctx, p.connection, nil); err != nil || call.Granted {
-			return call, uncounted(ctx, err)
+		if b, err = p.fill(ctx); err != nil {
+			return 0, err
+		}
+		if ticket, ok := p.spend(); ok {
+			return ticket, nil
 		}
 	}
-	return call, call.Budget.Fault(1)
+	return 0, b.Fault(1)
+}
+
+// fill asks Postgres for calls and returns how the allowance stands.
+func (p *purse) fill(ctx context.Context) (pipeline.Budget, error) {
+	of, err := p.db.TakeAPICalls(ctx, p.connection, handful, p.unrecorded())
+	if err != nil {
+		return of.Budget, uncounted(ctx, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.of, p.left, p.next = of, of.Granted, of.Ticket-of.Granted+1
+	return of.Budget, nil
+}
+
+// empty takes out what is granted and not used.
+func (p *purse) empty() (calls int64, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	calls, p.left = p.left, 0
+	return calls, p.of.Budget.Now
 }
 
 // look asks the org how much of its limit is used, when what is known is old: room may have appeared since. It is the one call that is made without room.
@@ -84,12 +130,33 @@ func (p *purse) look(ctx context.Context) (looked bool, err error) {
 	return true, uncounted(ctx, p.db.RecordAPIUse(ctx, p.connection, db.APIReading{Used: u.Used, Limit: u.Limit}))
 }
 
-// told keeps a reading for the next call, which records it.
-func (p *purse) told(r db.APIReading) {
+// told keeps a reading for the next grant, which records it. Where it leaves little room, what is granted in advance goes back.
+func (p *purse) told(ctx context.Context, r db.APIReading) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.last == nil || r.Ticket > p.last.Ticket || r.Used > p.last.Used {
 		p.last = &r
+	}
+	b := p.of.Budget
+	b.Used, b.Limit = r.Used, r.Limit
+	room, known := b.Room()
+	scarce := known && p.left > 0 && room < p.left*scarcity
+	p.mu.Unlock()
+	if scarce {
+		p.giveBack(ctx)
+	}
+}
+
+// scarcity is how much room there must be for each call that is granted in advance, for it to be kept.
+const scarcity = 16
+
+// giveBack returns what is granted and not used. Where Postgres does not hear of it, it counts as used.
+func (p *purse) giveBack(ctx context.Context) {
+	calls, at := p.empty()
+	if calls == 0 {
+		return
+	}
+	if err := p.db.ReturnAPICalls(ctx, p.connection, calls, at); err != nil {
+		p.log.Warn("cannot give back API requests that were not made", "requests", calls, "err", err)
 	}
 }
 
@@ -101,10 +168,11 @@ func (p *purse) unrecorded() *db.APIReading {
 	return r
 }
 
-// close records the last reading.
+// close records the last reading and gives back what was not used.
 func (p *purse) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
+	p.giveBack(ctx)
 	if r := p.unrecorded(); r != nil {
 		if err := p.db.RecordAPIUse(ctx, p.connection, *r); err != nil {
 			p.log.Warn("cannot note the API use", "err", err)

@@ -272,3 +272,26 @@ func TestCallsOfChanges(t *testing.T) {
 		t.Errorf("%d renewals", n)
 	}
 }
+
+// TestManyWithoutRoom has more callers than a client has places for requests find no room at once. The one that looks how much is used gets a place, and all are told.
+func TestManyWithoutRoom(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 5})
+	s.org.SetAPILimit(900, 1000)
+	s.must(s.db.RecordAPIUse(t.Context(), s.conn, db.APIReading{Used: 900, Limit: 1000}))
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	p := &purse{db: s.db, client: client, connection: s.conn, since: time.Now().Add(time.Hour), log: s.log, calls: new(callTally)}
+	done := make(chan error)
+	for range 12 {
+		go func() {
+			_, err := client.Limits(salesforce.Metered(t.Context(), p.pay))
+			done <- err
+		}()
+	}
+	for range 12 {
+		if err := <-done; pipeline.KindOf(err) != pipeline.OverBudget {
+			t.Error(err)
+		}
+	}
+}

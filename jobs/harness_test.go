@@ -324,7 +324,7 @@ func (s *scene) until(id int64, ok func(db.Run) bool) db.Run {
 		if s.t.Context().Err() != nil || time.Now().After(giveUp) {
 			s.t.Fatalf("gave up on run %+v: %v", run, err)
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

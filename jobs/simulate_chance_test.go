@@ -198,11 +198,11 @@ func (s *simulation) fault(run db.Run, kill func()) {
 		s.tell("fault: killed at request %d", n)
 		s.onRequest(n, die)
 	case 2, 3, 4:
-		n, late := 1+s.IntN(400), s.chance(2)
+		n, late := 1+s.IntN(200), s.chance(2)
 		s.tell("fault: killed at exchange %d, late: %t", n, late)
 		s.wire.plan(n, cut{late, die})
 	case 5, 6:
-		n, late := 1+s.IntN(400), s.chance(2)
+		n, late := 1+s.IntN(200), s.chance(2)
 		s.tell("fault: the connection to Postgres breaks at exchange %d, late: %t", n, late)
 		s.wire.plan(n, cut{late, nil})
 	case 7:

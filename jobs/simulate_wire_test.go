@@ -128,12 +128,13 @@ func (c *conversation) close() {
 	c.wire.mu.Unlock()
 }
 
-// questions passes on what the app sends: the greeting, which has no type, and then messages of a type and a length. Those that are answered are exchanges: a query, the end of a prepared
-// statement's steps, and the end of a COPY.
+// questions passes on what the app sends: the greeting, which has no type, and then messages of a type and a length. Those that do something are exchanges: a query, the end of a prepared
+// statement's execution, and the end of a COPY. Preparing a statement is none: a connection that has lived through another seed may have prepared it before.
 func (c *conversation) questions() {
 	defer c.close()
 	in, out := bufio.NewReaderSize(c.app, 64<<10), bufio.NewWriterSize(c.server, 64<<10)
 	var head [5]byte
+	runs := false // what was sent since the last exchange executes a statement
 	for first := true; ; first = false {
 		from := 0
 		if first {
@@ -142,7 +143,10 @@ func (c *conversation) questions() {
 		if _, err := io.ReadFull(in, head[from:]); err != nil {
 			return
 		}
-		if kind := head[0]; !first && (kind == 'Q' || kind == 'S' || kind == 'c') {
+		kind := head[0]
+		runs = runs || kind == 'E'
+		if !first && (kind == 'Q' || kind == 'S' && runs || kind == 'c') {
+			runs = false
 			if cut, ok := c.exchange(); ok {
 				if !cut.late {
 					c.told(cut.then)

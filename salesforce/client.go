@@ -123,17 +123,17 @@ func (c *Client) send(ctx context.Context, token Token, q request) (*http.Respon
 	if err != nil {
 		return nil, err
 	}
+	// The meter comes first: it may have to ask the org for its limits, which takes a slot.
+	told, err := c.spend(ctx, q.kind)
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("salesforce: waiting for a free request: %w", ctx.Err())
 	}
 	release := func() { <-c.slots }
-	told, err := c.spend(ctx, q.kind)
-	if err != nil {
-		release()
-		return nil, err
-	}
 	c.calls.Add(1)
 	resp, err := c.http.Do(req)
 	if err != nil {

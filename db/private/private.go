@@ -181,7 +181,8 @@ func (c *cluster) arguments(o Options, port int) []string {
 		"-c", "logging_collector=off", "-c", "log_destination=stderr", "-c", "log_line_prefix=%m [%p] ", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
 	}
 	if o.FsyncOff {
-		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
+		// A test's database lives for seconds: nobody replicates it, and little of its log is worth keeping.
+		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "wal_level=minimal", "-c", "max_wal_senders=0", "-c", "max_wal_size=256MB", "-c", "min_wal_size=64MB")
 	}
 	return args
 }
