@@ -32,7 +32,7 @@ type Options struct {
 	WriteTimeout  time.Duration // longest time that one write to Postgres may stall; 30 s by default
 
 	KeepParentsFrom int64 // of how many records on a first load keeps the ids of their parents in memory; 50,000 by default
-	QuickHashes bool // of passwords, for tests: they cost next to nothing and protect nothing
+	QuickHashes     bool  // of passwords, for tests: they cost next to nothing and protect nothing
 
 	LeaveOutAudit bool // of the records that a first load brings; for measuring what they cost, and nothing else
 
