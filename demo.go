@@ -65,6 +65,9 @@ func demo(ctx context.Context, c config.Demo, out io.Writer) error {
 	}
 
 	orgURL, cred := origin(orgListener), o.Credentials()
+	if err := d.MoveDemoOrg(ctx, orgURL); err != nil {
+		return err
+	}
 	a := app{
 		db: d, config: c.Server, log: log, demoOrg: orgURL,
 		hosts: salesforce.HostPolicy{Extra: append(c.ExtraOrigins(), orgURL)},

@@ -111,6 +111,16 @@ func (d *DB) SaveConnection(ctx context.Context, n NewConnection) (Connection, e
 	return c, nil
 }
 
+// MoveDemoOrg has the connection of the simulated org, if there is one, go on at the address that the org has now.
+func (d *DB) MoveDemoOrg(ctx context.Context, address string) error {
+	_, err := d.pool.ExecContext(ctx, `
+		UPDATE millrace.connections SET login_url = $1, instance_url = CASE instance_url WHEN '' THEN '' ELSE $1 END WHERE environment = 'demo' AND login_url <> $1`, address)
+	if err != nil {
+		return fmt.Errorf("db.MoveDemoOrg(%s): %w", address, asCancelled(ctx, err))
+	}
+	return nil
+}
+
 // connectionFor returns the id of the org's connection with its sealed data key, or a new id without one.
 func (d *DB) connectionFor(ctx context.Context, tx *sqlx.Tx, n NewConnection) (id int64, sealed []byte, err error) {
 	if n.Replace != nil {

@@ -10,32 +10,26 @@ import (
 // with and without scripts, in light and dark, wide and narrow.
 func TestAuditLogs(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready", "--accounts", "60")
-	d.awaitLine(t, "Synced: ")
-	for _, c := range []struct {
-		name    string
-		options []browserOption
-	}{{"wide light", nil}, {"narrow dark", []browserOption{narrow, dark}}} {
-		t.Run(c.name, func(t *testing.T) {
-			b := newBrowser(t, c.options...)
-			signIn(d, b)
-			b.open(d.app + "/connections/1/audit")
-			b.waitFor("entries", `document.querySelectorAll("#audit tbody tr").length === 25`)
-			b.look("audit")
-			b.open(d.app + "/connections/1/audit?entity=settings")
-			b.click("#audit tbody details summary")
-			b.waitText("#audit tbody .changes", "accounts.single")
-			b.look("audit-settings")
-			b.open(d.app + "/connections/1/audit?q=nothing-like-this")
-			b.waitText("#audit", "No entry matches")
-			b.look("audit-empty")
-			b.open(d.app + "/connections/1/accounts")
-			b.follow("#account-list tbody a")
-			b.waitText("#timeline", "Created")
-			b.look("timeline")
-			b.noComplaints()
-		})
-	}
+	d := startReady(t)
+	t.Run("every page", func(t *testing.T) {
+		b := newBrowser(t)
+		signIn(d, b)
+		b.open(d.app + "/connections/1/audit")
+		b.waitFor("entries", `document.querySelectorAll("#audit tbody tr").length === 25`)
+		b.lookAround("audit")
+		b.open(d.app + "/connections/1/audit?entity=settings")
+		b.click("#audit tbody details summary")
+		b.waitText("#audit tbody .changes", "accounts.single")
+		b.lookAround("audit-settings")
+		b.open(d.app + "/connections/1/audit?q=nothing-like-this")
+		b.waitText("#audit", "No entry matches")
+		b.lookAround("audit-empty")
+		b.open(d.app + "/connections/1/accounts")
+		b.follow("#account-list tbody a")
+		b.waitText("#timeline", "Created")
+		b.lookAround("timeline")
+		b.noComplaints()
+	})
 	t.Run("export", func(t *testing.T) {
 		b := newBrowser(t)
 		signIn(d, b)

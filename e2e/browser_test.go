@@ -25,9 +25,10 @@ const patience = 60 * time.Second
 
 // browser is one browser profile with one tab.
 type browser struct {
-	t    *testing.T
-	ctx  context.Context
-	noJS bool
+	t     *testing.T
+	ctx   context.Context
+	noJS  bool
+	setup browserSetup
 
 	mu         sync.Mutex
 	complaints []string // what the page's console and the content security policy complained about
@@ -44,56 +45,89 @@ func narrow(s *browserSetup)    { s.width, s.height = 390, 844 }
 func dark(s *browserSetup)      { s.dark = true }
 func withoutJS(s *browserSetup) { s.noJS = true }
 
-// newBrowser starts a headless Chromium with an empty profile.
+// chromium is the one browser process of the tests, in which each newBrowser gets a profile of its own.
+var chromium struct {
+	mu   sync.Mutex
+	ctx  context.Context
+	stop func()
+}
+
+// sharedChromium returns the browser process, which it starts at the first call, and again should it have ended.
+func sharedChromium() (context.Context, error) {
+	chromium.mu.Lock()
+	defer chromium.mu.Unlock()
+	if chromium.ctx != nil {
+		if chromedp.Do(chromium.ctx) == nil {
+			return chromium.ctx, nil
+		}
+		chromium.stop()
+		chromium.ctx = nil
+	}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-software-rasterizer", true),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("mute-audio", true), chromedp.Flag("no-pings", true), chromedp.Flag("disable-domain-reliability", true),
+		// What costs time and is of no use here: a process held ready for a page that never comes, pages kept alive after they were left.
+		chromedp.Flag("disable-features", "Translate,SpareRendererForSitePerProcess,BackForwardCache,MediaRouter,OptimizationHints,AcceptCHFrame,CalculateNativeWinOcclusion"),
+		// A machine under load now and then fails to start a browser in time.
+		chromedp.WSURLReadTimeout(2*time.Minute),
+	)
+	if path := os.Getenv("MILLRACE_CHROMIUM"); path != "" {
+		flags = append(flags, chromedp.ExecPath(path))
+	}
+	var err error
+	for range 3 {
+		allocated, cancelAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
+		ctx, cancel := chromedp.NewContext(allocated)
+		stop := func() { cancel(); cancelAllocator() }
+		if err = chromedp.Do(ctx); err == nil {
+			chromium.ctx, chromium.stop = ctx, stop
+			return ctx, nil
+		}
+		stop()
+	}
+	return nil, err
+}
+
+// stopChromium ends the browser process, if there is one.
+func stopChromium() {
+	chromium.mu.Lock()
+	defer chromium.mu.Unlock()
+	if chromium.ctx != nil {
+		chromium.stop()
+		chromium.ctx = nil
+	}
+}
+
+// newBrowser opens a tab of an empty profile.
 func newBrowser(t *testing.T, options ...browserOption) *browser {
 	t.Helper()
 	setup := browserSetup{width: 1440, height: 1000}
 	for _, o := range options {
 		o(&setup)
 	}
-	flags := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
-	)
-	if path := os.Getenv("MILLRACE_CHROMIUM"); path != "" {
-		flags = append(flags, chromedp.ExecPath(path))
+	b := &browser{t: t, noJS: setup.noJS, setup: setup}
+	shared, err := sharedChromium()
+	if err != nil {
+		t.Fatalf("starting the browser: %v", err)
 	}
-	// A machine under load now and then fails to start a browser in time.
-	flags = append(flags, chromedp.WSURLReadTimeout(2*time.Minute))
-	b := &browser{t: t, noJS: setup.noJS}
-	var err error
-	for range 3 {
-		allocated, cancelAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
-		ctx, cancel := chromedp.NewContext(allocated)
-		if err = b.begin(ctx, setup); err == nil {
-			t.Cleanup(func() { cancel(); cancelAllocator() })
-			b.ctx = ctx
-			return b
-		}
-		cancel()
-		cancelAllocator()
+	ctx, cancel := chromedp.NewContext(shared, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	b.ctx = ctx
+	if err := b.begin(ctx, setup); err != nil {
+		t.Fatalf("opening a tab: %v", err)
 	}
-	t.Fatalf("starting the browser: %v", err)
 	return b
 }
 
-// begin starts the browser of ctx and sets its page up. It stops at the first failure: chromedp must not be asked to start a browser twice.
+// begin sets the page of ctx up.
 func (b *browser) begin(ctx context.Context, setup browserSetup) error {
-	scheme := "light"
-	if setup.dark {
-		scheme = "dark"
-	}
 	for _, step := range []func() error{
 		func() error { return chromedp.Listen(ctx, b.listen) },
 		func() error { return call(ctx, log.Enable, cdp.Empty{}) },
 		func() error { return call(ctx, runtime.Enable, cdp.Empty{}) },
 		func() error { return chromedp.Do(ctx, chromedp.EmulateViewport(setup.width, setup.height)) },
-		func() error {
-			return call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-				{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-			}})
-		},
+		func() error { return emulateScheme(ctx, setup.dark) },
 		// A window that the machine never brought to the front fires no focus events otherwise.
 		func() error {
 			return call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
@@ -107,6 +141,17 @@ func (b *browser) begin(ctx context.Context, setup browserSetup) error {
 		}
 	}
 	return nil
+}
+
+// emulateScheme has pages see a person who likes light or dark screens, without motion.
+func emulateScheme(ctx context.Context, dark bool) error {
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	return call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
 }
 
 // call runs a protocol command that answers nothing.
@@ -267,16 +312,90 @@ func (b *browser) shot(name string) {
 	_ = os.WriteFile(filepath.Join("shots", name), png, 0o644)
 }
 
-// axe fails the test for each accessibility violation that axe-core finds on the page.
-func (b *browser) axe() {
-	b.t.Helper()
+// axeSource is the text of axe-core.
+var axeSource = sync.OnceValues(func() (string, error) {
 	source, err := os.ReadFile("../node_modules/axe-core/axe.min.js")
-	if err != nil {
-		b.t.Fatalf("axe-core is not installed: %v", err)
+	return string(source) + "\n;0", err
+})
+
+// The rules of axe-core that a look asks for: all of them, and those that depend on colours.
+const (
+	allRules    = `{resultTypes: ["violations"], preload: false}`
+	colourRules = `{resultTypes: ["violations"], preload: false, runOnly: {type: "rule", values: ["color-contrast", "link-in-text-block"]}}`
+)
+
+// axe fails the test for each accessibility violation that axe-core finds on the page.
+func (b *browser) axe() { b.t.Helper(); b.axeRules(allRules) }
+
+func (b *browser) axeRules(rules string) {
+	b.t.Helper()
+	if !value[bool](b, `typeof axe === "object"`) {
+		source, err := axeSource()
+		if err != nil {
+			b.t.Fatalf("axe-core is not installed: %v", err)
+		}
+		value[int](b, source)
 	}
-	value[int](b, string(source)+"\n;0")
-	found := value[[]string](b, `axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + v.help + " at " + n.target.join(" ") + " " + n.failureSummary)))`)
+	found := value[[]string](b, `axe.run(`+rules+`).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + v.help + " at " + n.target.join(" ") + " " + n.failureSummary)))`)
 	for _, v := range found {
 		b.t.Errorf("accessibility at %s: %s", b.location(), v)
 	}
+}
+
+// look checks what holds on every page: nothing for axe, in light and in dark, nothing wider than the screen, and one h1. It keeps pictures of both.
+func (b *browser) look(name string) {
+	b.t.Helper()
+	b.waitFor("the page", `document.readyState === "complete"`)
+	b.lookOnce(name, allRules)
+	other := !b.setup.dark
+	b.scheme(other)
+	b.lookOnce(name+map[bool]string{false: "_light", true: "_dark"}[other], colourRules)
+	b.scheme(b.setup.dark)
+}
+
+// lookAround looks at a page in the width of a large screen and in that of a telephone.
+func (b *browser) lookAround(name string) {
+	b.t.Helper()
+	b.look(name)
+	width, height := int64(390), int64(844)
+	if b.setup.width == width {
+		width, height = 1440, 1000
+	}
+	b.viewport(width, height)
+	b.look(fmt.Sprintf("%s_%d", name, width))
+	b.viewport(b.setup.width, b.setup.height)
+}
+
+func (b *browser) lookOnce(name, rules string) {
+	b.t.Helper()
+	b.shot(name)
+	b.axeRules(rules)
+	if over := value[int](b, `document.documentElement.scrollWidth - window.innerWidth`); over > 0 {
+		b.t.Errorf("%s is %d pixels wider than the screen", b.location(), over)
+	}
+	if value[int](b, `document.querySelectorAll("h1").length`) != 1 {
+		b.t.Errorf("%s does not have exactly one h1", b.location())
+	}
+}
+
+// scheme has the page see a person who likes light or dark screens, and waits until it does.
+func (b *browser) scheme(dark bool) {
+	b.t.Helper()
+	if err := emulateScheme(b.ctx, dark); err != nil {
+		b.t.Fatalf("changing the colours: %v", err)
+	}
+	b.waitFor("the other colours", fmt.Sprintf(`matchMedia("(prefers-color-scheme: dark)").matches === %t`, dark))
+	// Colours go over into each other, one after another where they are inherited: have that end now.
+	b.waitFor("the colours to stand still", `(() => {
+		const changing = document.getAnimations().filter((a) => a instanceof CSSTransition);
+		for (const a of changing) a.finish();
+		return changing.length === 0;
+	})()`)
+}
+
+// viewport gives the page another size, and waits until it has it.
+func (b *browser) viewport(width, height int64) {
+	b.t.Helper()
+	b.do("resizing", chromedp.EmulateViewport(width, height))
+	b.waitFor("the other size", fmt.Sprintf(`window.innerWidth === %d`, width))
 }

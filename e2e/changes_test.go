@@ -8,8 +8,7 @@ import (
 // TestChangesInTheOrgAreSaidInTheApp changes records and fields of the simulated org by its control page, syncs, and reads what the app says.
 func TestChangesInTheOrgAreSaidInTheApp(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t)
 	signIn(d, b)
 	customers := d.rows(t, "SELECT Id, Name FROM Account WHERE Type = 'Customer' ORDER BY Name LIMIT 3")

@@ -131,17 +131,20 @@ func (r *replicas) slotNow() {
 
 // TestServeKilledAtRandom has two replicas of `millrace serve` share one Postgres and kills one of them again and again, at random points of syncs of an org that
 // changes: now the lead of the run, now its helper. What is in the tables at the end is compared with the org, record by record. MILLRACE_CRASHES sets the number
-// of kills; with it, what a killed process had in work must have been taken up within the lease and a second.
+// of kills; with fifty and more, in a larger org, what a killed process had in work must have been taken up within the lease and a second.
 func TestServeKilledAtRandom(t *testing.T) {
 	t.Parallel()
-	crashes, measured := 5, false
+	crashes, measured, size := 3, false, 1 // size is in ten thousand accounts
 	if n, err := strconv.Atoi(os.Getenv("MILLRACE_CRASHES")); err == nil {
-		crashes, measured = n, true
+		crashes = n
+		if measured = n >= 50; measured {
+			size = 3
+		}
 	}
 	const lease = 2 * time.Second
-	r := newReplicas(t, 30_000, "--lease", lease.String(), "--page-rows", "2000")
+	r := newReplicas(t, size*10_000, "--lease", lease.String(), "--page-rows", strconv.Itoa(size*700))
 	// Slow pages, so that a kill falls into the middle of one.
-	r.org.control(t, "fault", "match", "/services/data/*/jobs/query/*/results", "count", "-1", "slowBytesPerSecond", "200000")
+	r.org.control(t, "fault", "match", "/services/data/*/jobs/query/*/results", "count", "-1", "slowBytesPerSecond", strconv.Itoa(size*70_000))
 	live := [2]int{r.start(), r.start()}
 	accounts := slices.Collect(maps.Keys(orgRecords(t, r.org.org, "Account", []string{"Id"}, func(map[string]any) bool { return true })))
 	resumed := map[string][]time.Duration{}

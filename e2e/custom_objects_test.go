@@ -25,8 +25,7 @@ func (b *browser) focus(selector string) {
 // TestCustomObjectsSection configures objects by keyboard, and without scripts.
 func TestCustomObjectsSection(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	const object = "#custom_objects-0"
 
 	t.Run("without scripts", func(t *testing.T) {
@@ -60,7 +59,7 @@ func TestCustomObjectsSection(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		options []browserOption
-	}{{"by keyboard", nil}, {"dark", []browserOption{dark}}, {"narrow", []browserOption{narrow}}, {"narrow dark", []browserOption{narrow, dark}}} {
+	}{{"by keyboard", nil}, {"narrow dark", []browserOption{narrow, dark}}} {
 		t.Run(c.name, func(t *testing.T) {
 			const object = "#custom_objects-1" // beside the one that is saved
 			b := newBrowser(t, c.options...)

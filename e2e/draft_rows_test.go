@@ -25,8 +25,7 @@ func (b *browser) holdsRows(value string) {
 // TestRowsSurvive edits a filter as rows and leaves one unfinished: a reload, another section and the end of the session take nothing of it.
 func TestRowsSurvive(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t)
 	signIn(d, b)
 	b.open(d.app + draftPage)
@@ -92,8 +91,7 @@ func TestRowsSurvive(t *testing.T) {
 // TestRowsSurviveWithoutScripts does the same in a browser that runs none.
 func TestRowsSurviveWithoutScripts(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t, withoutJS)
 	signIn(d, b)
 	b.typeRows(d)

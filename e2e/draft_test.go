@@ -99,8 +99,7 @@ func (b *browser) watchEdits() {
 // TestDraftSurvivesTheEndOfTheSession types, loses the session, types on, signs in again and finds all of it.
 func TestDraftSurvivesTheEndOfTheSession(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 
 	b := newBrowser(t)
 	signIn(d, b)
@@ -134,8 +133,7 @@ func TestDraftSurvivesTheEndOfTheSession(t *testing.T) {
 // TestDraftIsGoneOnceSaved saves a form that came back.
 func TestDraftIsGoneOnceSaved(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t)
 	signIn(d, b)
 	b.open(d.app + draftPage)
@@ -163,8 +161,7 @@ func TestDraftIsGoneOnceSaved(t *testing.T) {
 // TestFormSurvivesWithoutScripts does the same in a browser that runs none.
 func TestFormSurvivesWithoutScripts(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t, withoutJS)
 	signIn(d, b)
 	b.typeDraft(d)
@@ -184,8 +181,7 @@ func TestFormSurvivesWithoutScripts(t *testing.T) {
 // TestFormSurvivesAFailure saves while the server fails, and once more when it works again.
 func TestFormSurvivesAFailure(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t)
 	signIn(d, b)
 	b.typeDraft(d)

@@ -43,8 +43,7 @@ func (b *browser) emptyBox(d *demo) {
 // TestFilterEditor uses the filter box by keyboard alone.
 func TestFilterEditor(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t)
 	signIn(d, b)
 

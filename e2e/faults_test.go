@@ -33,8 +33,7 @@ func (d *demo) control(t *testing.T, action string, fields ...string) {
 // TestFaultsAreSaidInTheApp provokes what Salesforce can do to a connection and a sync, and reads what the app says.
 func TestFaultsAreSaidInTheApp(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t)
 	signIn(d, b)
 	run := func() {

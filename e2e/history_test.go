@@ -20,8 +20,7 @@ const sandboxSettings = `
 // TestSettingsHistory saves, compares, restores, imports and takes over, first without scripts, then looks at every page.
 func TestSettingsHistory(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	const base = "/connections/1/settings"
 
 	t.Run("without scripts", func(t *testing.T) {
@@ -65,28 +64,26 @@ func TestSettingsHistory(t *testing.T) {
 		b.noComplaints()
 	})
 	d.query(t, sandboxSettings)
-	for name, options := range map[string][]browserOption{"light": nil, "dark": {dark}, "narrow": {narrow}, "dark and narrow": {dark, narrow}} {
-		t.Run(name, func(t *testing.T) {
-			b := newBrowser(t, options...)
-			signIn(d, b)
-			for page, path := range map[string]string{
-				"list": "/history", "compare": "/history/compare?from=1&to=2", "wrong": "/history/compare?from=1&to=99", "version": "/history/2", "restore": "/history/3/restore",
-				"import": "/import", "promote": "/compare-connections",
-			} {
-				b.open(d.app + base + path)
-				b.look(page)
-			}
-			b.waitFor("the page", `document.readyState === "complete"`)
-			b.open(d.app + base + "/import")
-			b.fill("#text", "format: millrace-settings/1\nsettings:\n  account: 5\n")
-			b.follow("button[value=check]")
-			b.waitText("#problems", "Line 3: “account” is not known here")
-			b.look("problems")
-			b.fill("#text", "format: millrace-settings/1\nsettings:\n  accounts:\n    single: Typ = 'Customer'\n")
-			b.follow("button[value=check]")
-			b.waitText("#findings", "Line 4: Account Filtering, Account filter")
-			b.look("findings")
-			b.noComplaints()
-		})
-	}
+	t.Run("every page", func(t *testing.T) {
+		b := newBrowser(t)
+		signIn(d, b)
+		for page, path := range map[string]string{
+			"list": "/history", "compare": "/history/compare?from=1&to=2", "wrong": "/history/compare?from=1&to=99", "version": "/history/2", "restore": "/history/3/restore",
+			"import": "/import", "promote": "/compare-connections",
+		} {
+			b.open(d.app + base + path)
+			b.lookAround(page)
+		}
+		b.waitFor("the page", `document.readyState === "complete"`)
+		b.open(d.app + base + "/import")
+		b.fill("#text", "format: millrace-settings/1\nsettings:\n  account: 5\n")
+		b.follow("button[value=check]")
+		b.waitText("#problems", "Line 3: “account” is not known here")
+		b.lookAround("problems")
+		b.fill("#text", "format: millrace-settings/1\nsettings:\n  accounts:\n    single: Typ = 'Customer'\n")
+		b.follow("button[value=check]")
+		b.waitText("#findings", "Line 4: Account Filtering, Account filter")
+		b.lookAround("findings")
+		b.noComplaints()
+	})
 }

@@ -9,8 +9,7 @@ import (
 // TestImpact changes a filter, lets the draft keep itself, and looks at what that would do, saves it, and finds that it was true.
 func TestImpact(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	b := newBrowser(t)
 	signIn(d, b)
 	b.open(d.app + filterPage)

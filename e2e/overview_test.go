@@ -10,9 +10,9 @@ func TestOverview(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, "--accounts", "3000")
 	b := newBrowser(t)
-	signIn(d, b)
+	signInByForm(d, b)
 	b.waitText("#first-steps", "First steps")
-	connect(b)
+	connect(d, b)
 	const overview, runs = "/connections/1/overview", "/connections/1/runs"
 	b.open(d.app)
 	b.waitText("h1", "Overview")

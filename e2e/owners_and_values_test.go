@@ -45,14 +45,13 @@ func (b *browser) afresh(address string) {
 	}
 }
 
-// looks are the four ways in which a screen is looked at.
-var looks = map[string][]browserOption{"wide light": nil, "wide dark": {dark}, "narrow light": {narrow}, "narrow dark": {narrow, dark}}
+// looks are the ways in which a story is gone through; each look is in light and in dark.
+var looks = map[string][]browserOption{"wide light": nil, "narrow dark": {narrow, dark}}
 
 // TestOwnerMapping chooses owners, looks at the people and saves.
 func TestOwnerMapping(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 
 	for name, options := range looks {
 		t.Run(name, func(t *testing.T) {
@@ -106,8 +105,7 @@ func TestOwnerMapping(t *testing.T) {
 // TestValues works out an ARR by keyboard and without scripts.
 func TestValues(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 
 	for name, options := range looks {
 		t.Run(name, func(t *testing.T) {

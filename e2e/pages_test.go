@@ -10,33 +10,20 @@ import (
 // content security policy.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
-	for _, c := range []struct {
-		name    string
-		options []browserOption
-	}{
-		{"wide light", nil},
-		{"wide dark", []browserOption{dark}},
-		{"narrow light", []browserOption{narrow}},
-		{"narrow dark", []browserOption{narrow, dark}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := newBrowser(t, c.options...)
-			b.open(d.app + "/sign-in")
-			b.look("sign-in")
-			signIn(d, b)
-			for _, page := range append([]string{
-				"/connections/1/overview", "/integrations", "/integrations/salesforce/connect", "/profile", "/connections/1/disconnect",
-				"/connections/1/settings/account-filtering", "/connections/1/settings/field-doctor", "/connections/1/settings/choices?for=owner&object=Account", "/connections/1/preflight", "/connections/1/accounts", "/connections/1/accounts?q=nothing-like-this",
-				"/connections/1/runs", "/connections/1/runs?state=failed", "/connections/1/errors", "/connections/1/errors/1", "/no-such-page",
-			}, details(d, b)...) {
-				b.open(d.app + page)
-				b.look(strings.NewReplacer("/", "_", "?", "_", "=", "_").Replace(page))
-			}
-			b.noComplaints()
-		})
+	d := startReady(t)
+	b := newBrowser(t)
+	b.open(d.app + "/sign-in")
+	b.lookAround("sign-in")
+	signIn(d, b)
+	for _, page := range append([]string{
+		"/connections/1/overview", "/integrations", "/integrations/salesforce/connect", "/profile", "/connections/1/disconnect",
+		"/connections/1/settings/account-filtering", "/connections/1/settings/field-doctor", "/connections/1/settings/choices?for=owner&object=Account", "/connections/1/preflight", "/connections/1/accounts", "/connections/1/accounts?q=nothing-like-this",
+		"/connections/1/runs", "/connections/1/runs?state=failed", "/connections/1/errors", "/connections/1/errors/1", "/no-such-page",
+	}, details(d, b)...) {
+		b.open(d.app + page)
+		b.lookAround(strings.NewReplacer("/", "_", "?", "_", "=", "_").Replace(page))
 	}
+	b.noComplaints()
 }
 
 // details are the addresses of one account and one run.
@@ -48,18 +35,4 @@ func details(d *demo, b *browser) []string {
 		out = append(out, value[string](b, fmt.Sprintf(`new URL(document.querySelector(%q).href).pathname`, link)))
 	}
 	return out
-}
-
-// look keeps a picture and checks what holds on every page.
-func (b *browser) look(name string) {
-	b.t.Helper()
-	b.waitFor("the page", `document.readyState === "complete"`)
-	b.shot(name)
-	b.axe()
-	if over := value[int](b, `document.documentElement.scrollWidth - window.innerWidth`); over > 0 {
-		b.t.Errorf("%s is %d pixels wider than the screen", b.location(), over)
-	}
-	if value[int](b, `document.querySelectorAll("h1").length`) != 1 {
-		b.t.Errorf("%s does not have exactly one h1", b.location())
-	}
 }

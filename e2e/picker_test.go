@@ -19,8 +19,7 @@ func (b *browser) awaitPicker() {
 // TestPickOneByKeyboard chooses an object without a pointer.
 func TestPickOneByKeyboard(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	for name, options := range map[string][]browserOption{"light": nil, "dark and narrow": {dark, narrow}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBrowser(t, options...)
@@ -58,8 +57,7 @@ func TestPickOneByKeyboard(t *testing.T) {
 // TestPickMany adds and removes fields by keyboard, and without scripts.
 func TestPickMany(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	const page = "/connections/1/settings/fields-and-frequency"
 	chosen := `[...document.querySelectorAll("input[name=account_fields]")].map((i) => i.value).join()`
 
@@ -118,8 +116,7 @@ func TestPickMany(t *testing.T) {
 // TestDriftIsTold hides a field that the settings use.
 func TestDriftIsTold(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	for name, options := range map[string][]browserOption{"light": nil, "dark and narrow": {dark, narrow}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBrowser(t, options...)

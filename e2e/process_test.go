@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/argon2"
 )
 
 // binary is the built program; TestMain makes it.
@@ -23,6 +26,9 @@ func TestMain(m *testing.M) {
 
 func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "millrace-e2e-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // the unprivileged user of a private Postgres goes through it
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -35,6 +41,8 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "building the program:", err)
 		return 1
 	}
+	template.home = dir
+	defer stopChromium()
 	return m.Run()
 }
 
@@ -107,6 +115,67 @@ type demo struct {
 func startDemo(t *testing.T, args ...string) *demo {
 	t.Helper()
 	return startDemoIn(t, filepath.Join(sharedTempDir(t), "data"), args...)
+}
+
+// startReady starts a demo that is connected and synced.
+func startReady(t *testing.T, args ...string) *demo {
+	t.Helper()
+	return startReadyIn(t, filepath.Join(sharedTempDir(t), "data"), args...)
+}
+
+// startReadyIn does the same in the folder dir, which it makes.
+func startReadyIn(t *testing.T, dir string, args ...string) *demo {
+	t.Helper()
+	from := readyFolder(t)
+	if out, err := exec.Command("cp", "-a", from, dir).CombinedOutput(); err != nil {
+		t.Fatalf("copying %s: %v\n%s", from, err, out)
+	}
+	d := startDemoIn(t, dir, append([]string{"--ready"}, args...)...)
+	d.awaitLine(t, "Synced: ")
+	return d
+}
+
+// template is the data folder of a demo that was made ready and stopped. Tests start from copies of it.
+var template struct {
+	mu         sync.Mutex
+	home, data string
+}
+
+// readyFolder returns the template, which it makes at the first call.
+func readyFolder(t *testing.T) string {
+	t.Helper()
+	template.mu.Lock()
+	defer template.mu.Unlock()
+	if template.data != "" {
+		return template.data
+	}
+	home, err := os.MkdirTemp(template.home, "ready-")
+	if err == nil {
+		err = os.Chmod(home, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(home, "data")
+	d := startDemoIn(t, dir, "--ready")
+	d.awaitLine(t, "Synced: ")
+	d.query(t, `UPDATE millrace.users SET password_hash = '`+cheapHash(d.password)+`'`)
+	if err := d.stop(); err != nil {
+		t.Fatalf("stopping the demo: %v", err)
+	}
+	// Copies that run at the same time take ports of their own.
+	if err := os.Remove(filepath.Join(dir, "postgres", "port")); err != nil {
+		t.Fatal(err)
+	}
+	template.data = dir
+	return dir
+}
+
+// cheapHash is a password's hash that takes no time to check.
+func cheapHash(password string) string {
+	salt := []byte("sixteen bytes of")
+	b64 := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=8,t=1,p=1$%s$%s", argon2.Version, b64(salt), b64(argon2.IDKey([]byte(password), salt, 1, 8, 1, 32)))
 }
 
 // sharedTempDir is a folder that the unprivileged user of the private Postgres can reach, unlike t.TempDir.

@@ -29,8 +29,7 @@ func (b *browser) versions(d *demo) int {
 // TestSavePressedTwice presses Save twice at once, with and without scripts, and then in two tabs at once.
 func TestSavePressedTwice(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, "--ready")
-	d.awaitLine(t, "Synced: ")
+	d := startReady(t)
 	const hours, press = "/connections/1/settings/fields-and-frequency", `(document.querySelector("[data-save]").click(), document.querySelector("[data-save]").click(), true)`
 	b := newBrowser(t)
 	signIn(d, b)
