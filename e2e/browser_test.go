@@ -72,6 +72,9 @@ func sharedChromium() (context.Context, error) {
 		// A machine under load now and then fails to start a browser in time.
 		chromedp.WSURLReadTimeout(2*time.Minute),
 	)
+	if tempRoot() != os.TempDir() { // there is room in /dev/shm
+		flags = append(flags, chromedp.Flag("disable-dev-shm-usage", false))
+	}
 	if path := os.Getenv("MILLRACE_CHROMIUM"); path != "" {
 		flags = append(flags, chromedp.ExecPath(path))
 	}

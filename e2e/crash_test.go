@@ -134,17 +134,17 @@ func (r *replicas) slotNow() {
 // of kills; with fifty and more, in a larger org, what a killed process had in work must have been taken up within the lease and a second.
 func TestServeKilledAtRandom(t *testing.T) {
 	t.Parallel()
-	crashes, measured, size := 3, false, 1 // size is in ten thousand accounts
+	crashes, measured, size, pageRows, bytesPerSecond := 3, false, 10_000, 1000, 70_000
 	if n, err := strconv.Atoi(os.Getenv("MILLRACE_CRASHES")); err == nil {
 		crashes = n
 		if measured = n >= 50; measured {
-			size = 3
+			size, pageRows, bytesPerSecond = 30_000, 2000, 200_000
 		}
 	}
 	const lease = 2 * time.Second
-	r := newReplicas(t, size*10_000, "--lease", lease.String(), "--page-rows", strconv.Itoa(size*700))
+	r := newReplicas(t, size, "--lease", lease.String(), "--page-rows", strconv.Itoa(pageRows))
 	// Slow pages, so that a kill falls into the middle of one.
-	r.org.control(t, "fault", "match", "/services/data/*/jobs/query/*/results", "count", "-1", "slowBytesPerSecond", strconv.Itoa(size*70_000))
+	r.org.control(t, "fault", "match", "/services/data/*/jobs/query/*/results", "count", "-1", "slowBytesPerSecond", strconv.Itoa(bytesPerSecond))
 	live := [2]int{r.start(), r.start()}
 	accounts := slices.Collect(maps.Keys(orgRecords(t, r.org.org, "Account", []string{"Id"}, func(map[string]any) bool { return true })))
 	resumed := map[string][]time.Duration{}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,23 +26,26 @@ func TestMain(m *testing.M) {
 }
 
 func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "millrace-e2e-")
+	programs, err := os.MkdirTemp("", "millrace-e2e-")
 	if err == nil {
-		err = os.Chmod(dir, 0o755) // the unprivileged user of a private Postgres goes through it
+		defer os.RemoveAll(programs)
+		template.home, err = os.MkdirTemp(tempRoot(), "millrace-e2e-")
+	}
+	if err == nil {
+		defer os.RemoveAll(template.home)
+		err = os.Chmod(template.home, 0o755) // the unprivileged user of a private Postgres goes through it
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "millrace")
+	binary = filepath.Join(programs, "millrace")
 	build := exec.Command("go", "build", "-o", binary, "millrace")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "building the program:", err)
 		return 1
 	}
-	template.home = dir
 	defer stopChromium()
 	return m.Run()
 }
@@ -149,14 +153,10 @@ func readyFolder(t *testing.T) string {
 	if template.data != "" {
 		return template.data
 	}
-	home, err := os.MkdirTemp(template.home, "ready-")
-	if err == nil {
-		err = os.Chmod(home, 0o755)
-	}
-	if err != nil {
+	dir := filepath.Join(template.home, "ready")
+	if err := os.RemoveAll(dir); err != nil { // of a test that failed at making it
 		t.Fatal(err)
 	}
-	dir := filepath.Join(home, "data")
 	d := startDemoIn(t, dir, "--ready")
 	d.awaitLine(t, "Synced: ")
 	d.query(t, `UPDATE millrace.users SET password_hash = '`+cheapHash(d.password)+`'`)
@@ -181,7 +181,7 @@ func cheapHash(password string) string {
 // sharedTempDir is a folder that the unprivileged user of the private Postgres can reach, unlike t.TempDir.
 func sharedTempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "millrace-e2e-")
+	dir, err := os.MkdirTemp(tempRoot(), "millrace-e2e-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,6 +191,16 @@ func sharedTempDir(t *testing.T) string {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
+
+// tempRoot is where the tests keep their data: in main memory where there is plenty of room, else in the temporary folder.
+var tempRoot = sync.OnceValue(func() string {
+	const memory, enough = "/dev/shm", 6 << 30
+	var at syscall.Statfs_t
+	if os.Getenv("TMPDIR") != "" || runtime.GOOS != "linux" || syscall.Statfs(memory, &at) != nil || at.Bavail*uint64(at.Bsize) < enough {
+		return os.TempDir()
+	}
+	return memory
+})
 
 // startDemoIn starts a demo on the data folder dir and waits until it serves.
 func startDemoIn(t *testing.T, dir string, args ...string) *demo {
