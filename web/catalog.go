@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"millrace/db"
@@ -83,6 +84,48 @@ func fieldChoices(object *salesforce.Describe, fit pipeline.Fit) []ui.ChoiceGrou
 	return sorted.groups("fields")
 }
 
+// fieldLists keeps what fieldChoices made of each describe, for as long as that is the one in use: a describe never changes.
+type fieldLists struct {
+	mu sync.Mutex
+	of map[fieldList]madeList
+}
+
+type fieldList struct {
+	connection int64
+	object     string // lower-case name
+	use        string
+}
+
+type madeList struct {
+	from   *salesforce.Describe
+	groups []ui.ChoiceGroup
+}
+
+// mostLists bounds how many lists are kept. The pages of one connection use about twenty.
+const mostLists = 200
+
+// choices is fieldChoices for a use. The groups and their items are shared: do not change them.
+func (l *fieldLists) choices(connection int64, object *salesforce.Describe, use string) []ui.ChoiceGroup {
+	if object == nil {
+		return nil
+	}
+	key := fieldList{connection, strings.ToLower(object.Name), use}
+	l.mu.Lock()
+	kept := l.of[key]
+	l.mu.Unlock()
+	if kept.from == object {
+		return kept.groups
+	}
+	made := madeList{object, fieldChoices(object, fitOf(use, object.Name))}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of == nil || len(l.of) >= mostLists {
+		l.of = map[fieldList]madeList{}
+	}
+	l.of[key] = made
+	return made.groups
+}
+
 // objectChoices sorts objects into the groups of a picker; fit says why one cannot be chosen, and may be nil. Objects that cannot be queried never can.
 func objectChoices(objects []salesforce.ObjectSummary, fit func(salesforce.ObjectSummary) string) []ui.ChoiceGroup {
 	var sorted grouped
@@ -150,11 +193,27 @@ func (g *grouped) groups(noun string) []ui.ChoiceGroup {
 	}
 	out = slices.DeleteFunc(out, func(c ui.ChoiceGroup) bool { return len(c.Items) == 0 })
 	for _, c := range out {
-		slices.SortFunc(c.Items, func(a, b ui.Item) int {
-			return cmp.Or(strings.Compare(strings.ToLower(a.Label), strings.ToLower(b.Label)), strings.Compare(a.Name, b.Name))
-		})
+		sortByLabel(c.Items)
 	}
 	return out
+}
+
+// sortByLabel sorts items by their labels, in any case of letters.
+func sortByLabel(items []ui.Item) {
+	type keyed struct {
+		key  string
+		item ui.Item
+	}
+	all := make([]keyed, len(items))
+	for i, item := range items {
+		all[i] = keyed{strings.ToLower(item.Label), item}
+	}
+	slices.SortFunc(all, func(a, b keyed) int {
+		return cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.item.Name, b.item.Name))
+	})
+	for i := range all {
+		items[i] = all[i].item
+	}
 }
 
 // namespace returns the namespace of a managed package that an API name begins with, or "".
@@ -324,7 +383,7 @@ func (k *catalog) picker(path string, q choiceQuery, value string) ui.Picker {
 // for a page that is opened.
 func (k *catalog) many(path, object, use string, chosen []string, form url.Values) ui.ManyPicker {
 	described, unanswered := k.object(object)
-	groups := fieldChoices(described, fitOf(use, object))
+	groups := k.s.lists.choices(k.c.ID, described, use)
 	if typed := form.Get(path + ".search"); len([]rune(typed)) >= ui.MinSearch {
 		groups = k.withHidden(groups, object)
 	}

@@ -105,3 +105,29 @@ func TestPickOfAnOfflineOrgSaysSo(t *testing.T) {
 	p := a.as(a.admin).get("/connections/" + itoa(c.ID) + "/settings/pick?path=x&object=Account&for=any&q=arr").is(http.StatusOK)
 	p.says("[role=status]", "The fields are not known")
 }
+
+// A list of fields is made once of a describe, and anew of a newer one.
+func TestFieldListsFollowTheDescribe(t *testing.T) {
+	t.Parallel()
+	of := func(label string) *salesforce.Describe {
+		return &salesforce.Describe{Name: "Account", Fields: []salesforce.DescribeField{{Field: soql.Field{Name: "Size__c", Label: label, Type: "double", Custom: true, Filterable: true}}}}
+	}
+	var lists fieldLists
+	first := of("Size")
+	a, b := lists.choices(1, first, forAmount), lists.choices(1, first, forAmount)
+	if len(a) != 1 || a[0].Items[0].Label != "Size" || &a[0] != &b[0] {
+		t.Errorf("got %+v and %+v", a, b)
+	}
+	if got := lists.choices(1, first, forOwner); got[0].Items[0].Why == "" {
+		t.Errorf("another use: %+v", got)
+	}
+	if got := lists.choices(1, of("Length"), forAmount); got[0].Items[0].Label != "Length" {
+		t.Errorf("a newer describe: %+v", got)
+	}
+	for i := range int64(3 * mostLists) {
+		lists.choices(i, first, forAmount)
+	}
+	if len(lists.of) > mostLists {
+		t.Errorf("%d lists are kept", len(lists.of))
+	}
+}

@@ -69,7 +69,7 @@ func (k *catalog) offered(q choiceQuery) (groups []ui.ChoiceGroup, unanswered st
 		return k.links(q.object, q.use)
 	}
 	described, unanswered := k.object(q.object)
-	return fieldChoices(described, fitOf(q.use, q.object)), unanswered
+	return k.s.lists.choices(k.c.ID, described, q.use), unanswered
 }
 
 // fitting leaves of the groups what can be chosen, and what is chosen.

@@ -63,6 +63,7 @@ type Server struct {
 	// asking bounds the validations that wait for Salesforce at once.
 	asking chan struct{}
 	known  shelf
+	lists  fieldLists
 	// exporting bounds the exports that are written at once.
 	exporting chan struct{}
 }
