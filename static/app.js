@@ -81,9 +81,12 @@
     if (el && el.hidden === lost) el.hidden = !lost;
   };
   document.addEventListener("htmx:config:request", (e) => {
-    const source = e.detail?.ctx?.sourceElement;
-    if (document.hidden && source?.matches?.("[data-live]")) e.preventDefault();
+    const { sourceElement: source, request } = e.detail?.ctx ?? {};
+    if (!source?.matches?.("[data-live]")) return;
+    if (document.hidden) e.preventDefault();
+    else if (request) request.timeout = 10000; // an answer that does not come is lost contact too
   });
+  window.addEventListener("offline", () => contact(true));
   document.addEventListener("htmx:after:request", (e) => contact((e.detail?.ctx?.response?.status ?? 0) >= 500));
   document.addEventListener("htmx:error", () => contact(true));
 
