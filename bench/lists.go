@@ -34,16 +34,35 @@ type bigDatabase struct {
 	store          *db.DB
 	connection     int64
 	accounts, rows int
+	only           string
+}
+
+// auditPlace is a place of the audit log as an address has it.
+type auditPlace struct {
+	At     int64  `db:"at"`
+	Block  string `db:"block"`
+	Offset string `db:"place"`
+}
+
+// matchAfter returns where the list goes on behind the first n matches of a search, or before its last page.
+func (b *bigDatabase) matchAfter(ctx context.Context, text string, n int) (string, error) {
+	q := db.AuditQuery{ConnectionID: b.connection, Global: true, Search: text, Limit: 1000}
+	for met := 0; met < n; {
+		page, err := b.store.AuditLog(ctx, q)
+		if err != nil || !page.More {
+			return "", errors.Join(err, fmt.Errorf("there are %d matches of %q", met, text))
+		}
+		met += len(page.Rows)
+		next := page.Next
+		q.Start = &next
+	}
+	return fmt.Sprintf("older=%d-%s", q.Start.At.UnixMicro(), strings.ReplaceAll(strings.Trim(q.Start.Place, "()"), ",", "-")), nil
 }
 
 // listPages are the pages and searches that are measured, by what people call them. A new list is a line here.
 func (b *bigDatabase) listPages(ctx context.Context) ([][2]string, error) {
 	at := fmt.Sprintf("/connections/%d", b.connection)
-	var far, rare struct {
-		At     int64  `db:"at"`
-		Block  string `db:"block"`
-		Offset string `db:"place"`
-	}
+	var far, rare auditPlace
 	place := func(into any, skip int, cond string) error {
 		return b.sql.GetContext(ctx, into, fmt.Sprintf(`
 			SELECT (extract(epoch FROM at) * 1000000)::bigint AS at, split_part(trim(ctid::text, '()'), ',', 1) AS block, split_part(trim(ctid::text, '()'), ',', 2) AS place
@@ -64,12 +83,14 @@ func (b *bigDatabase) listPages(ctx context.Context) ([][2]string, error) {
 	n := b.accounts / 3
 	account, contact, opportunity := fmt.Sprintf("001%012dAAA", n), fmt.Sprintf("003%012dAAA", n), fmt.Sprintf("006%012dAAA", n/2)
 	day := time.Now().UTC().AddDate(0, 0, -40).Format(time.DateOnly)
-	older := func(p struct {
-		At     int64  `db:"at"`
-		Block  string `db:"block"`
-		Offset string `db:"place"`
-	}) string {
-		return fmt.Sprintf("older=%d-%s-%s", p.At, p.Block, p.Offset)
+	older := func(p auditPlace) string { return fmt.Sprintf("older=%d-%s-%s", p.At, p.Block, p.Offset) }
+	deep := map[string]string{}
+	for _, text := range []string{"media", "phone", "longer than"} {
+		far, err := b.matchAfter(ctx, text, 25_000)
+		if err != nil {
+			return nil, err
+		}
+		deep[text] = far
 	}
 	return [][2]string{
 		{"Accounts", at + "/accounts"},
@@ -105,10 +126,27 @@ func (b *bigDatabase) listPages(ctx context.Context) ([][2]string, error) {
 		{"search: an Id of 15 characters", at + "/audit?q=" + account[:15]},
 		{"search: the name of one account", at + "/audit?q=" + url.QueryEscape(fmt.Sprintf("Media %d", n))},
 		{"search: a word of very many names", at + "/audit?q=media"},
+		{"… its thousandth page", at + "/audit?q=media&" + deep["media"]},
+		{"… failed", at + "/audit?q=media&action=failed"},
+		{"… of contacts (none)", at + "/audit?q=media&entity=contacts"},
+		{"… in the newest run", at + "/audit?q=media&run=" + last},
+		{"… of a range of days", at + "/audit?q=media&from=" + day + "&until=" + day},
+		{"search: a name of one account in a hundred", at + "/audit?q=" + url.QueryEscape("media 77")},
+		{"search: a name of one account in a thousand", at + "/audit?q=" + url.QueryEscape("media 777")},
 		{"search: a contact's last name", at + "/audit?q=" + fmt.Sprintf("person%d", n)},
 		{"search: a frequent field", at + "/audit?q=phone"},
+		{"… its thousandth page", at + "/audit?q=phone&" + deep["phone"]},
+		{"… of contacts", at + "/audit?q=phone&entity=contacts"},
+		{"… failed (none)", at + "/audit?q=phone&action=failed"},
+		{"… in the newest run", at + "/audit?q=phone&run=" + last},
+		{"… of a range of days", at + "/audit?q=phone&from=" + day + "&until=" + day},
 		{"search: a rare field", at + "/audit?q=Tier__c"},
 		{"search: a frequent error text", at + "/audit?q=" + url.QueryEscape("longer than")},
+		{"… its thousandth page", at + "/audit?q=" + url.QueryEscape("longer than") + "&" + deep["longer than"]},
+		{"… of accounts", at + "/audit?entity=accounts&q=" + url.QueryEscape("longer than")},
+		{"… of contacts (none)", at + "/audit?entity=contacts&q=" + url.QueryEscape("longer than")},
+		{"… in a run", at + "/audit?run=" + middle + "&q=" + url.QueryEscape("longer than")},
+		{"search: a frequent text of the first day only", at + "/audit?q=email"},
 		{"search: a rare error text", at + "/audit?q=" + url.QueryEscape("longer than 1007 ")},
 		{"search: a field of contacts in a run", at + "/audit?q=phone&entity=contacts&run=" + middle},
 		{"search: nothing like it", at + "/audit?q=zyxwv"},
@@ -123,6 +161,7 @@ func lists(ctx context.Context, args []string) error {
 	rows := flags.Int("audit", 10_000_000, "entries of its audit log")
 	data := flags.String("data", "", "folder for the database, used again if it is there; empty for one that is removed")
 	times := flags.Int("times", 100, "how often each page is opened")
+	only := flags.String("only", "", "open only the pages whose line has this text")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -149,7 +188,7 @@ func lists(ctx context.Context, args []string) error {
 			fmt.Fprintln(os.Stderr, "bench: stopping Postgres:", err)
 		}
 	}()
-	b := &bigDatabase{accounts: *accounts, rows: *rows}
+	b := &bigDatabase{accounts: *accounts, rows: *rows, only: *only}
 	if b.sql, err = sqlx.ConnectContext(ctx, "postgres", pg.URL()); err != nil {
 		return err
 	}
@@ -201,6 +240,9 @@ func (b *bigDatabase) measure(ctx context.Context, times int) error {
 	}
 	fmt.Printf("%d accounts, %d entries of the audit log, %d times each\n\n| Page | median ms | p95 ms | bytes |\n|---|---|---|---|\n", held.Accounts, held.Rows, times)
 	for _, page := range pages {
+		if !strings.Contains(page[0]+" "+page[1], b.only) {
+			continue
+		}
 		for range 3 {
 			if _, _, _, err := v.get(page[1]); err != nil {
 				return err
@@ -278,7 +320,7 @@ func (b *bigDatabase) generate(ctx context.Context) error {
 	if _, _, err := b.store.SaveSettings(ctx, c.ID, 0, s, "", user.ID); err != nil {
 		return err
 	}
-	first := b.accounts + b.accounts/2 + b.accounts/4
+	first := b.accounts + b.accounts/2 + b.accounts/4 + b.accounts/10
 	perDay := max(b.rows-first, listDays) / (listDays - 1)
 	for i, statement := range strings.Split(strings.NewReplacer("$c", fmt.Sprint(c.ID), "$n", fmt.Sprint(b.accounts), "$days", fmt.Sprint(listDays), "$per", fmt.Sprint(perDay), "$u", fmt.Sprint(user.ID)).Replace(listsSQL), ";\n") {
 		started := time.Now()
@@ -317,17 +359,19 @@ INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, 
 INSERT INTO millrace.error_groups (connection_id, kind, subject, cause, object, message, records, run_id)
 	SELECT $c, 'skip', 'Contact', 'The contact has no Email', 'Contact', 'The contact has no Email', $n / 10, 1;
 SELECT millrace.add_audit_day((now() AT TIME ZONE 'UTC')::date - i) FROM generate_series(0, $days) i;
-INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action)
-	SELECT date_trunc('day', now()) - ($days - 1) * interval '1 day' - interval '12 hours' + row_number() OVER () * interval '1 millisecond', $c, 1, entity, prefix || lpad(i::text, 12, '0') || 'AAA', 'created'
-	  FROM (VALUES ('account', '001', $n), ('contact', '003', $n / 2), ('opportunity', '006', $n / 4)) AS k (entity, prefix, many), generate_series(1, many) i;
+INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action, detail)
+	SELECT date_trunc('day', now()) - ($days - 1) * interval '1 day' - interval '12 hours' + row_number() OVER () * interval '1 millisecond', $c, 1, entity, prefix || lpad(i::text, 12, '0') || 'AAA', action, detail
+	  FROM (VALUES ('account', '001', 0, $n, 'created', NULL), ('contact', '003', 0, $n / 2, 'created', NULL), ('contact', '003', 1000000000, $n / 10, 'skipped', 'The contact has no Email'),
+	               ('opportunity', '006', 0, $n / 4, 'created', NULL)) AS k (entity, prefix, before, many, action, detail), generate_series(before + 1, before + many) i;
 INSERT INTO millrace.audit_log (at, connection_id, run_id, actor_id, entity, sf_id, action, changes, detail)
-	SELECT least(date_trunc('day', now()) - d * interval '1 day' + i * (interval '24 hours' / $per), now()), CASE WHEN i % 5000 = 0 THEN 0 ELSE $c END,
-	       CASE WHEN i % 2500 > 0 THEN least(2 + 4 * ($days - 2 - d) + (4 * i) / ($per + 1), (SELECT max(id) FROM millrace.runs)) END, CASE WHEN i % 2500 = 0 THEN $u END,
+	SELECT date_trunc('day', now()) - d * interval '1 day' + since, CASE WHEN i % 5000 = 0 THEN 0 ELSE $c END,
+	       CASE WHEN i % 2500 > 0 THEN 2 + 4 * ($days - 2 - d) + least(floor(extract(epoch FROM since) / 21600), 3) END, CASE WHEN i % 2500 = 0 THEN $u END,
 	       CASE WHEN i % 5000 = 0 THEN 'session' WHEN i % 2500 = 0 THEN 'settings' WHEN i % 4 = 0 THEN 'contact' WHEN i % 4 = 1 THEN 'opportunity' ELSE 'account' END,
 	       CASE WHEN i % 2500 = 0 THEN '' ELSE CASE WHEN i % 4 = 0 THEN '003' WHEN i % 4 = 1 THEN '006' ELSE '001' END || lpad((1 + (i::bigint * 7919 + d * 104729) % ($n / 4))::text, 12, '0') || 'AAA' END,
 	       CASE WHEN i % 5000 = 0 THEN 'signed in' WHEN i % 2500 = 0 THEN 'saved' WHEN i % 100 = 7 THEN 'failed' WHEN i % 20 = 12 THEN 'skipped' WHEN i % 50 = 3 THEN 'left' WHEN i % 5 = 1 THEN 'created' ELSE 'updated' END,
 	       CASE WHEN i % 2500 = 0 THEN NULL WHEN i % 20 = 12 OR i % 100 = 7 OR i % 50 = 3 OR i % 5 = 1 THEN NULL WHEN i % 4999 = 0 THEN '{"Tier__c": ["Gold", "Silver"]}'::jsonb
 	            WHEN i % 3 = 0 THEN jsonb_build_object('phone', jsonb_build_array('+49 ' || i, '+49 ' || i + 1)) ELSE jsonb_build_object('industry', jsonb_build_array('A', 'B'), 'annual_revenue', jsonb_build_array(i, i + 1)) END,
 	       CASE WHEN i % 2500 = 0 THEN 'from 10.0.0.0/24' WHEN i % 100 = 7 THEN 'Region__c: The value is longer than ' || i || ' characters' WHEN i % 20 = 12 THEN 'No e-mail address' END
-	  FROM generate_series($days - 2, 0, -1) d, generate_series(1, $per) i;
+	  FROM generate_series($days - 2, 0, -1) d, generate_series(1, $per) i,
+	       LATERAL (SELECT i * (CASE d WHEN 0 THEN now() - date_trunc('day', now()) ELSE interval '24 hours' END / $per::float) AS since) s;
 VACUUM (ANALYZE)`

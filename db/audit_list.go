@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // AuditRow is an entry of the audit log as it is read.
@@ -48,6 +50,8 @@ type AuditQuery struct {
 	Start     *AuditPlace // entries older than this place; with Ascending newer ones; nil for the newest
 	Ascending bool
 	Limit     int
+
+	Count int // how far to count all that is selected, wherever the page starts; 0 for not at all
 }
 
 // AuditPage is a part of the audit log, the newest entry first.
@@ -56,16 +60,35 @@ type AuditPage struct {
 	More    bool       // there are further entries in the direction that was read
 	Reached *time.Time // entries were only looked through up to here: going on from Next looks further; nil when nothing was left out
 	Next    AuditPlace // where to go on in the direction that was read
-	NameCut bool       // so many records have such a name that only some of them were looked for
+
+	Total     int  // as far as it was counted
+	TotalMore bool // there may be more
 }
 
-// How much is looked through for one page before the reader is asked whether to go on. Taking an entry's words apart costs more than comparing it.
+// auditBounds are how much is done for one page before the reader is asked whether to go on. They decide how quickly something is found, not what.
+type auditBounds struct {
+	reach      int // entries that a walk looks at
+	reachWords int // the same where each may have to be taken apart into its words, which costs more than a comparison
+	reachNames int // the same where the record of each is looked up
+	reachLeast int // the same of each kind of entries
+	glance     int // the same before the indexes of what is searched for are used at all
+	most       int // entries of one day that indexes lead to
+	mostOfDays int // the same of several days
+	enough     int // the same of all days, after which no further day is begun
+	lookups    int // how often a record is looked up in a day
+	named      int // records of one name that are looked up; of more, each entry is asked whether it is about one
+	sureNamed  int // so many that a sample promises are not even listed: the index would read them all
+	count      int // how far matches of a search are counted
+}
+
+var usualBounds = auditBounds{
+	reach: 20_000, reachWords: 4_000, reachNames: 3_000, reachLeast: 200, glance: 500,
+	most: 100_000, mostOfDays: 3_000, enough: 5_000, lookups: 40_000, named: 2_000, sureNamed: 10_000, count: 1_000,
+}
+
 const (
-	auditReach      = 20_000
-	auditReachWords = 4_000
-	maxAuditLimit   = 2_000
-	maxAuditSet     = 20_000 // matches of a search in one look
-	auditWholeScan  = 32 << 20
+	auditWholeScan = 32 << 20 // bytes of a day without indexes that are read for single records
+	maxAuditLimit  = 2_000
 )
 
 // AuditLog returns a page of the audit log. The order is complete and does not change while entries arrive, so that reading on from Next leaves nothing out and
@@ -73,24 +96,38 @@ const (
 func (d *DB) AuditLog(ctx context.Context, q AuditQuery) (AuditPage, error) {
 	q.Limit = min(max(q.Limit, 1), maxAuditLimit)
 	var page AuditPage
-	s, err := d.auditSearch(ctx, q)
-	if err == nil {
-		page, err = s.page(ctx)
-	}
+	err := d.readAudit(ctx, q, func(r *auditReader) (err error) {
+		page, err = r.page(ctx)
+		return err
+	})
 	if err != nil {
 		return AuditPage{}, fmt.Errorf("db.AuditLog(%d): %w", q.ConnectionID, asCancelled(ctx, err))
 	}
 	return page, nil
 }
 
-// CountAudit counts the entries that q selects, wherever it starts, but no further than limit. More says that there may be further ones.
+// CountAudit counts the entries that q selects from its start on, but no further than limit. More says that there may be further ones.
 func (d *DB) CountAudit(ctx context.Context, q AuditQuery, limit int) (n int, more bool, err error) {
-	s, err := d.auditSearch(ctx, q)
-	if err == nil {
-		n, more, err = s.count(ctx, limit)
-	}
+	err = d.readAudit(ctx, q, func(r *auditReader) (err error) {
+		n, more, err = r.count(ctx, r.Start, limit)
+		return err
+	})
 	if err != nil {
 		return 0, false, fmt.Errorf("db.CountAudit(%d): %w", q.ConnectionID, asCancelled(ctx, err))
 	}
 	return n, more, nil
+}
+
+// readAudit calls fn with a reader of what q asks for, unless there surely is nothing.
+func (d *DB) readAudit(ctx context.Context, q AuditQuery, fn func(*auditReader) error) error {
+	for again := false; ; again = true {
+		s, err := d.auditSearch(ctx, q)
+		if err != nil || s.nothing {
+			return err
+		}
+		err = s.look(ctx, func(tx *sqlx.Tx) error { return fn(&auditReader{auditSearch: s, tx: tx}) })
+		if again || !isCode(err, "42P01") { // a day was dropped meanwhile
+			return err
+		}
+	}
 }

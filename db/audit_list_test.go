@@ -1,8 +1,10 @@
 package db_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,11 +38,29 @@ func ids(rows []db.AuditRow) []string {
 	return out
 }
 
+// accountNo is the number of the account that an entry is about; 0 for others.
+func accountNo(r db.AuditRow) int {
+	if r.Entity != "account" || r.SFID == "" {
+		return 0
+	}
+	n, _ := strconv.Atoi(r.SFID[3:15])
+	return n
+}
+
 // readAll reads what q selects page by page.
 func readAll(t *testing.T, d *db.DB, q db.AuditQuery) []db.AuditRow {
 	t.Helper()
+	return readOn(t, d, q, func() {})
+}
+
+// readOn reads what q selects page by page, and calls between before each but the first.
+func readOn(t *testing.T, d *db.DB, q db.AuditQuery, between func()) []db.AuditRow {
+	t.Helper()
 	var all []db.AuditRow
-	for range 10_000 {
+	for i := range 10_000 {
+		if i > 0 {
+			between()
+		}
 		page, err := d.AuditLog(t.Context(), q)
 		if err != nil {
 			t.Fatalf("%+v: %v", q, err)
@@ -68,9 +88,10 @@ func TestAuditLogFindsTheSameWithAndWithoutIndexes(t *testing.T) {
 	t.Parallel()
 	d, u, c := connected(t)
 	exec(t, d, `INSERT INTO millrace.accounts (connection_id, sf_id, account_type, name, first_seen_run, last_seen_run)
-		SELECT $1, '001' || lpad(i::text, 12, '0') || 'AAA', 'customer', 'Acme Media ' || i, 1, 1 FROM generate_series(1, 40) i`, c.ID)
+		SELECT $1, '001' || lpad(i::text, 12, '0') || 'AAA', 'customer', CASE WHEN i <= 40 THEN 'Acme Media ' || i WHEN i % 4 = 0 THEN 'Third Wave' ELSE 'Other Firm' END, 1, 1
+		  FROM generate_series(1, 14000) i`, c.ID)
 	before := len(readAll(t, d, db.AuditQuery{ConnectionID: c.ID, Global: true, Limit: 100}))
-	fillAudit(t, d, c.ID, u.ID, 2000)
+	fillAudit(t, d, c.ID, u.ID, 1200)
 	all := readAll(t, d, db.AuditQuery{ConnectionID: c.ID, Global: true, Limit: 1000})
 	if n := get[int](t, d, `SELECT count(*) FROM millrace.audit_log WHERE connection_id IN (0, $1)`, c.ID); len(all) != n || n <= before {
 		t.Fatalf("read %d of %d entries", len(all), n)
@@ -80,6 +101,7 @@ func TestAuditLogFindsTheSameWithAndWithoutIndexes(t *testing.T) {
 		text := " " + strings.ToLower(strings.NewReplacer("_", " ", "-", " ", `"`, " ").Replace(r.Detail+" "+string(r.Changes)))
 		return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, " "+w) })
 	}
+	third := func(r db.AuditRow) bool { return accountNo(r) > 40 && accountNo(r)%4 == 0 }
 	account := "001000000000007AAA"
 	cases := []struct {
 		name string
@@ -113,6 +135,19 @@ func TestAuditLogFindsTheSameWithAndWithoutIndexes(t *testing.T) {
 		{"words of an error", db.AuditQuery{Global: true, Search: "region__c longer"}, func(r db.AuditRow) bool { return has(r, "region", "longer") }},
 		{"a rare word of an error", db.AuditQuery{Global: true, Search: "than 1003 char"}, func(r db.AuditRow) bool { return has(r, "1003 ") && has(r, "char") }},
 		{"words and an entity", db.AuditQuery{Global: true, Search: "e-mail", Entities: []db.AuditEntity{{Name: "contact"}}}, func(r db.AuditRow) bool { return has(r, "mail") && r.Entity == "contact" }},
+		{"a name that many have", db.AuditQuery{Global: true, Search: "third"}, third},
+		{"a name that most have", db.AuditQuery{Search: "oth firm"}, func(r db.AuditRow) bool { return accountNo(r) > 40 && accountNo(r)%4 > 0 }},
+		{"a name of many and an action", db.AuditQuery{Global: true, Search: "other firm", Actions: []string{"failed"}},
+			func(r db.AuditRow) bool { return accountNo(r) > 40 && accountNo(r)%4 > 0 && r.Action == "failed" }},
+		{"a name of many and an entity", db.AuditQuery{Search: "acme", Entities: []db.AuditEntity{{Name: "account"}}}, func(r db.AuditRow) bool { return accountNo(r) > 0 && accountNo(r) <= 40 }},
+		{"a name of many and days", db.AuditQuery{Search: "third", From: day.AddDate(0, 0, -3), Until: day.AddDate(0, 0, -1)},
+			func(r db.AuditRow) bool {
+				return third(r) && !r.At.Before(day.AddDate(0, 0, -3)) && r.At.Before(day.AddDate(0, 0, -1))
+			}},
+		{"words and an action", db.AuditQuery{Search: "longer than", Actions: []string{"failed"}, Entities: []db.AuditEntity{{Name: "contact"}}},
+			func(r db.AuditRow) bool { return has(r, "longer") && r.Entity == "contact" }},
+		{"a name among other entities", db.AuditQuery{Search: "third", Entities: []db.AuditEntity{{Name: "contact"}}}, func(db.AuditRow) bool { return false }},
+		{"words among other actions", db.AuditQuery{Search: "longer than", Actions: []string{"updated"}}, func(db.AuditRow) bool { return false }},
 		{"nothing like it", db.AuditQuery{Global: true, Search: "zzz"}, func(db.AuditRow) bool { return false }},
 		{"quotes and operators", db.AuditQuery{Global: true, Search: `'; \ & | ! :* (`}, func(db.AuditRow) bool { return false }},
 	}
@@ -125,7 +160,7 @@ func TestAuditLogFindsTheSameWithAndWithoutIndexes(t *testing.T) {
 					want = append(want, r)
 				}
 			}
-			if len(want) == 0 && one.name != "nothing like it" && one.name != "quotes and operators" {
+			if len(want) == 0 && !slices.Contains([]string{"a name among other entities", "words among other actions", "nothing like it", "quotes and operators"}, one.name) {
 				t.Errorf("%s: there is nothing to find", one.name)
 			}
 			for _, limit := range []int{7, 100} {
@@ -157,5 +192,22 @@ func TestAuditLogFindsTheSameWithAndWithoutIndexes(t *testing.T) {
 	if n := get[int](t, d, `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'audit_log_%_by_%'`); n != 5*4 {
 		t.Fatalf("%d indexes; five days that are over want four each, and the day in progress is too small", n)
 	}
+	if err := errors.Join(d.EnsureReadIndexes(t.Context(), c.ID), d.EnsureNameIndexes(t.Context(), c.ID)); err != nil {
+		t.Fatal(err)
+	}
 	t.Run("with", check)
+	d.TightenAudit()
+	t.Run("tight", check)
+	// Entries that come while somebody reads on change nothing of what is older.
+	for _, q := range []db.AuditQuery{{Search: "third"}, {Search: "phone"}, {Search: "longer than", Entities: []db.AuditEntity{{Name: "account"}}}, {Actions: []string{"failed"}}, {}} {
+		q.ConnectionID, q.Limit = c.ID, 100
+		want := readAll(t, d, q)
+		got := readOn(t, d, q, func() {
+			exec(t, d, `INSERT INTO millrace.audit_log (connection_id, entity, sf_id, action, changes, detail)
+				SELECT $1, 'account', '001000000000044AAA', 'failed', '{"phone": ["1", "2"]}', 'longer than' FROM generate_series(1, 3)`, c.ID)
+		})
+		if len(want) < 200 || !slices.Equal(ids(got), ids(want)) {
+			t.Errorf("%+v while entries arrive: got %d entries, want %d", q, len(got), len(want))
+		}
+	}
 }

@@ -10,13 +10,16 @@ import (
 	"github.com/lib/pq"
 )
 
-// named are the tables whose records people know by a name: the name as SQL, and the entities that the audit log calls them by. Entries hold no names, since
-// a record's name changes; they are found through these tables, and shown with the present name.
-var named = []struct {
+// named is a table whose records people know by a name. Entries of the audit log hold no names, since a record's name changes: they are found through these
+// tables, and shown with the present name.
+type named struct {
 	table    string
-	name     string
-	entities []string // none for the API name of the object
-}{
+	name     string   // as SQL, of a record a
+	entities []string // that the audit log calls the records by; nil for the API names of their objects
+}
+
+// sought are the tables that a name is searched in.
+var sought = []named{
 	{"accounts", `a.name`, []string{"account"}},
 	{"contacts", `coalesce(a.first_name, '') || ' ' || coalesce(a.last_name, '')`, []string{"contact"}},
 	{"opportunities", `a.name`, []string{"opportunity"}},
@@ -26,23 +29,57 @@ var named = []struct {
 }
 
 // unsought are further names for showing, which are not searched: there are many of them, and nobody knows them by heart.
-var unsought = []struct {
-	table, name string
-	entities    []string
-}{
+var unsought = []named{
 	{"case_messages", `coalesce(nullif(a.subject, ''), left(a.body, 80))`, []string{"case comment", "email message", "case message"}},
 	{"chatter_posts", `coalesce(nullif(a.title, ''), left(a.body, 80))`, []string{"chatter post"}},
 	{"chatter_comments", `left(a.body, 80)`, []string{"chatter comment"}},
 }
 
-// maxNamed is how many records of one name are looked for.
-const maxNamed = 100
+// standard are the entities that are not called by the API name of their object.
+var standard = func() (all []string) {
+	for _, n := range slices.Concat(sought, unsought) {
+		all = append(all, n.entities...)
+	}
+	return all
+}()
+
+// called reports whether the audit log calls records of the table so. What has no table at all may count as a custom object, of which there is no record then.
+func (n named) called(entity string) bool {
+	if n.entities == nil {
+		return !slices.Contains(standard, entity)
+	}
+	return slices.Contains(n.entities, entity)
+}
+
+// calls is called as SQL.
+func (n named) calls(b *auditSQL, entity string) string {
+	if n.entities == nil {
+		return entity + " <> ALL (" + b.add(pq.Array(standard)) + ")"
+	}
+	return entity + " = ANY (" + b.add(pq.Array(n.entities)) + ")"
+}
+
+// matches is the condition that the name of a record, which is called so in the statement, has every word of text, or one that begins like it.
+func (n named) matches(b *auditSQL, record, text string, indexed bool) string {
+	name := strings.ReplaceAll(n.name, "a.", record+".")
+	if indexed {
+		return nameVector(name) + " @@ to_tsquery('simple', " + b.add(prefixQuery(text)) + ")"
+	}
+	var all []string
+	for _, word := range strings.Fields(text) {
+		all = append(all, "' ' || "+name+" ILIKE "+b.add("% "+likePrefix(word)))
+	}
+	return allOf(all...)
+}
+
+// samplePages is how much of a table is looked at to estimate how many records have a name.
+const samplePages = 8
 
 // EnsureNameIndexes makes the indexes by which the records of a connection are found by their names, for the tables that are large enough, as
 // EnsureReadIndexes does for accounts.
 func (d *DB) EnsureNameIndexes(ctx context.Context, connectionID int64) error {
 	err := d.Pinned(ctx, func(c *Conn) error {
-		for _, n := range named[1:] {
+		for _, n := range sought[1:] {
 			table := fmt.Sprintf("%s_%d", n.table, connectionID)
 			var missing bool
 			err := c.Get(ctx, &missing, fmt.Sprintf(`SELECT to_regclass($1) IS NOT NULL
@@ -78,57 +115,74 @@ func (d *DB) EnsureNameIndexes(ctx context.Context, connectionID int64) error {
 
 func nameVector(name string) string { return "to_tsvector('simple', " + name + ")" }
 
-// recordsNamed returns the records of a connection whose name has every word of text, or one that begins like it, but at most maxNamed; cut says that there
-// are more.
-func (d *DB) recordsNamed(ctx context.Context, connectionID int64, text string) (ids []string, cut bool, err error) {
-	ids = []string{}
+// recordsNamed returns the records that q may select entries of whose name has every word of text, or one that begins like it. The tables with many of them
+// are returned instead of their records.
+func (d *DB) recordsNamed(ctx context.Context, q AuditQuery, text string) (ids []string, many []nameSet, err error) {
+	tables := slices.DeleteFunc(slices.Clone(sought), func(n named) bool {
+		return len(q.Entities) > 0 && !slices.ContainsFunc(q.Entities, func(e AuditEntity) bool { return !e.Global && n.called(e.Name) })
+	})
+	if len(tables) == 0 {
+		return nil, nil, nil
+	}
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
 		if _, err := tx.ExecContext(ctx, `SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0`); err != nil {
 			return err
 		}
-		var indexed []string
-		if err := tx.SelectContext(ctx, &indexed, `
-			SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-			 WHERE i.indisvalid AND c.relnamespace = 'millrace'::regnamespace AND c.relname = ANY ($1)`, pq.Array(wordIndexes(connectionID))); err != nil {
+		var large []struct { // those with an index
+			Table string  `db:"relname"`
+			Pages float64 `db:"relpages"`
+			Rows  float64 `db:"reltuples"`
+		}
+		if err := tx.SelectContext(ctx, &large, `
+			SELECT t.relname, t.relpages, t.reltuples FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+			 WHERE i.indisvalid AND c.relnamespace = 'millrace'::regnamespace AND c.relname = ANY ($1)`, pq.Array(wordIndexes(q.ConnectionID))); err != nil {
 			return err
 		}
-		// Those of exactly this name come first.
-		if err := tx.SelectContext(ctx, &ids, `SELECT sf_id FROM millrace.accounts WHERE connection_id = $1 AND lower(name) = lower($2) LIMIT $3`, connectionID, text, maxNamed); err != nil {
-			return err
-		}
-		if len(ids) == maxNamed {
-			cut = true
-			return nil
-		}
-		for _, n := range named {
-			var more []string
-			query, args := `SELECT a.sf_id FROM millrace.`+n.table+` a WHERE a.connection_id = $1`, []any{connectionID}
-			found := slices.Contains(indexed, wordIndex(n.table, connectionID))
-			if found {
-				args = append(args, prefixQuery(text))
-				query += ` AND ` + nameVector(n.name) + ` @@ to_tsquery('simple', $2)`
-			} else {
-				for _, word := range strings.Fields(text) {
-					args = append(args, "% "+likePrefix(word))
-					query += fmt.Sprintf(` AND ' ' || %s ILIKE $%d`, n.name, len(args))
+		for _, n := range tables {
+			set := nameSet{named: n, text: text}
+			for _, t := range large {
+				if t.Table == fmt.Sprintf("%s_%d", n.table, q.ConnectionID) {
+					set.indexed, set.pages, set.rows = true, t.Pages, t.Rows
 				}
 			}
-			if err := setScans(ctx, tx, !found); err != nil {
+			some, more, err := set.records(ctx, tx, d.bounds.sureNamed, q.ConnectionID, d.bounds.named-len(ids))
+			if err != nil {
 				return err
 			}
-			if err := tx.SelectContext(ctx, &more, query+fmt.Sprintf(` LIMIT %d`, maxNamed+1), args...); err != nil {
-				return err
+			if more {
+				many = append(many, set)
+			} else {
+				ids = append(ids, some...)
 			}
-			ids = append(ids, more...)
 		}
 		return nil
 	})
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	if len(ids) > maxNamed {
-		ids, cut = ids[:maxNamed], true
+	return ids, many, err
+}
+
+// records returns the records of the set, unless there are more than n.
+func (set nameSet) records(ctx context.Context, tx *sqlx.Tx, sure int, connectionID int64, n int) (ids []string, more bool, err error) {
+	if set.indexed && int(set.rows) > sure {
+		if expected, err := set.expected(ctx, tx, connectionID); err != nil || expected > sure {
+			return nil, true, err
+		}
 	}
-	return ids, cut, err
+	if err := setScans(ctx, tx, !set.indexed); err != nil {
+		return nil, false, err
+	}
+	var b auditSQL
+	err = tx.SelectContext(ctx, &ids, `SELECT a.sf_id FROM millrace.`+set.table+` a WHERE a.connection_id = `+b.add(connectionID)+
+		` AND `+set.matches(&b, "a", set.text, set.indexed)+` LIMIT `+b.add(n+1), b.args...)
+	return ids, len(ids) > n, err
+}
+
+// expected estimates from a sample how many records the set has. The planner does not know how frequent the beginning of a word is.
+func (set nameSet) expected(ctx context.Context, tx *sqlx.Tx, connectionID int64) (int, error) {
+	var b auditSQL
+	var share float64
+	err := tx.GetContext(ctx, &share, `SELECT coalesce(avg((`+set.matches(&b, "a", set.text, true)+`)::int), 0) FROM `+
+		fmt.Sprintf("millrace.%s_%d", set.table, connectionID)+` a TABLESAMPLE SYSTEM (`+b.add(min(100, 100*samplePages/set.pages))+`)`, b.args...)
+	return int(share * set.rows), err
 }
 
 // setScans allows all ways to read a table, or leaves bitmaps of an index.
@@ -144,7 +198,7 @@ func wordIndex(table string, connectionID int64) string {
 
 func wordIndexes(connectionID int64) []string {
 	var out []string
-	for _, n := range named {
+	for _, n := range sought {
 		out = append(out, wordIndex(n.table, connectionID))
 	}
 	return out
@@ -202,7 +256,7 @@ func (d *DB) RecordNames(ctx context.Context, connectionID int64, refs []RecordR
 
 // nameOf returns where the names of the records of an entity are.
 func nameOf(entity string) (table, name string) {
-	for _, n := range slices.Concat(named, unsought) {
+	for _, n := range slices.Concat(sought, unsought) {
 		if slices.Contains(n.entities, entity) {
 			return n.table, n.name
 		}

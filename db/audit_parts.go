@@ -48,6 +48,8 @@ type auditKind struct {
 
 func (p auditPart) end() time.Time { return p.Day.AddDate(0, 0, 1) }
 
+func (p auditPart) holds(at time.Time) bool { return !at.Before(p.Day) && at.Before(p.end()) }
+
 func (p auditPart) indexed() bool {
 	return !slices.ContainsFunc(auditIndexes, func(ix struct{ name, definition string }) bool {
 		return !slices.Contains(p.Valid, p.indexName(ix.name))

@@ -74,6 +74,7 @@ type DB struct {
 	hashing  chan struct{}
 	counts   counts
 	kinds    auditKinds
+	bounds   auditBounds
 }
 
 // minServer is the oldest supported server_version_num.
@@ -96,7 +97,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxIdleConns(o.MaxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	d := &DB{pool: pool, prepared: &prepared{pool: pool, of: map[string]*sqlx.Stmt{}}, opts: o, wires: wires, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing),
-		counts: counts{of: map[int64]accountCount{}}, kinds: auditKinds{of: map[string][]auditKind{}}}
+		counts: counts{of: map[int64]accountCount{}}, kinds: auditKinds{of: map[string][]auditKind{}}, bounds: usualBounds}
 	if err := d.checkServer(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("db.Open: %w", err), pool.Close())
 	}

@@ -258,6 +258,7 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) error {
 	}
 	var page db.AuditPage
 	if !st.unknownRun {
+		st.query.Count = auditCounted
 		if page, err = s.DB.AuditLog(r.Context(), st.query); err != nil {
 			return err
 		}
@@ -272,7 +273,7 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) error {
 	view := views.Audit{
 		Shell: shell, OrgName: ConnectionName(c), Path: orgPath(c.ID, "/audit"), StatusHref: orgPath(c.ID, "/runs"), Here: r.URL.RequestURI(), Search: st.search, Entity: st.entity,
 		Action: st.action, Run: st.run, From: st.from, Until: st.until, Day: st.day, Zone: st.zone, ZoneFixed: visitOf(r).user.TimeZone != "" || st.from+st.until+st.day != "", PerPage: st.per,
-		Newest: st.address(c.ID), Narrowed: st.narrowed(), NameCut: page.NameCut, Reached: page.Reached, ExportPath: orgPath(c.ID, "/audit/export"), ExportLimit: exportLimit,
+		Newest: st.address(c.ID), Narrowed: st.narrowed(), Total: page.Total, TotalMore: page.TotalMore, Reached: page.Reached, ExportPath: orgPath(c.ID, "/audit/export"), ExportLimit: exportLimit,
 		Filters: flatValues(st.values()), RetentionDays: s.AuditDays,
 	}
 	if st.person > 0 {
@@ -314,13 +315,6 @@ func (s *Server) fillAudit(r *http.Request, c db.Connection, st auditState, page
 		view.Sizes = append(view.Sizes, ui.PageSize{Rows: size, Href: other.address(c.ID)})
 	}
 	linkAudit(st, c, page, view)
-	if !st.unknownRun {
-		total := st.query
-		total.Start, total.Ascending = nil, false
-		if view.Total, view.TotalMore, err = s.DB.CountAudit(r.Context(), total, auditCounted); err != nil {
-			return err
-		}
-	}
 	if len(view.Rows) == 0 && page.Reached == nil {
 		view.Empty = s.noEntries(r, c, st)
 	}
