@@ -59,7 +59,7 @@ func TestAdvancedWithoutScripts(t *testing.T) {
 	b.shot("refused")
 	b.follow("button[value='row:remove:1']")
 	b.do("focusing the field", chromedp.Focus(chromedp.CSS("#advanced-contact_fields-0-field")))
-	b.press("Birth")
+	b.typeAhead("Birth")
 	b.fill("#advanced-contact_fields-0-name", "born")
 	b.click("#advanced-excluded_contact_fields-Department")
 	b.follow("#validate-size")

@@ -130,7 +130,7 @@ func TestValues(t *testing.T) {
 			}
 			b.waitFor("the draft", `document.querySelector("[data-unsaved] details") !== null`)
 			b.do("focusing the combination", chromedp.Focus(chromedp.CSS("#arr-combine")))
-			b.press("su")
+			b.typeAhead("su")
 			b.waitFor("the combination", `document.querySelector("#arr-combine").value === "sum"`)
 			b.do("focusing the filter", chromedp.Focus(chromedp.CSS("#arr-filter")))
 			b.press("a", chromedp.KeyModifiers(2))
