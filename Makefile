@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .PHONY: help demo test check bench generate race crash simulate promises soak fuzz
 
 ARGS ?=
+# what `go test -v` says of every single seed or configuration
+quietly = set -o pipefail; $(1) | grep -Ev '^(===| +--- PASS)'
 
 help:            ## show these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,15 +35,15 @@ bench:           ## the figures of docs/performance.md
 crash:           ## kill -9 at 200 random points of two replicas at work, and what resuming took
 	@scripts/need go postgres
 	MILLRACE_CRASHES=$${MILLRACE_CRASHES:-200} go test -v -count 1 -timeout 120m -run 'TestServeKilledAtRandom' ./e2e
-	MILLRACE_TEST_KILLS=$${MILLRACE_CRASHES:-200} go test -v -count 1 -timeout 120m -run 'TestKilledAtRandom' ./jobs
+	MILLRACE_TEST_KILLS=$${MILLRACE_CRASHES:-200} go test -v -count 1 -timeout 120m -run 'TestKilledAtRandom|TestSlotsWithProcessesKilled' ./jobs
 
 simulate:        ## random settings, changes, runs and faults: SEEDS=500 of them, and after each the copy must be what the settings say
 	@scripts/need go postgres
-	MILLRACE_SEEDS=$${SEEDS:-500} go test -count 1 -timeout 12h -run 'TestSimulation$$' ./jobs
+	@$(call quietly,MILLRACE_SEEDS=$${SEEDS:-500} go test -v -count 1 -timeout 24h -run 'TestSimulation$$' ./jobs)
 
-promises:        ## previews of N=200 made-up configurations of objects, cases and Chatter, held against the next sync record by record
+promises:        ## previews and impacts of N=200 made-up configurations, held against the next sync record by record
 	@scripts/need go postgres
-	MILLRACE_TEST_PROMISES=$${N:-200} go test -count 1 -timeout 2h -run 'TestPreviewsOfActivitiesAreWhatTheSyncDoes' ./jobs
+	@$(call quietly,MILLRACE_TEST_PROMISES=$${N:-200} go test -v -count 1 -timeout 2h -run 'TestPreviewsOfActivitiesAreWhatTheSyncDoes|TestImpactIsWhatTheSyncDoes' ./jobs)
 
 soak:            ## a month of schedules in half an hour; fails when memory, connections or tables grow
 	@scripts/need go postgres

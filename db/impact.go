@@ -158,6 +158,10 @@ func (s *RunStore) Compare(ctx context.Context) error {
 		return err
 	}
 	return s.transact(ctx, "compare", func(tx *sqlx.Tx) error {
+		var compared bool
+		if err := tx.GetContext(ctx, &compared, `SELECT counts IS NOT NULL FROM millrace.impacts WHERE run_id = $1`, s.runID); err != nil || compared {
+			return err // by a process that did not live to end the run, and that has emptied what was read
+		}
 		if _, err := tx.ExecContext(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'`); err != nil {
 			return err
 		}

@@ -24,7 +24,8 @@ const (
 	victimURL   = "MILLRACE_TEST_VICTIM_DATABASE"
 	victimOrg   = "MILLRACE_TEST_VICTIM_ORG"
 	victimLease = "MILLRACE_TEST_VICTIM_LEASE"
-	// killsVariable raises the number of kills of TestKilledAtRandom.
+	victimRows  = "MILLRACE_TEST_VICTIM_ROWS" // of a page
+	// killsVariable raises the number of kills of TestKilledAtRandom, and of the slots of TestSlotsWithProcessesKilled.
 	killsVariable = "MILLRACE_TEST_KILLS"
 )
 
@@ -54,6 +55,10 @@ func victim(address, org, lease string) error {
 	if err != nil {
 		return err
 	}
+	rows, err := strconv.Atoi(os.Getenv(victimRows))
+	if err != nil {
+		return err
+	}
 	d, err := db.Open(ctx, db.Options{URL: address, SecretKey: dbtest.SecretKey})
 	if err != nil {
 		return err
@@ -66,7 +71,7 @@ func victim(address, org, lease string) error {
 	}
 	s.app = salesforce.App{LoginURL: url, ClientID: clientID, ClientSecret: secret}
 	return New(Options{
-		DB: d, Client: s.open, Owner: strconv.Itoa(os.Getpid()), Lease: held, Poll: 50 * time.Millisecond, PageRows: 4000,
+		DB: d, Client: s.open, Owner: strconv.Itoa(os.Getpid()), Lease: held, Poll: 50 * time.Millisecond, PageRows: rows,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}).Run(ctx)
 }
@@ -79,7 +84,7 @@ func (s *scene) spawnHolding(lease time.Duration) *os.Process {
 	self, err := os.Executable()
 	s.must(err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), victimURL+"="+s.url, victimOrg+"="+s.server.URL, victimLease+"="+lease.String())
+	cmd.Env = append(os.Environ(), victimURL+"="+s.url, victimOrg+"="+s.server.URL, victimLease+"="+lease.String(), victimRows+"="+strconv.Itoa(s.victimRows))
 	s.must(cmd.Start())
 	s.t.Cleanup(func() {
 		_ = cmd.Process.Kill() // most are dead by then
@@ -103,16 +108,17 @@ func (s *scene) holds(p *os.Process) int64 {
 	return s.count(`SELECT count(*) FROM millrace.run_units WHERE owner = '` + strconv.Itoa(p.Pid) + `'`)
 }
 
-// TestKilledAtRandom has two processes sync 50,000 accounts, and kills one of them again and again, at random moments, and starts another in its place: now
+// TestKilledAtRandom has two processes sync thousands of accounts (50,000 where many kills are asked for), and kills one of them again and again, at random moments, and starts another in its place: now
 // the run's lead, now a helper. In the end the copy equals the org, record by record, nothing was lost or doubled, and no page was fetched again but those that
 // a killed process had in work. The leases are long, so that no page is lost for another reason, and run out when their holder has died.
 func TestKilledAtRandom(t *testing.T) {
 	t.Parallel()
-	kills := 10
-	if n, err := strconv.Atoi(os.Getenv(killsVariable)); err == nil {
-		kills = n
+	kills, accounts, rows := int(fromEnv(killsVariable, 5)), 6000, 500
+	if kills > 10 {
+		accounts, rows = 50_000, 4000
 	}
-	s := newScene(t, sim.Options{Accounts: 50_000, DailyAPILimit: 10_000_000})
+	s := newScene(t, sim.Options{Accounts: accounts, DailyAPILimit: 10_000_000})
+	s.victimRows = rows
 	s.filter(allAccounts)
 	run := s.request()
 	processes := []*os.Process{s.spawnHolding(time.Hour), s.spawnHolding(time.Hour)}
@@ -176,9 +182,9 @@ func TestFrozenProcess(t *testing.T) {
 // TestFrozenHelper stops a helper past its lease and wakes it up again: its page is the lead's by then, and what the sleeper brings is refused.
 func TestFrozenHelper(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 30_000})
+	s := newScene(t, sim.Options{Accounts: 4000})
 	s.filter(allAccounts)
-	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 50_000})
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 6000})
 	run := s.request()
 	lead := s.spawnHolding(time.Hour)
 	s.until(run.ID, func(r db.Run) bool { return r.Phase == "Loading accounts" })
@@ -209,9 +215,9 @@ func (s *scene) claims(p *os.Process) []int64 {
 // TestLeadDies leaves its run to the helper, which goes on with its own pages and takes those of the dead at once when the run's lease is over.
 func TestLeadDies(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 30_000})
+	s := newScene(t, sim.Options{Accounts: 4000})
 	s.filter(allAccounts)
-	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 50_000})
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 6000})
 	run := s.request()
 	lead := s.spawnHolding(time.Hour)
 	s.until(run.ID, func(r db.Run) bool { return r.Phase == "Loading accounts" })
@@ -230,9 +236,9 @@ func TestLeadDies(t *testing.T) {
 // TestProcessToldToStop gives up what it has in work at once, and ends; another one goes on before the lease is over.
 func TestProcessToldToStop(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 30_000})
+	s := newScene(t, sim.Options{Accounts: 4000})
 	s.filter(allAccounts)
-	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 50_000})
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 6000})
 	run := s.request()
 	lead := s.spawnHolding(time.Hour)
 	s.until(run.ID, func(r db.Run) bool { return s.holds(lead) > 0 })

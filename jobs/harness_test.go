@@ -46,6 +46,8 @@ type scene struct {
 	pages    atomic.Int64                             // of bulk results that were asked for
 	serving  atomic.Int64                             // of them: being sent
 
+	victimRows int // of a page of the processes that spawn starts
+
 	mu     sync.Mutex
 	client *salesforce.Client
 	clock  func() time.Time // of the clients; nil for the real one
@@ -69,7 +71,7 @@ func newSceneIn(t *testing.T, address string, o sim.Options) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{t: t, db: d, url: address, sql: raw, org: org, log: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
+	s := &scene{t: t, db: d, url: address, sql: raw, org: org, victimRows: 500, log: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
 	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.server.Close)
 	s.hosts = salesforce.HostPolicy{Extra: []string{s.server.URL}}

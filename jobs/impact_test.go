@@ -5,7 +5,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"millrace/db"
 	"millrace/pipeline"
@@ -131,7 +133,7 @@ func rule(r *rand.Rand, path string) settings.ValueRule {
 	}
 }
 
-// TestImpactIsWhatTheSyncDoes makes up 200 configurations over two orgs, one of them with several currencies. What Validate counts and what an impact says
+// TestImpactIsWhatTheSyncDoes makes up configurations (half of promises each) over two orgs, one of them with several currencies. What Validate counts and what an impact says
 // of each account must be what the next sync does.
 func TestImpactIsWhatTheSyncDoes(t *testing.T) {
 	t.Parallel()
@@ -152,7 +154,7 @@ func TestImpactIsWhatTheSyncDoes(t *testing.T) {
 			}
 			source := remote.New(client)
 			touched := map[pipeline.ImpactKind]int{}
-			for i, base := 0, 0; i < 100; i++ {
+			for i, base := 0, 0; i < max(int(fromEnv(promisesVariable, promises))/2, 1); i++ {
 				set := invent(r)
 				s.checkPromise(fmt.Sprint(i), base, set, source, touched)
 				now, err := s.db.CurrentSettings(t.Context(), s.conn)
@@ -326,5 +328,32 @@ func TestDisconnectDuringAnImpact(t *testing.T) {
 	found, err := s.db.ImpactOf(t.Context(), again.ID)
 	if err != nil || found.Result == nil || found.Result.Counts[pipeline.Leaves] == 0 || found.Result.Now != int64(len(before)) {
 		t.Errorf("after the org was connected again: %+v, %v", found, err)
+	}
+}
+
+// TestImpactComparedByADeadProcess has a process compare and die before it ends the run. The one that goes on ends it with what was found.
+func TestImpactComparedByADeadProcess(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter(allAccounts)
+	s.completed(s.sync())
+	set := settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name < 'M'"}}
+	run, _, err := s.db.RequestImpact(t.Context(), s.conn, s.admin, 1, set)
+	s.must(err)
+	o := s.quick()
+	held, err := s.db.Claim(t.Context(), "the dead", time.Minute)
+	s.must(err)
+	var arrived atomic.Int64
+	s.must(New(o).sync(t.Context(), held, &arrived, new(callTally), s.log))
+	found, err := s.db.ImpactOf(t.Context(), run.ID)
+	s.must(err)
+	_, err = s.sql.Exec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE id = $1`, run.ID)
+	s.must(err)
+	s.start(o)
+	s.completed(s.until(run.ID, ended))
+	again, err := s.db.ImpactOf(t.Context(), run.ID)
+	s.must(err)
+	if found.Result == nil || found.Result.Counts[pipeline.Leaves] == 0 || again.Result == nil || !maps.Equal(found.Result.Counts, again.Result.Counts) {
+		t.Errorf("found %+v, then %+v", found.Result, again.Result)
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -95,7 +93,7 @@ func (s *scene) preview(set settings.Settings) activities {
 
 // promises is how many configurations are made up, unless the variable sets another number.
 const (
-	promises         = 60
+	promises         = 20
 	promisesVariable = "MILLRACE_TEST_PROMISES"
 )
 
@@ -115,10 +113,7 @@ func TestPreviewsOfActivitiesAreWhatTheSyncDoes(t *testing.T) {
 	s.start(s.quick())
 	r := rand.New(rand.NewPCG(3, 5))
 	seen := map[string]int{}
-	n := promises
-	if asked, err := strconv.Atoi(os.Getenv(promisesVariable)); err == nil {
-		n = asked
-	}
+	n := int(fromEnv(promisesVariable, promises))
 	for i := range n {
 		set := inventActivities(r, key)
 		promised := s.preview(set)

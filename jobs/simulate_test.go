@@ -37,7 +37,7 @@ var simulateSeed = flag.String("simulate", "", "the one seed that TestSimulation
 const (
 	seedsVariable = "MILLRACE_SEEDS"
 	firstVariable = "MILLRACE_SEED_FIRST"
-	defaultSeeds  = 24
+	defaultSeeds  = 12
 )
 
 func fromEnv(name string, otherwise uint64) uint64 {
@@ -53,8 +53,12 @@ func TestSimulation(t *testing.T) {
 	if one, err := strconv.ParseUint(*simulateSeed, 10, 64); err == nil {
 		from, n = one, 1
 	}
-	var next, failed atomic.Uint64
+	var next, failed, lived atomic.Uint64
 	next.Store(from)
+	began := time.Now()
+	t.Cleanup(func() {
+		fmt.Printf("simulation: lived through %d seeds from %d on in %s, %d failed\n", lived.Load(), from, time.Since(began).Round(time.Second), failed.Load())
+	})
 	for worker := range min(runtime.GOMAXPROCS(0), int(n)) {
 		t.Run(fmt.Sprint("worker", worker), func(t *testing.T) {
 			t.Parallel()
@@ -64,6 +68,7 @@ func TestSimulation(t *testing.T) {
 				if seed >= from+n {
 					return
 				}
+				lived.Add(1)
 				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { s.live(t, seed) }) {
 					failed.Add(1)
 					t.Logf("seed %d failed; to see it again: go test ./jobs -run TestSimulation -simulate %d", seed, seed)
