@@ -145,11 +145,16 @@ func orNone(list []string) []string {
 	return list
 }
 
-// SaveAlertChannel changes a channel's name, addresses and, when it is not empty, its URL; the kind stays. It returns an *AlertConflictError when the channel
+// SaveAlertChannel changes a channel's name, addresses and, when it is not empty, its URL; the kind stays. What waits for an address that goes with it is given up. It returns an *AlertConflictError when the channel
 // is no longer at the version, and ErrNotFound when it is gone.
 func (d *DB) SaveAlertChannel(ctx context.Context, id int64, version int, n NewChannel, by int64) error {
 	return d.changeChannel(ctx, "db.SaveAlertChannel", id, version, by, "channel changed", func(tx *sqlx.Tx, _ AlertChannel, key sealKey) error {
 		_, err := tx.ExecContext(ctx, `UPDATE millrace.alert_channels SET name = $2, addresses = $3 WHERE id = $1`, id, n.Name, pq.StringArray(orNone(n.Addresses)))
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `
+				UPDATE millrace.alert_deliveries SET state = 'failed', outcome = 'The address was removed from the channel before this was sent.', ended_at = now()
+				 WHERE channel_id = $1 AND state = 'queued' AND address <> '' AND address <> ALL ($2)`, id, pq.StringArray(orNone(n.Addresses)))
+		}
 		if err == nil && n.URL != "" {
 			_, err = tx.ExecContext(ctx, `UPDATE millrace.alert_channels SET url_sealed = $2, shown = $3 WHERE id = $1`,
 				id, key.seal(channelPlace(id, "url_sealed"), []byte(n.URL)), n.Shown)

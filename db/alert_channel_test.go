@@ -304,3 +304,42 @@ func TestOneNoticeOfAChannelAtATime(t *testing.T) {
 		exec(t, d, `UPDATE millrace.alert_deliveries SET state = 'queued', lease_until = NULL`)
 	}
 }
+
+// TestRemovedAddressIsNotWrittenTo takes an address out of an e-mail channel: what waits for it is given up, what went to it is not sent again.
+func TestRemovedAddressIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	d, u, _ := connected(t)
+	id, _, err := d.CreateAlertChannel(t.Context(), db.NewChannel{Kind: db.ChannelEmail, Name: "Team", Addresses: []string{"stays@example.com", "goes@example.com", "waits@example.com"}, FormKey: "f1"}, u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.TestAlertChannel(t.Context(), id, "test", u.ID); n != 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	for range 2 {
+		n := claim(t, d)
+		if err := d.EndAttempt(t.Context(), *n, db.AttemptEnd{Delivered: true, Said: "ok"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.SaveAlertChannel(t.Context(), id, 1, db.NewChannel{Kind: db.ChannelEmail, Name: "Team", Addresses: []string{"stays@example.com"}}, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	list, err := d.Deliveries(t.Context(), db.DeliveryFilter{ChannelID: id, Limit: 5})
+	if err != nil || len(list) != 3 {
+		t.Fatal(list, err)
+	}
+	for _, n := range list {
+		gone := n.Address != "stays@example.com"
+		if n.AddressRemoved != gone || n.State.Pending() {
+			t.Errorf("%s: %+v", n.Address, n)
+		}
+		if n.Attempts == 0 && (n.State != db.DeliveryFailed || n.Outcome != "The address was removed from the channel before this was sent.") {
+			t.Errorf("what waited for %s is %s: %s", n.Address, n.State, n.Outcome)
+		}
+		queued, err := d.Redeliver(t.Context(), n.ID, n.Attempts, u.ID)
+		if queued == gone || errors.Is(err, db.ErrAddressRemoved) != gone {
+			t.Errorf("sent again to %s: %v %v", n.Address, queued, err)
+		}
+	}
+}

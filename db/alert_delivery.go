@@ -42,6 +42,7 @@ type Delivery struct {
 	ChannelName    string        `db:"channel_name"`
 	ChannelKind    ChannelKind   `db:"channel_kind"`
 	ChannelRemoved bool          `db:"channel_removed"`
+	AddressRemoved bool          `db:"address_removed"` // the channel does not write to the address any more
 	Kind           string        `db:"kind"` // NoticeOpened, NoticeRecovered or NoticeTest
 	Address        string        `db:"address"`
 	State          DeliveryState `db:"state"`
@@ -72,7 +73,8 @@ type Delivery struct {
 }
 
 const deliverySelect = `
-SELECT d.id, d.message_id, d.channel_id, ch.name AS channel_name, ch.kind AS channel_kind, ch.removed_at IS NOT NULL AS channel_removed, d.kind, d.address,
+SELECT d.id, d.message_id, d.channel_id, ch.name AS channel_name, ch.kind AS channel_kind, ch.removed_at IS NOT NULL AS channel_removed,
+       d.address <> '' AND d.address <> ALL (ch.addresses) AS address_removed, d.kind, d.address,
        d.state, d.outcome, d.attempts, d.tries, d.next_attempt_at, d.fence, d.created_at, d.ended_at,
        coalesce(nullif(u.name, ''), u.email, '') AS requested_by_name,
        coalesce(a.id, 0) AS alert_id, coalesce(a.cause, '') AS cause, coalesce(a.subject, '') AS subject, coalesce(a.title, '') AS title,
@@ -247,15 +249,26 @@ func (d *DB) TestAlertChannel(ctx context.Context, id int64, formKey string, by 
 	return n, wrapIf(err, "db.TestAlertChannel(%d)", id)
 }
 
+// ErrAddressRemoved means that a notice went to an address that its channel does not write to any more.
+var ErrAddressRemoved = errors.New("the address is no longer one of the channel's")
+
 // Redeliver queues a notice once more, under the same message id, if it is not on its way and has had so many attempts as whoever asks has seen. It reports
-// whether it did. It returns ErrNotFound for a notice whose channel is gone.
+// whether it did. It returns ErrNotFound for a notice whose channel is gone, and ErrAddressRemoved for
+// one to an address that the channel does not write to any more.
 func (d *DB) Redeliver(ctx context.Context, id int64, attempts int, by int64) (queued bool, err error) {
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
-		var name string
-		err := tx.GetContext(ctx, &name, `
-			SELECT c.name FROM millrace.alert_deliveries d JOIN millrace.alert_channels c ON c.id = d.channel_id WHERE d.id = $1 AND c.removed_at IS NULL`, id)
+		var to struct {
+			Name    string `db:"name"`
+			Removed bool   `db:"removed"`
+		}
+		err := tx.GetContext(ctx, &to, `
+			SELECT c.name, d.address <> '' AND d.address <> ALL (c.addresses) AS removed
+			  FROM millrace.alert_deliveries d JOIN millrace.alert_channels c ON c.id = d.channel_id WHERE d.id = $1 AND c.removed_at IS NULL FOR SHARE OF c`, id)
 		if err != nil {
 			return notFound(err)
+		}
+		if to.Removed {
+			return ErrAddressRemoved
 		}
 		r, err := tx.ExecContext(ctx, `
 			UPDATE millrace.alert_deliveries SET state = 'queued', tries = 0, next_attempt_at = now(), ended_at = NULL, requested_by = $3
@@ -268,7 +281,7 @@ func (d *DB) Redeliver(ctx context.Context, id int64, attempts int, by int64) (q
 			return err
 		}
 		queued = true
-		return Audit(ctx, tx, AuditEntry{ActorID: &by, Entity: "alert", Action: "notice sent again", Detail: fmt.Sprintf("notice %d to %s", id, name)})
+		return Audit(ctx, tx, AuditEntry{ActorID: &by, Entity: "alert", Action: "notice sent again", Detail: fmt.Sprintf("notice %d to %s", id, to.Name)})
 	})
 	return queued, wrapIf(err, "db.Redeliver(%d)", id)
 }

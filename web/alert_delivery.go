@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -124,7 +125,9 @@ func (s *Server) delivery(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !d.ChannelRemoved {
 		v.ChannelHref = channelPath(d.ChannelID)
-		if !d.State.Pending() {
+		if d.AddressRemoved {
+			v.NotAgain = "It cannot be sent again: " + d.Address + " is no longer one of the channel's addresses. Add it to the channel first."
+		} else if !d.State.Pending() {
 			v.Redeliver = deliveryPath(d.ID) + "/redeliver"
 		}
 	}
@@ -143,6 +146,9 @@ func (s *Server) redeliver(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := pathID(r, "delivery")
 	queued, err := s.DB.Redeliver(r.Context(), id, attempts, visitOf(r).user.ID)
+	if errors.Is(err, db.ErrAddressRemoved) {
+		return &failure{status: http.StatusConflict, title: "The notice was not sent again", sentence: "It went to an address that is no longer one of the channel's. Add the address to the channel first, if it is to be written to again."}
+	}
 	if err != nil {
 		return err
 	}

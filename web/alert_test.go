@@ -304,3 +304,26 @@ func TestWholeNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestNoticeToARemovedAddress is not sent again; the page says why.
+func TestNoticeToARemovedAddress(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	admin := a.as(a.admin)
+	admin.addChannel("webhook", url.Values{"name": {"Pager"}, "url": {"https://example.com/hook"}})
+	admin.post("/alerts/channels/1/test", url.Values{"form_key": {admin.get("/alerts/channels/1").attr("#test input[name=form_key]", "value")}}).is(http.StatusSeeOther)
+	n, err := a.db.ClaimDelivery(t.Context(), "test", time.Minute)
+	if err != nil || n == nil {
+		t.Fatal(n, err)
+	}
+	if err := a.db.EndAttempt(t.Context(), *n, db.AttemptEnd{Delivered: true, Said: "ok"}); err != nil {
+		t.Fatal(err)
+	}
+	a.exec(`UPDATE millrace.alert_deliveries SET address = 'left@example.com' WHERE id = 1`)
+	p := admin.get("/alerts/deliveries/1").is(http.StatusOK)
+	p.says("#not-again", "left@example.com is no longer one of the channel's addresses")
+	p.lacks("form[action$='/redeliver']")
+	admin.post("/alerts/deliveries/1/redeliver", url.Values{"attempts": {"1"}}).is(http.StatusConflict).says("main", "an address that is no longer one of the channel's")
+	a.exec(`UPDATE millrace.alert_channels SET addresses = '{left@example.com}' WHERE id = 1`)
+	admin.get("/alerts/deliveries/1").has("form[action$='/redeliver']")
+}
