@@ -43,7 +43,7 @@ type Delivery struct {
 	ChannelKind    ChannelKind   `db:"channel_kind"`
 	ChannelRemoved bool          `db:"channel_removed"`
 	AddressRemoved bool          `db:"address_removed"` // the channel does not write to the address any more
-	Kind           string        `db:"kind"` // NoticeOpened, NoticeRecovered or NoticeTest
+	Kind           string        `db:"kind"`            // NoticeOpened, NoticeRecovered or NoticeTest
 	Address        string        `db:"address"`
 	State          DeliveryState `db:"state"`
 	Outcome        string        `db:"outcome"`
