@@ -14,6 +14,8 @@ import (
 // seconds of CPU time, of the three sides. On a machine with other work they say more than a clock does.
 type seconds struct{ Client, Postgres, Org float64 }
 
+func (s seconds) all() float64 { return s.Client + s.Postgres + s.Org }
+
 // meter reads what a process uses between two moments: processor time of all sides, and write-ahead log.
 type meter struct {
 	database   *sqlx.DB

@@ -32,7 +32,7 @@ func (b *bench) scaling(ctx context.Context) error {
 			}
 		}
 		m := median(all)
-		p := point{n: float64(m.Rows), seconds: m.Seconds, cpu: m.CPU.Client + m.CPU.Postgres + m.CPU.Org, resident: m.RSS, size: int64(n)}
+		p := point{n: float64(m.Rows), seconds: m.Seconds, cpu: m.CPU.all(), resident: m.RSS, size: int64(n)}
 		points = append(points, p)
 		fmt.Fprintf(b.out, "| %s of each | %.2f | %.2f | %.1f s | %.0f MB |\n", thousands(n), p.seconds, p.seconds/p.n*1e6, p.cpu, float64(p.resident)/1e6)
 	}

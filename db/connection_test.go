@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -254,5 +255,35 @@ func TestRenameConnectionAndAPIUse(t *testing.T) {
 	}
 	if err := d.RenameConnection(t.Context(), c.ID+100, "x", u.ID); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestChangedRecordsStayOnTheirPage has pages of synced records keep some room, so that a change of one writes none of the table's indexes.
+func TestChangedRecordsStayOnTheirPage(t *testing.T) {
+	t.Parallel()
+	d, _, c := connected(t)
+	for _, table := range []string{"contacts", "opportunities", "custom_records", "cases"} {
+		columns, values := "connection_id, sf_id, first_seen_run, last_seen_run", "$1, '003' || lpad(i::text, 12, '0') || 'AAA', 1, 1"
+		if table == "custom_records" {
+			columns, values = columns+", object", values+", 'Thing__c'"
+		}
+		exec(t, d, `INSERT INTO millrace.`+table+` (`+columns+`) SELECT `+values+` FROM generate_series(1, 1000) i`, c.ID)
+		err := d.Pinned(t.Context(), func(conn *db.Conn) error {
+			if err := conn.Begin(t.Context()); err != nil {
+				return err
+			}
+			if n, err := conn.Exec(t.Context(), `UPDATE millrace.`+table+` SET last_seen_run = 2, synced_at = now() WHERE connection_id = $1 AND sf_id = '003000000000007AAA'`, c.ID); err != nil || n != 1 {
+				return errors.Join(err, fmt.Errorf("%d rows of %s were changed", n, table))
+			}
+			var stayed int64
+			err := conn.Get(t.Context(), &stayed, `SELECT pg_stat_get_xact_tuples_hot_updated($1::regclass)`, fmt.Sprintf("millrace.%s_%d", table, c.ID))
+			if err == nil && stayed != 1 {
+				t.Errorf("the changed record of %s has left its page", table)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
