@@ -180,7 +180,7 @@ func (d *DB) APILookDue(ctx context.Context, id int64, since time.Time) (due boo
 
 // APIBudget returns how the allowance of a connection stands. It returns ErrNotFound when there is no such connection.
 func (d *DB) APIBudget(ctx context.Context, id int64) (pipeline.Budget, error) {
-	b, err := apiBudget(ctx, d.prepared, id)
+	b, err := apiBudget(ctx, d.pool, id)
 	return b, wrapIf(asCancelled(ctx, err), "db.APIBudget(%d)", id)
 }
 

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-
 	"millrace/pipeline"
 )
 
@@ -54,11 +52,11 @@ func (d *DB) Banner(ctx context.Context, connectionID int64) (Banner, error) {
 		bannerFacts
 	}
 	args := []any{connectionID, pipeline.DefaultAllowance.ReservePercent}
-	err := sqlx.GetContext(ctx, d.prepared, &row, `SELECT f.*, b.* FROM (`+runSelect+` WHERE `+inFocus+`) f, (`+bannerSelect+`) b`, args...)
+	err := d.pool.GetContext(ctx, &row, kept(`SELECT f.*, b.* FROM (`+runSelect+` WHERE `+inFocus+`) f, (`+bannerSelect+`) b`), args...)
 	out := Banner{Run: &row.Run}
 	if errors.Is(err, sql.ErrNoRows) {
 		out.Run = nil
-		err = sqlx.GetContext(ctx, d.prepared, &row.bannerFacts, bannerSelect, args...)
+		err = d.pool.GetContext(ctx, &row.bannerFacts, kept(bannerSelect), args...)
 	}
 	if err != nil {
 		return Banner{}, wrapIf(asCancelled(ctx, notFound(err)), "db.Banner(%d)", connectionID)

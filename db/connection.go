@@ -191,7 +191,7 @@ func (d *DB) upsertConnection(ctx context.Context, tx *sqlx.Tx, id int64, sealed
 // Connections lists all connections, the oldest first.
 func (d *DB) Connections(ctx context.Context) ([]Connection, error) {
 	var all []Connection
-	if err := sqlx.SelectContext(ctx, d.prepared, &all, `SELECT `+connectionColumns+` FROM millrace.connections ORDER BY id`); err != nil {
+	if err := d.pool.SelectContext(ctx, &all, kept(`SELECT `+connectionColumns+` FROM millrace.connections ORDER BY id`)); err != nil {
 		return nil, fmt.Errorf("db.Connections: %w", asCancelled(ctx, err))
 	}
 	return all, nil
@@ -200,7 +200,7 @@ func (d *DB) Connections(ctx context.Context) ([]Connection, error) {
 // Connection returns a connection. It returns ErrNotFound when there is none.
 func (d *DB) Connection(ctx context.Context, id int64) (Connection, error) {
 	var c Connection
-	if err := sqlx.GetContext(ctx, d.prepared, &c, `SELECT `+connectionColumns+` FROM millrace.connections WHERE id = $1`, id); err != nil {
+	if err := d.pool.GetContext(ctx, &c, kept(`SELECT `+connectionColumns+` FROM millrace.connections WHERE id = $1`), id); err != nil {
 		return c, fmt.Errorf("db.Connection(%d): %w", id, asCancelled(ctx, notFound(err)))
 	}
 	return c, nil

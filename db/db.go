@@ -65,16 +65,15 @@ func (o Options) withDefaults() Options {
 
 // DB is the pool and everything that is done with it. It is safe for concurrent use.
 type DB struct {
-	pool     *sqlx.DB
-	prepared *prepared
-	opts     Options
-	wires    *connector
-	keys     keyring
-	refresh  keyedLock // one grant refresh per connection and process waits in Postgres, the others here
-	hashing  chan struct{}
-	counts   counts
-	kinds    auditKinds
-	bounds   auditBounds
+	pool    *sqlx.DB
+	opts    Options
+	wires   *connector
+	keys    keyring
+	refresh keyedLock // one grant refresh per connection and process waits in Postgres, the others here
+	hashing chan struct{}
+	counts  counts
+	kinds   auditKinds
+	bounds  auditBounds
 }
 
 // minServer is the oldest supported server_version_num.
@@ -96,7 +95,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxOpenConns(o.MaxConns)
 	pool.SetMaxIdleConns(o.MaxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	d := &DB{pool: pool, prepared: &prepared{pool: pool, of: map[string]*sqlx.Stmt{}}, opts: o, wires: wires, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing),
+	d := &DB{pool: pool, opts: o, wires: wires, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing),
 		counts: counts{of: map[int64]accountCount{}}, kinds: auditKinds{of: map[string][]auditKind{}}, bounds: usualBounds}
 	if err := d.checkServer(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("db.Open: %w", err), pool.Close())

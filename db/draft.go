@@ -66,14 +66,14 @@ func (r draftRow) decode() (*Draft, error) {
 
 // Draft returns a person's draft of a connection's settings, nil when there is none.
 func (d *DB) Draft(ctx context.Context, connectionID, userID int64) (*Draft, error) {
-	draft, err := draftOf(ctx, d.prepared, connectionID, userID)
+	draft, err := draftOf(ctx, d.pool, connectionID, userID)
 	return draft, wrapIf(asCancelled(ctx, err), "db.Draft(%d, %d)", connectionID, userID)
 }
 
 func draftOf(ctx context.Context, q sqlx.QueryerContext, connectionID, userID int64) (*Draft, error) {
 	var row draftRow
-	err := sqlx.GetContext(ctx, q, &row, `
-		SELECT base, body, note, problems, forms, updated_at FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`, connectionID, userID)
+	err := sqlx.GetContext(ctx, q, &row, kept(`
+		SELECT base, body, note, problems, forms, updated_at FROM millrace.settings_drafts WHERE connection_id = $1 AND user_id = $2`), connectionID, userID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -29,8 +29,8 @@ func (d *DB) FormTurns(ctx context.Context, connectionID, userID int64, limit in
 		Page   string `db:"page"`
 		Number int64  `db:"turn"`
 	}
-	err := sqlx.SelectContext(ctx, d.prepared, &rows, `
-		SELECT page, turn FROM millrace.settings_draft_turns WHERE connection_id = $1 AND user_id = $2 ORDER BY at DESC LIMIT $3`, connectionID, userID, limit)
+	err := d.pool.SelectContext(ctx, &rows, kept(`
+		SELECT page, turn FROM millrace.settings_draft_turns WHERE connection_id = $1 AND user_id = $2 ORDER BY at DESC LIMIT $3`), connectionID, userID, limit)
 	var out []FormTurn
 	for _, r := range rows {
 		out = append(out, FormTurn{Page: r.Page, Number: r.Number})

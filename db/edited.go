@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/jmoiron/sqlx"
-
 	"millrace/pipeline"
 )
 
@@ -29,7 +27,7 @@ func (d *DB) Edited(ctx context.Context, connectionID, userID int64, limit int) 
 		Turns   []byte      `db:"turns"`
 		Seen    []byte      `db:"seen"`
 	}
-	err := sqlx.GetContext(ctx, d.prepared, &row, `
+	err := d.pool.GetContext(ctx, &row, kept(`
 		SELECT c.*,
 		       c.id AS "current.connection_id", coalesce(v.version, 0) AS "current.version", v.body AS "current.body", coalesce(v.note, '') AS "current.note",
 		       v.author_id AS "current.author_id", coalesce(v.author_name, '') AS "current.author_name", coalesce(v.created_at, c.created_at) AS "current.created_at",
@@ -40,7 +38,7 @@ func (d *DB) Edited(ctx context.Context, connectionID, userID int64, limit int) 
 		       (SELECT objects FROM millrace.schema_seen WHERE connection_id = $1) AS seen
 		  FROM (SELECT `+connectionColumns+` FROM millrace.connections WHERE id = $1) c
 		  LEFT JOIN LATERAL (`+settingsSelect+` ORDER BY v.version DESC LIMIT 1) v ON true
-		  LEFT JOIN millrace.settings_drafts f ON f.connection_id = $1 AND f.user_id = $2`, connectionID, userID, limit)
+		  LEFT JOIN millrace.settings_drafts f ON f.connection_id = $1 AND f.user_id = $2`), connectionID, userID, limit)
 	out := Edited{Connection: row.Connection}
 	if err != nil {
 		return out, wrapIf(asCancelled(ctx, notFound(err)), "db.Edited(%d, %d)", connectionID, userID)

@@ -11,7 +11,7 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// Some statements run again and again, every few milliseconds and with every call of Salesforce: looks for work, signs of life, the count of API calls. The time they take is the time that
+// Some statements run again and again, every few milliseconds and with every call of Salesforce: looks for work, signs of life, the count of API calls, what every page reads. The time they take is the time that
 // Postgres needs to understand and plan them. Sessions keep those prepared: after that each is one exchange with Postgres instead of two, and after a few uses it is not planned anew.
 //
 // Only statements that find their rows by a key, or look at small tables, are kept: the plan of others depends on their values.
@@ -63,7 +63,9 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 		return s.pqConn.QueryContext(ctx, query, args)
 	}
 	rows, err := stmt.QueryContext(ctx, args)
-	s.forget(query, err)
+	if s.forget(query, err) {
+		return s.pqConn.QueryContext(ctx, query, args)
+	}
 	return rows, err
 }
 
@@ -77,7 +79,9 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 		return s.pqConn.ExecContext(ctx, query, args)
 	}
 	res, err := stmt.ExecContext(ctx, args)
-	s.forget(query, err)
+	if s.forget(query, err) {
+		return s.pqConn.ExecContext(ctx, query, args)
+	}
 	return res, err
 }
 
@@ -105,12 +109,15 @@ func (s *session) stmt(ctx context.Context, query string) (keptStmt, error) {
 }
 
 // outdated are the codes by which Postgres refuses a statement that was prepared before a table changed, or in another session.
-var outdated = []pqerror.Code{"0A000", "26000"}
+var outdated = []pqerror.Code{pqerror.FeatureNotSupported, pqerror.InvalidSQLStatementName}
 
-// forget drops a kept statement that Postgres refuses, so that the next use prepares it anew.
-func (s *session) forget(query string, err error) {
+// forget drops a kept statement that Postgres refuses, and reports that it has: the text itself has to be sent instead, and the next use prepares it anew. In a transaction the refusal has
+// undone what went before, so the text is refused too.
+func (s *session) forget(query string, err error) bool {
 	var pe *pq.Error
-	if errors.As(err, &pe) && slices.Contains(outdated, pe.Code) {
-		delete(s.stmts, query)
+	if !errors.As(err, &pe) || !slices.Contains(outdated, pe.Code) {
+		return false
 	}
+	delete(s.stmts, query)
+	return true
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // TestKeptStatementAfterAChange has a table get another column type under a session that keeps a statement on it, as when a newer program migrates the database while an older one runs. The
-// statement is refused once, prepared anew, and answers from then on.
+// statement answers nevertheless, and is prepared anew.
 func TestKeptStatementAfterAChange(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -40,10 +40,12 @@ func TestKeptStatementAfterAChange(t *testing.T) {
 		if _, err := c.Exec(t.Context(), `ALTER TABLE public.changing ALTER n TYPE text`); err != nil {
 			t.Error(err)
 		}
-		if err := whole(); err == nil {
-			t.Error("the statement was not kept")
+		for range 2 {
+			if err := whole(); err != nil {
+				t.Error(err)
+			}
 		}
-		return whole()
+		return nil
 	}); err != nil {
 		t.Error(err)
 	}

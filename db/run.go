@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"millrace/pipeline"
@@ -174,7 +173,7 @@ const inFocus = `r.id = coalesce(
 // newest. It is nil when there is none.
 func (d *DB) RunInFocus(ctx context.Context, connectionID int64) (*Run, error) {
 	var r []Run
-	err := sqlx.SelectContext(ctx, d.prepared, &r, runSelect+` WHERE `+inFocus, connectionID)
+	err := d.pool.SelectContext(ctx, &r, kept(runSelect+` WHERE `+inFocus), connectionID)
 	if err != nil || len(r) == 0 {
 		return nil, wrapIf(asCancelled(ctx, err), "db.RunInFocus(%d)", connectionID)
 	}

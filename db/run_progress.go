@@ -3,8 +3,6 @@ package db
 import (
 	"context"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // Progress is how far a run is, cheap enough to ask for every second.
@@ -30,7 +28,7 @@ const (
 // RunProgress returns how far a run is.
 func (d *DB) RunProgress(ctx context.Context, runID int64) (Progress, error) {
 	var p Progress
-	err := sqlx.GetContext(ctx, d.prepared, &p, `
+	err := d.pool.GetContext(ctx, &p, kept(`
 		WITH units AS (SELECT coalesce(sum(in_flight) FILTER (WHERE lease_until > now()), 0)::bigint AS in_flight, max(moved_at) AS moved_at
 		                 FROM millrace.run_units WHERE run_id = $1),
 		     run AS (SELECT r.state, r.in_flight + u.in_flight AS in_flight, greatest(r.moved_at, u.moved_at) AS moved_at
@@ -48,7 +46,7 @@ func (d *DB) RunProgress(ctx context.Context, runID int64) (Progress, error) {
 		       coalesce((SELECT steady FROM base), false) AS steady,
 		       coalesce((SELECT run.state = 'running' AND run.moved_at < now() - $4 * interval '1 second' AND c.read + run.in_flight < c.expected
 		                   FROM run, current c), false) AS stalled
-		  FROM millrace.run_steps s WHERE s.run_id = $1`, runID, ratePages, largePage, stallAfter.Seconds())
+		  FROM millrace.run_steps s WHERE s.run_id = $1`), runID, ratePages, largePage, stallAfter.Seconds())
 	if err != nil {
 		return p, wrapIf(err, "db.RunProgress(%d)", runID)
 	}

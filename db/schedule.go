@@ -83,7 +83,7 @@ func (r scheduleRow) spec() schedule.Spec {
 // Schedules lists a connection's schedules in the order in which people think of them, those that are off included. Chatter has one only once somebody has saved it.
 func (d *DB) Schedules(ctx context.Context, connectionID int64) ([]Schedule, error) {
 	var rows []scheduleRow
-	if err := sqlx.SelectContext(ctx, d.prepared, &rows, scheduleSelect+` ORDER BY `+scheduleOrder, connectionID); err != nil {
+	if err := d.pool.SelectContext(ctx, &rows, kept(scheduleSelect+` ORDER BY `+scheduleOrder), connectionID); err != nil {
 		return nil, fmt.Errorf("db.Schedules(%d): %w", connectionID, asCancelled(ctx, err))
 	}
 	out := make([]Schedule, len(rows))

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-
 	"millrace/pipeline"
 )
 
@@ -18,7 +16,7 @@ func (d *DB) SchemaSeen(ctx context.Context, connectionID int64) (objects []pipe
 		Objects []byte    `db:"objects"`
 		SeenAt  time.Time `db:"seen_at"`
 	}
-	err = sqlx.GetContext(ctx, d.prepared, &row, `SELECT objects, seen_at FROM millrace.schema_seen WHERE connection_id = $1`, connectionID)
+	err = d.pool.GetContext(ctx, &row, kept(`SELECT objects, seen_at FROM millrace.schema_seen WHERE connection_id = $1`), connectionID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, time.Time{}, nil
 	}

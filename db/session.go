@@ -64,14 +64,14 @@ func (d *DB) Session(ctx context.Context, id string) (Session, User, error) {
 		Stale bool `db:"stale"`
 	}
 	hash := hashToken(id)
-	err := sqlx.GetContext(ctx, d.prepared, &row, `
+	err := d.pool.GetContext(ctx, &row, kept(`
 		SELECT encode(s.id_hash, 'hex') AS hash, s.user_id, s.created_at, s.last_seen_at, s.ip, s.user_agent,
 		       s.last_seen_at < now() - interval '1 minute' AS stale,
 		       u.id AS "user.id", u.email AS "user.email", u.name AS "user.name", u.role AS "user.role", u.time_zone AS "user.time_zone",
 		       u.created_at AS "user.created_at", u.disabled_at AS "user.disabled_at"
 		  FROM millrace.sessions s
 		  JOIN millrace.users u ON u.id = s.user_id AND u.disabled_at IS NULL
-		 WHERE s.id_hash = $1 AND s.last_seen_at > now() - make_interval(secs => $2) AND s.created_at > now() - make_interval(secs => $3)`,
+		 WHERE s.id_hash = $1 AND s.last_seen_at > now() - make_interval(secs => $2) AND s.created_at > now() - make_interval(secs => $3)`),
 		hash, d.opts.SessionIdle.Seconds(), d.opts.SessionAbsolute.Seconds())
 	if errors.Is(notFound(err), ErrNotFound) {
 		return Session{}, User{}, fmt.Errorf("db.Session: %w", ErrNoSession)

@@ -69,7 +69,7 @@ func (r settingsRow) decode() (SettingsVersion, error) {
 
 // CurrentSettings returns a connection's newest settings, nil when nobody has saved any.
 func (d *DB) CurrentSettings(ctx context.Context, connectionID int64) (*SettingsVersion, error) {
-	v, err := currentSettings(ctx, d.prepared, connectionID)
+	v, err := currentSettings(ctx, d.pool, connectionID)
 	if err != nil {
 		return nil, fmt.Errorf("db.CurrentSettings(%d): %w", connectionID, asCancelled(ctx, err))
 	}
@@ -78,7 +78,7 @@ func (d *DB) CurrentSettings(ctx context.Context, connectionID int64) (*Settings
 
 func currentSettings(ctx context.Context, q sqlx.QueryerContext, connectionID int64) (*SettingsVersion, error) {
 	var row settingsRow
-	err := sqlx.GetContext(ctx, q, &row, settingsSelect+` ORDER BY v.version DESC LIMIT 1`, connectionID)
+	err := sqlx.GetContext(ctx, q, &row, kept(settingsSelect+` ORDER BY v.version DESC LIMIT 1`), connectionID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -92,7 +92,7 @@ func currentSettings(ctx context.Context, q sqlx.QueryerContext, connectionID in
 // SettingsVersionAt returns one version of a connection's settings. It returns ErrNotFound when it does not exist.
 func (d *DB) SettingsVersionAt(ctx context.Context, connectionID int64, version int) (SettingsVersion, error) {
 	var row settingsRow
-	err := sqlx.GetContext(ctx, d.prepared, &row, settingsSelect+` AND v.version = $2`, connectionID, version)
+	err := d.pool.GetContext(ctx, &row, kept(settingsSelect+` AND v.version = $2`), connectionID, version)
 	var v SettingsVersion
 	if err == nil {
 		v, err = row.decode()

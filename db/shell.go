@@ -1,10 +1,6 @@
 package db
 
-import (
-	"context"
-
-	"github.com/jmoiron/sqlx"
-)
+import "context"
 
 // Shell is what the frame of every page tells besides the viewer.
 type Shell struct {
@@ -20,10 +16,10 @@ func (d *DB) Shell(ctx context.Context) (Shell, error) {
 		Errors int `db:"open_errors"`
 		Alerts int `db:"open_alerts"`
 	}
-	err := sqlx.SelectContext(ctx, d.prepared, &rows, `
+	err := d.pool.SelectContext(ctx, &rows, kept(`
 		SELECT `+connectionColumns+`,
 		       (SELECT count(*) FROM millrace.error_groups g WHERE g.connection_id = c.id AND `+openGroup+`) AS open_errors, (`+countAlerts+`) AS open_alerts
-		  FROM millrace.connections c ORDER BY id`)
+		  FROM millrace.connections c ORDER BY id`))
 	out := Shell{Errors: make(map[int64]int, len(rows))}
 	for _, r := range rows {
 		out.Connections, out.Errors[r.ID], out.Alerts = append(out.Connections, r.Connection), r.Errors, r.Alerts

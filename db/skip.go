@@ -1,8 +1,6 @@
 package db
 
-import (
-	"context"
-)
+import "context"
 
 // Skip is a record that runs skip.
 type Skip struct {
