@@ -368,6 +368,9 @@ func TestIncompleteIsSaid(t *testing.T) {
 	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL`); n != 0 {
 		t.Errorf("%d accounts are marked as having left", n)
 	}
+	if n := s.count(`SELECT count(*) FROM millrace.read_states WHERE run_id = $1 AND records = 'Account'`, run.ID); n != 0 {
+		t.Error("what was read in part counts as read")
+	}
 }
 
 // shortStore expects one record more than the org has.
@@ -402,5 +405,33 @@ func TestFieldVanishesForAWhile(t *testing.T) {
 	s.equalsOrg("", "AccountId != null")
 	if p := s.step(second, "opportunities"); p.Reading != "changes" {
 		t.Errorf("the opportunities, which had all their fields, were read again: %s", p.Why)
+	}
+}
+
+// TestFieldAppearsWhileARunReads has a field become visible after a run was planned. The run does without it, and the next one, which reads only changes otherwise, brings it of all records.
+func TestFieldAppearsWhileARunReads(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter(allAccounts)
+	s.org.HideField("Contact", "Title")
+	show := sync.OnceFunc(func() { s.org.ShowField("Contact", "Title") })
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.RawQuery, "FROM+User") && !strings.Contains(r.URL.RawQuery, "COUNT") {
+			show() // the first records are read: everything is planned
+		}
+		s.serve(w, r)
+	})
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	if n := s.count(`SELECT count(title) FROM millrace.contacts`); n != 0 {
+		t.Fatalf("%d contacts have a title that the run was planned without", n)
+	}
+	client, err := s.open(t.Context(), s.conn)
+	s.must(err)
+	client.RefreshSchema()
+	second := runs.run(pipeline.EntityAll, false)
+	s.equalsOrg("", "AccountId != null")
+	if n := s.count(`SELECT count(title) FROM millrace.contacts`); n == 0 {
+		t.Errorf("no contact has a title after the second run: %+v", s.step(second, "contacts"))
 	}
 }
