@@ -26,6 +26,13 @@ func TestMain(m *testing.M) {
 }
 
 func buildAndRun(m *testing.M) int {
+	// A run that was killed leaves its data behind, in main memory even. No run lasts for hours.
+	left, _ := filepath.Glob(filepath.Join(tempRoot(), "millrace-e2e-*")) // the pattern is a good one
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 3*time.Hour {
+			_ = os.RemoveAll(dir) // only a leftover
+		}
+	}
 	programs, err := os.MkdirTemp("", "millrace-e2e-")
 	if err == nil {
 		defer os.RemoveAll(programs)
