@@ -22,11 +22,13 @@ type Standing struct {
 
 // ElsewhereRecord is a record of the same Id or name in the copy of another connection.
 type ElsewhereRecord struct {
-	ConnectionID int64  `db:"connection_id"`
-	Connection   string `db:"connection"`
-	SFID         string `db:"sf_id"`
-	Name         string `db:"name"`
+	Connection Connection `db:"connection"` // its id and what it is called by only
+	SFID       string     `db:"sf_id"`
+	Name       string     `db:"name"`
 }
+
+// calledColumns are those of a connection c that say what it is called.
+const calledColumns = `c.id AS "connection.id", c.name AS "connection.name", c.org_name AS "connection.org_name", c.org_id AS "connection.org_id"`
 
 // tablesByPrefix are the tables and objects of records by the beginning of their ids.
 var tablesByPrefix = map[string][2]string{"001": {"accounts", "Account"}, "003": {"contacts", "Contact"}, "006": {"opportunities", "Opportunity"}, "500": {"cases", "Case"}}
@@ -53,7 +55,7 @@ func (d *DB) RecordStanding(ctx context.Context, connectionID int64, id string) 
 		return out, wrapIf(asCancelled(ctx, err), "db.RecordStanding(%d, %q)", connectionID, id)
 	}
 	err = d.pool.SelectContext(ctx, &out.Elsewhere, `
-		SELECT c.id AS connection_id, coalesce(nullif(c.name, ''), nullif(c.org_name, ''), c.org_id) AS connection, t.sf_id, '' AS name
+		SELECT `+calledColumns+`, t.sf_id, '' AS name
 		  FROM millrace.connections c JOIN millrace.`+kind[0]+` t ON t.connection_id = c.id AND t.sf_id = $2 WHERE c.id <> $1 ORDER BY c.id LIMIT 5`, connectionID, id)
 	return out, wrapIf(asCancelled(ctx, err), "db.RecordStanding(%d, %q)", connectionID, id)
 }
@@ -65,7 +67,7 @@ func (d *DB) AccountsElsewhere(ctx context.Context, connectionID int64, name str
 		return nil, nil
 	}
 	err := d.pool.SelectContext(ctx, &out, `
-		SELECT c.id AS connection_id, coalesce(nullif(c.name, ''), nullif(c.org_name, ''), c.org_id) AS connection, t.sf_id, t.name
+		SELECT `+calledColumns+`, t.sf_id, t.name
 		  FROM millrace.connections c
 		 CROSS JOIN LATERAL (SELECT a.sf_id, a.name FROM millrace.accounts a WHERE a.connection_id = c.id AND lower(a.name) = lower($2) LIMIT 1) t
 		 WHERE c.id <> $1 ORDER BY c.id LIMIT 5`, connectionID, name)

@@ -129,7 +129,7 @@ func (s *Server) standing(r *http.Request, c db.Connection, id string, view *vie
 		if e.Name != "" {
 			name = "An account of this name"
 		}
-		note(name+" is in the copy of another connection: "+e.Connection+".", "Look there", orgPath(e.ConnectionID, "/accounts/why")+"?"+url.Values{"q": {e.SFID}}.Encode())
+		note(name+" is in the copy of another connection: "+ConnectionName(e.Connection)+".", "Look there", orgPath(e.Connection.ID, "/accounts/why")+"?"+url.Values{"q": {e.SFID}}.Encode())
 	}
 	return nil
 }
