@@ -131,13 +131,13 @@ func (r *replicas) slotNow() {
 
 // TestServeKilledAtRandom has two replicas of `millrace serve` share one Postgres and kills one of them again and again, at random points of syncs of an org that
 // changes: now the lead of the run, now its helper. What is in the tables at the end is compared with the org, record by record. MILLRACE_CRASHES sets the number
-// of kills; with fifty and more, in a larger org, what a killed process had in work must have been taken up within the lease and a second.
+// of kills; with a hundred and more, in a larger org, what a killed process had in work must have been taken up within the lease and a second.
 func TestServeKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	crashes, measured, size, pageRows, bytesPerSecond := 3, false, 10_000, 1000, 70_000
 	if n, err := strconv.Atoi(os.Getenv("MILLRACE_CRASHES")); err == nil {
 		crashes = n
-		if measured = n >= 50; measured {
+		if measured = n >= 100; measured {
 			size, pageRows, bytesPerSecond = 30_000, 2000, 200_000
 		}
 	}
