@@ -194,18 +194,20 @@ type budgetRow struct {
 	SeenAt     *time.Time `db:"api_seen_at"`
 	Ahead      int64      `db:"ahead"`
 	Now        time.Time  `db:"now"`
+	Version    int        `db:"allowance_version"`
 }
 
 // budgetColumns of budgetTables make a budgetRow; $2 is the usual reserve.
 const (
 	budgetColumns = `coalesce(b.reserve_percent, $2) AS reserve_percent, coalesce(b.own_percent, 0) AS own_percent, coalesce(b.own_calls, 0) AS own_calls,
-	       coalesce(c.api_used, 0) AS used, coalesce(c.api_limit, 0) AS daily_limit, c.api_seen_at, coalesce(b.granted - b.covered, 0) AS ahead, now() AS now`
+	       coalesce(c.api_used, 0) AS used, coalesce(c.api_limit, 0) AS daily_limit, c.api_seen_at, coalesce(b.granted - b.covered, 0) AS ahead, now() AS now,
+	       coalesce(b.version, 0) AS allowance_version`
 	budgetTables = `millrace.connections c LEFT JOIN millrace.api_budgets b ON b.connection_id = c.id`
 )
 
 func (r budgetRow) budget() pipeline.Budget {
 	return pipeline.Budget{Allowance: pipeline.Allowance{ReservePercent: r.Reserve, OwnPercent: r.OwnPercent, OwnCalls: r.OwnCalls},
-		Used: r.Used, Limit: r.Limit, SeenAt: r.SeenAt, Ahead: r.Ahead, Now: r.Now}
+		Used: r.Used, Limit: r.Limit, SeenAt: r.SeenAt, Ahead: r.Ahead, Now: r.Now, Version: r.Version}
 }
 
 func apiBudget(ctx context.Context, q sqlx.QueryerContext, id int64) (b pipeline.Budget, err error) {
@@ -228,8 +230,15 @@ func apiBudget(ctx context.Context, q sqlx.QueryerContext, id int64) (b pipeline
 	return b, err
 }
 
+// AllowanceConflictError says that somebody else has changed an allowance since it was read.
+type AllowanceConflictError struct{ By string } // may be empty
+
+// Error implements error.
+func (e *AllowanceConflictError) Error() string { return "changed meanwhile by " + e.By }
+
 // SaveAllowance changes how many API requests runs of a connection may use. It holds at once: runs that wait for room look again.
-func (d *DB) SaveAllowance(ctx context.Context, id int64, a pipeline.Allowance, by int64) error {
+// base is the version of the allowance that by saw: it returns an *AllowanceConflictError when somebody has changed it since, to something else than a.
+func (d *DB) SaveAllowance(ctx context.Context, id int64, base int, a pipeline.Allowance, by int64) error {
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
 		if err := lockAPIBudget(ctx, tx, id, ""); err != nil {
 			return err
@@ -238,9 +247,16 @@ func (d *DB) SaveAllowance(ctx context.Context, id int64, a pipeline.Allowance, 
 		if err != nil || before.Allowance == a {
 			return err
 		}
+		if before.Version != base {
+			var other string
+			err := tx.GetContext(ctx, &other, `
+				SELECT coalesce(nullif(u.name, ''), u.email, '') FROM millrace.api_budgets b LEFT JOIN millrace.users u ON u.id = b.changed_by WHERE b.connection_id = $1`, id)
+			return errors.Join(err, &AllowanceConflictError{By: other})
+		}
 		_, err = tx.ExecContext(ctx, `
-			UPDATE millrace.api_budgets SET reserve_percent = $2, own_percent = nullif($3, 0), own_calls = nullif($4, 0) WHERE connection_id = $1`,
-			id, a.ReservePercent, a.OwnPercent, a.OwnCalls)
+			UPDATE millrace.api_budgets
+			   SET reserve_percent = $2, own_percent = nullif($3, 0), own_calls = nullif($4, 0), version = version + 1, changed_by = $5 WHERE connection_id = $1`,
+			id, a.ReservePercent, a.OwnPercent, a.OwnCalls, by)
 		if err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func TestAPIReadings(t *testing.T) {
 func TestAPICallsOfManyProcesses(t *testing.T) {
 	t.Parallel()
 	d, u, c := connected(t)
-	if err := d.SaveAllowance(t.Context(), c.ID, pipeline.Allowance{OwnCalls: 25}, u.ID); err != nil {
+	if err := d.SaveAllowance(t.Context(), c.ID, 0, pipeline.Allowance{OwnCalls: 25}, u.ID); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -130,7 +130,7 @@ func TestAPICallsAreGrantedInAdvance(t *testing.T) {
 	if room, _ := b.Room(); err != nil || b.Own != 11 || room != 689 {
 		t.Errorf("after 5 of 16 have come back: %d are counted, and there is room for %d: %v", b.Own, room, err)
 	}
-	if err := d.SaveAllowance(t.Context(), c.ID, pipeline.Allowance{OwnCalls: 51}, u.ID); err != nil {
+	if err := d.SaveAllowance(t.Context(), c.ID, 0, pipeline.Allowance{OwnCalls: 51}, u.ID); err != nil {
 		t.Fatal(err)
 	}
 	if calls := take(); calls.Granted != 1 {

@@ -27,7 +27,9 @@ func (s *scene) apiUsed() int64 {
 // allow sets the allowance of the connection.
 func (s *scene) allow(a pipeline.Allowance) {
 	s.t.Helper()
-	s.must(s.db.SaveAllowance(s.t.Context(), s.conn, a, s.admin))
+	now, err := s.db.APIBudget(s.t.Context(), s.conn)
+	s.must(err)
+	s.must(s.db.SaveAllowance(s.t.Context(), s.conn, now.Version, a, s.admin))
 }
 
 // later lets a waiting run look again as if an hour had passed: what is known of the org's use is old by then.

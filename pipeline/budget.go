@@ -41,7 +41,9 @@ type Budget struct {
 	Ahead  int64      // requests of ours that Used may not hold yet
 	Own    int64      // requests of ours within 24 hours
 	Now    time.Time  // of the database
-	Hours  []UsedHour // of the last 24 hours with requests of ours, oldest first
+	// Version is how often the allowance was changed.
+	Version int
+	Hours   []UsedHour // of the last 24 hours with requests of ours, oldest first
 }
 
 // UsedHour is how many requests Millrace made in an hour.

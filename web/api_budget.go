@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,7 +32,7 @@ func (s *Server) apiBudgetForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form := views.APIBudgetForm{Reserve: strconv.Itoa(budget.ReservePercent), Own: ownUncapped}
+	form := views.APIBudgetForm{Version: budget.Version, Reserve: strconv.Itoa(budget.ReservePercent), Own: ownUncapped}
 	switch {
 	case budget.OwnPercent > 0:
 		form.Own, form.Percent = ownPercent, strconv.Itoa(budget.OwnPercent)
@@ -128,7 +130,11 @@ func (s *Server) saveAPIBudget(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	value := func(name string) string { return strings.TrimSpace(r.PostForm.Get(name)) }
-	form := views.APIBudgetForm{Reserve: value("reserve"), Own: value("own"), Percent: value("percent"), Calls: value("calls"), Errors: map[string][]string{}}
+	version, err := strconv.Atoi(value("version"))
+	if err != nil {
+		return badForm(err)
+	}
+	form := views.APIBudgetForm{Version: version, Reserve: value("reserve"), Own: value("own"), Percent: value("percent"), Calls: value("calls"), Errors: map[string][]string{}}
 	refuseTexts(r, form.Errors, "reserve", "percent", "calls")
 	allowance := readAllowance(form)
 	if len(form.Errors) > 0 {
@@ -138,10 +144,30 @@ func (s *Server) saveAPIBudget(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.apiBudgetPage(w, r, http.StatusUnprocessableEntity, c, budget, form)
 	}
-	if err := s.DB.SaveAllowance(r.Context(), c.ID, allowance, visitOf(r).user.ID); err != nil {
+	err = s.DB.SaveAllowance(r.Context(), c.ID, version, allowance, visitOf(r).user.ID)
+	var conflict *db.AllowanceConflictError
+	if errors.As(err, &conflict) {
+		budget, err := s.DB.APIBudget(r.Context(), c.ID)
+		if err != nil {
+			return err
+		}
+		form.Version = budget.Version
+		form.Conflict = cmp.Or(conflict.By, "Somebody else") + " has saved the API budget since this page was loaded: " + budget.ReserveWords() + " stays free for other apps, and for Millrace's own requests there is " +
+			ownLimit(budget.Allowance) + ". The form shows what you typed; saving again replaces theirs."
+		return s.apiBudgetPage(w, r, http.StatusConflict, c, budget, form)
+	}
+	if err != nil {
 		return err
 	}
 	return s.see(w, r, orgPath(c.ID, "/api-budget"), "budget-saved", "")
+}
+
+// ownLimit says what caps Millrace's own requests, after "there is".
+func ownLimit(a pipeline.Allowance) string {
+	if a.OwnPercent == 0 && a.OwnCalls == 0 {
+		return a.OwnWords()
+	}
+	return "a cap: " + a.OwnWords()
 }
 
 // readAllowance reads the form, and notes in its Errors what does not fit.

@@ -30,13 +30,29 @@ func TestAPIBudget(t *testing.T) {
 		t.Error("the card of the connection does not lead to the API budget")
 	}
 	// What does not fit is said at its field, and kept as typed.
-	p = admin.post(path, url.Values{"reserve": {"100"}, "own": {"calls"}, "calls": {"many"}}).is(http.StatusUnprocessableEntity)
+	p = admin.post(path, url.Values{"version": {"0"}, "reserve": {"100"}, "own": {"calls"}, "calls": {"many"}}).is(http.StatusUnprocessableEntity)
 	p.says("main", "Enter a whole number from 0 to 99.")
 	p.says("main", "Enter how many requests, at least 1.")
 	if b, err := a.db.APIBudget(t.Context(), c.ID); err != nil || b.Allowance != pipeline.DefaultAllowance {
 		t.Errorf("a refused form changed %+v, %v", b.Allowance, err)
 	}
-	admin.post(path, url.Values{"reserve": {"30"}, "own": {"percent"}, "percent": {"5"}}).is(http.StatusSeeOther)
+	admin.post(path, url.Values{"reserve": {"30"}, "own": {"none"}}).is(http.StatusBadRequest)
+	late := a.as(a.user("bea@example.com", "Bea Lund", db.RoleAdmin))
+	seen := late.get(path).is(http.StatusOK).attr("input[name=version]", "value")
+	admin.post(path, url.Values{"version": {seen}, "reserve": {"30"}, "own": {"percent"}, "percent": {"5"}}).is(http.StatusSeeOther)
+	// Whoever saw the allowance before is told of the change, keeps what was typed, and decides.
+	p = late.post(path, url.Values{"version": {seen}, "reserve": {"10"}, "own": {"none"}}).is(http.StatusConflict)
+	p.says("main", "Ana Ruiz has saved the API budget since this page was loaded: 30% of the daily limit stays free")
+	p.says("main", "a cap: at most 5% of the daily limit")
+	if typed := p.attr("#reserve", "value"); typed != "10" {
+		t.Errorf("what was typed became %q", typed)
+	}
+	now := p.attr("input[name=version]", "value")
+	// The same values once more, as by a double click, are no conflict.
+	late.post(path, url.Values{"version": {seen}, "reserve": {"30"}, "own": {"percent"}, "percent": {"5"}}).is(http.StatusSeeOther)
+	late.post(path, url.Values{"version": {now}, "reserve": {"40"}, "own": {"percent"}, "percent": {"5"}}).is(http.StatusSeeOther)
+	again := late.get(path).is(http.StatusOK).attr("input[name=version]", "value")
+	admin.post(path, url.Values{"version": {again}, "reserve": {"30"}, "own": {"percent"}, "percent": {"5"}}).is(http.StatusSeeOther)
 	b, err := a.db.APIBudget(t.Context(), c.ID)
 	if err != nil || b.Allowance != (pipeline.Allowance{ReservePercent: 30, OwnPercent: 5}) {
 		t.Errorf("saved %+v, %v", b.Allowance, err)
