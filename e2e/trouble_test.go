@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// set changes the settings in force, past the pages.
+func (d *demo) set(t *testing.T, body string) {
+	t.Helper()
+	d.query(t, `UPDATE millrace.settings_versions SET body = body || '`+strings.ReplaceAll(body, "'", "''")+`'`)
+}
+
+// TestTroubleIsSaidWhereItShows provokes one trouble after the other that people have with a sync, in the org or in the settings, and reads what the app says at the very place where it shows.
+// docs/troubleshooting.md lists them.
+func TestTroubleIsSaidWhereItShows(t *testing.T) {
+	t.Parallel()
+	d := startReady(t)
+	b := newBrowser(t)
+	signIn(d, b)
+	// says reads all of it, folded parts too.
+	says := func(selector string, wants ...string) {
+		t.Helper()
+		for _, want := range wants {
+			b.waitFor(selector+" to say "+want, `(document.querySelector(`+quoteJS(selector)+`)?.textContent ?? "").replace(/\s+/g, " ").includes(`+quoteJS(want)+`)`)
+		}
+	}
+	const place = "/connections/1"
+
+	// The filter box: a misspelled field, one of another object, a bracket too few, and nothing that matches.
+	for _, c := range [][]string{
+		{"Industri = 'Banking'", "SOQL validation failed", "Industri", "Industry", "copy the names of fields from the lists"},
+		{"StageName = 'Closed Won'", "SOQL validation failed", "StageName"},
+		{"(Industry = 'Banking'", "SOQL validation failed"},
+		{"Name = 'Nobody at all'", "0 accounts match"},
+	} {
+		b.open(d.app + filterPage) // with a result of its own
+		b.fill("#accounts-single", c[0])
+		b.click("#validate-accounts-single")
+		says(result, c[1:]...)
+	}
+
+	// An account's page, as the settings stand: everything off.
+	b.open(d.app + place + "/accounts")
+	account := value[string](b, `document.querySelector("#account-list tbody a").href`)
+	b.open(account)
+	says("#missing", "Support cases are switched off", "Chatter is switched off", "what was set up was not saved", "Records of a new object appear after the next sync", "No further field is chosen",
+		"Look at its log", "Why is a record not here?")
+
+	// Chatter with its switch on and no schedule; cases within a lookback and a filter, without conversation; an object that links nothing; ARR from a field, and renewal calculated.
+	d.set(t, `{"chatter": {"enabled": true, "accounts": true}, "cases": {"enabled": true, "lookback_days": 30, "conversation": "case_comments", "filter": "Priority = 'High'"},
+		"arr": {"mode": "direct", "field": "AnnualRevenue"}, "renewal": {"mode": "calculated", "object": "Subscription__c", "link": "Account__c", "value": "End_Date__c", "combine": "latest"},
+		"custom_objects": [{"object": "Subscription__c", "name": "Subscriptions", "parent": "account", "match": "Account__c", "filter": "Active__c = true"}]}`)
+	b.open(account)
+	says("#missing", "never runs: currently scheduled: not at all", "press Save Schedule", "within the last 30 days", "can reach back 365", "Priority = 'High'", "in the other source: switch it",
+		"linked by Account__c: look whether that field names this account", "Only those that match its filter", "It is the account's field AnnualRevenue: look at its value in Salesforce",
+		"Validate shows which of them count")
+	b.click("#missing summary")
+	b.shot("missing")
+	b.axe()
+	b.open(d.app + place + "/settings/chatter")
+	says("main", "Currently scheduled")
+
+	// A connection that loops, or is refused.
+	b.open(d.app + "/integrations/salesforce/connect")
+	says("#loops", "A sandbox signs in at test.salesforce.com", "sign in as a Salesforce admin", "No pop-up is needed", "need an admin to approve this one first")
+	says("#refusals", "OAUTH_APPROVAL_ERROR_GENERIC", "Approve Uninstalled Connected Apps")
+
+	// A record that cannot be found here: the filter leaves it out.
+	d.set(t, `{"chatter": {"enabled": false}, "cases": {"enabled": false}, "arr": {"mode": ""}, "renewal": {"mode": ""}, "custom_objects": [],
+		"accounts": {"mode": "single", "single": "Name = 'Nobody at all'"}}`)
+	b.open(d.app + place + "/accounts/why?q=" + account[strings.LastIndex(account, "/")+1:])
+	says("main", "Name = 'Nobody at all'")
+
+	// A sync that completes and brings nothing says why, with an id and a time that people can pass on.
+	d.readAll(t)
+	d.sync(b)
+	b.waitText("#run-live", "Completed")
+	says("#run-live", "no account in Salesforce matches the filter")
+	run := b.location()[strings.LastIndex(b.location(), "/")+1:]
+	says("h1", run)
+	says("main", "Finished")
+	b.shot("nothing")
+	b.open(d.app + place + "/errors")
+	b.shot("inbox")
+	b.noComplaints()
+}
