@@ -124,7 +124,7 @@ func same(t *testing.T, what string, org, table rows) {
 	}
 	for id, want := range org {
 		if got, ok := table[id]; !ok {
-			complain("%s is missing", id)
+			complain("%s is missing: %v", id, want)
 		} else if !maps.Equal(got, want) {
 			complain("%s is\n%v, in the org it is\n%v", id, got, want)
 		}

@@ -214,6 +214,10 @@ func TestFormulasHaveTheirCadence(t *testing.T) {
 	if run := runs.run(pipeline.EntityAll, false); strings.Contains(s.steps(run), pipeline.RefreshPrefix) {
 		t.Error("formula fields were read again at once")
 	}
+	s.mustExec(`UPDATE millrace.read_states SET silent_read_at = silent_read_at + interval '7 hours'`)
+	if run := runs.run(pipeline.EntityAll, false); !strings.Contains(s.steps(run), pipeline.RefreshPrefix) {
+		t.Error("formula fields were not read after the clock of Postgres had been set back")
+	}
 }
 
 // TestMergedIntoIsUndone undoes a run that learned of a merge: in one step, and of a record that it knew to be deleted before.
