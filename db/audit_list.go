@@ -83,7 +83,7 @@ type auditBounds struct {
 
 var usualBounds = auditBounds{
 	reach: 20_000, reachWords: 4_000, reachNames: 3_000, reachLeast: 200, glance: 500,
-	most: 100_000, mostOfDays: 3_000, enough: 5_000, lookups: 40_000, named: 2_000, sureNamed: 10_000, count: 1_000,
+	most: 100_000, mostOfDays: 3_000, enough: 5_000, lookups: 10_000, named: 2_000, sureNamed: 10_000, count: 1_000,
 }
 
 const (
