@@ -61,8 +61,8 @@ func fit(points []point) (slope, at float64) {
 
 // The measures of the drawing, in pixels.
 const (
-	width, height           = 720, 440
-	left, right, top, below = 70, 30, 60, 60
+	width, height           = 760, 440
+	left, right, top, below = 70, 70, 60, 60
 )
 
 // drawing is the plot as SVG: both axes logarithmic, the points, the line through them, and the line on which time would grow as the records do.
