@@ -21,13 +21,19 @@ func withQuery(path string, q url.Values) string {
 	return path + "?" + q.Encode()
 }
 
-// run shows one run with its counts per object.
-func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
+// namedRun returns the connection and the run of the address.
+func (s *Server) namedRun(r *http.Request) (db.Connection, db.Run, error) {
 	c, err := s.connection(r)
 	if err != nil {
-		return err
+		return c, db.Run{}, err
 	}
 	run, err := s.DB.Run(r.Context(), c.ID, r.PathValue("run"))
+	return c, run, err
+}
+
+// run shows one run with its counts per object.
+func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
+	c, run, err := s.namedRun(r)
 	if err != nil {
 		return err
 	}
@@ -215,11 +221,7 @@ func (s *Server) requestRun(w http.ResponseWriter, r *http.Request) error {
 
 // cancelRun asks a run to stop.
 func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
-	c, err := s.connection(r)
-	if err != nil {
-		return err
-	}
-	run, err := s.DB.Run(r.Context(), c.ID, r.PathValue("run"))
+	c, run, err := s.namedRun(r)
 	if err != nil {
 		return err
 	}

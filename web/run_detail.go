@@ -71,11 +71,7 @@ func (s *Server) addFailed(r *http.Request, c db.Connection, run db.Run, view *v
 
 // retryFailed queues a run that reads the records once more which a run could not store, and nothing else. Pressed twice, or by two admins, it leads to the same run.
 func (s *Server) retryFailed(w http.ResponseWriter, r *http.Request) error {
-	c, err := s.connection(r)
-	if err != nil {
-		return err
-	}
-	run, err := s.DB.Run(r.Context(), c.ID, r.PathValue("run"))
+	c, run, err := s.namedRun(r)
 	if err != nil {
 		return err
 	}

@@ -55,16 +55,6 @@ func (s *Server) undoForm(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, http.StatusOK, views.UndoPage(view))
 }
 
-// namedRun returns the connection and the run of the address.
-func (s *Server) namedRun(r *http.Request) (db.Connection, db.Run, error) {
-	c, err := s.connection(r)
-	if err != nil {
-		return c, db.Run{}, err
-	}
-	run, err := s.DB.Run(r.Context(), c.ID, r.PathValue("run"))
-	return c, run, err
-}
-
 // countUndo adds the counts and a part of the records.
 func (s *Server) countUndo(r *http.Request, c db.Connection, run db.Run, view *views.Undo) error {
 	ctx, cancel := context.WithTimeout(r.Context(), undoPatience)
