@@ -98,11 +98,12 @@ func fromGrant(g db.Grant) salesforce.Token {
 func (c *clients) usageRecorder(connectionID int64) func(salesforce.Usage) {
 	var mu sync.Mutex
 	var reading db.APIReading
-	var last time.Time
+	var last, told time.Time
 	var due bool // a later moment is set for what is not stored yet
 	store := func() {
 		mu.Lock()
 		r := reading
+		r.Age = time.Since(told)
 		reading.Calls, last, due = 0, time.Now(), false
 		mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -113,7 +114,7 @@ func (c *clients) usageRecorder(connectionID int64) func(salesforce.Usage) {
 	}
 	return func(u salesforce.Usage) {
 		mu.Lock()
-		reading.Used, reading.Limit, reading.Calls = u.Used, u.Limit, reading.Calls+1
+		reading.Used, reading.Limit, reading.Calls, told = u.Used, u.Limit, reading.Calls+1, time.Now()
 		now := !due && time.Since(last) >= usageInterval
 		if !now && !due {
 			due = true

@@ -16,8 +16,9 @@ import (
 // APIReading is the use of an org's daily allowance as an answer of Salesforce told it.
 type APIReading struct {
 	Used, Limit int64
-	Ticket      int64 // of the call whose answer it came with; 0 for a call that TakeAPICalls was not asked for
-	Calls       int64 // calls made since the last reading that TakeAPICalls was not asked for
+	Ticket      int64         // of the call whose answer it came with; 0 for a call that TakeAPICalls was not asked for
+	Calls       int64         // calls made since the last reading that TakeAPICalls was not asked for
+	Age         time.Duration // since the answer came
 }
 
 // APICalls is what became of the wish to call Salesforce a number of times.
@@ -74,7 +75,9 @@ func noteAPIUse(ctx context.Context, tx *sqlx.Tx, id int64, r APIReading) error 
 		WITH told AS (
 		    SELECT b.connection_id, CASE WHEN $4 = 0 THEN b.granted ELSE $4 END AS ticket, c.api_used AS used, c.api_limit AS daily_limit
 		      FROM millrace.api_budgets b JOIN millrace.connections c ON c.id = b.connection_id
-		     WHERE b.connection_id = $1 AND ($2 >= coalesce(c.api_used, 0) OR CASE WHEN $4 = 0 THEN b.granted ELSE $4 END >= b.reading)),
+		     WHERE b.connection_id = $1
+		       AND CASE WHEN $4 = 0 THEN c.api_seen_at IS NULL OR c.api_seen_at <= clock_timestamp() - $6 * interval '1 second'
+		                ELSE $2 >= coalesce(c.api_used, 0) OR $4 >= b.reading END),
 		budget AS (
 		    UPDATE millrace.api_budgets b SET reading = greatest(b.reading, t.ticket), covered = greatest(b.covered, t.ticket - $5)
 		      FROM told t WHERE b.connection_id = t.connection_id),
@@ -84,7 +87,7 @@ func noteAPIUse(ctx context.Context, tx *sqlx.Tx, id int64, r APIReading) error 
 		    INSERT INTO millrace.api_usage AS h (connection_id, hour, used, daily_limit)
 		    SELECT connection_id, date_trunc('hour', now()), $2, $3 FROM told
 		    ON CONFLICT (connection_id, hour) DO UPDATE SET used = greatest(h.used, excluded.used), daily_limit = excluded.daily_limit)
-		SELECT coalesce($2 < used OR $3 > daily_limit, false) FROM told`), id, r.Used, r.Limit, r.Ticket, underWay)
+		SELECT coalesce($2 < used OR $3 > daily_limit, false) FROM told`), id, r.Used, r.Limit, r.Ticket, underWay, r.Age.Seconds())
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // an older reading
 	}
@@ -164,18 +167,46 @@ func (d *DB) ReturnAPICalls(ctx context.Context, id, calls int64, at time.Time) 
 	return wrapIf(err, "db.ReturnAPICalls(%d)", id)
 }
 
-// APILookDue reports whether what is known of the org's use is so old that a run without room, asked for at since, should ask the org anew; it then counts as
-// asked. A run asks for itself whatever was known before somebody asked for the run.
-func (d *DB) APILookDue(ctx context.Context, id int64, since time.Time) (due bool, err error) {
-	err = d.pool.GetContext(ctx, &due, `
-		WITH old AS (SELECT greatest(now() - $2 * interval '1 second', $3::timestamptz) AS before),
+// LookDue says whether the org is to be asked how much of its daily limit is used.
+type LookDue int
+
+// The answers of APILookDue.
+const (
+	LookNot      LookDue = iota // what is known is new enough
+	LookNow                     // the caller is to ask
+	LookUnderWay                // another is asking
+)
+
+// lookTime is how long one who asks the org is waited for. After that another asks.
+const lookTime = 15 * time.Second
+
+// APILookDue reports whether what is known of the org's use is so old that a run without room, asked for at since, should ask the org anew; to others it then
+// counts as being asked until RecordAPIUse. A run asks for itself whatever was known before somebody asked for the run.
+func (d *DB) APILookDue(ctx context.Context, id int64, since time.Time) (due LookDue, err error) {
+	var yes bool
+	err = d.pool.GetContext(ctx, &yes, `
+		WITH old AS (SELECT greatest(now() - $2 * interval '1 second', $3::timestamptz) AS before, now() - $4 * interval '1 second' AS given_up),
 		     look AS (
 		    INSERT INTO millrace.api_budgets AS b (connection_id, looked_at)
 		    SELECT c.id, now() FROM millrace.connections c, old WHERE c.id = $1 AND (c.api_seen_at IS NULL OR c.api_seen_at < old.before)
 		    ON CONFLICT (connection_id) DO UPDATE SET looked_at = now()
-		     WHERE b.looked_at IS NULL OR b.looked_at < (SELECT before FROM old) RETURNING 1)
-		SELECT EXISTS (SELECT FROM look)`, id, lookAfter.Seconds(), since)
-	return due, wrapIf(asCancelled(ctx, err), "db.APILookDue(%d)", id)
+		     WHERE b.looked_at IS NULL OR b.looked_at < (SELECT before FROM old)
+		        OR b.looked_at < (SELECT given_up FROM old)
+		       AND NOT EXISTS (SELECT FROM millrace.connections c WHERE c.id = b.connection_id AND c.api_seen_at >= b.looked_at)
+		    RETURNING 1)
+		SELECT EXISTS (SELECT FROM look)`, id, lookAfter.Seconds(), since, lookTime.Seconds())
+	if err == nil && yes {
+		return LookNow, nil
+	}
+	if err == nil { // a statement of its own, which sees who came first
+		err = d.pool.GetContext(ctx, &yes, `
+			SELECT EXISTS (SELECT FROM millrace.connections c JOIN millrace.api_budgets b ON b.connection_id = c.id
+			                WHERE c.id = $1 AND b.looked_at <= now() AND (c.api_seen_at IS NULL OR c.api_seen_at < b.looked_at))`, id)
+	}
+	if err == nil && yes {
+		return LookUnderWay, nil
+	}
+	return LookNot, wrapIf(asCancelled(ctx, err), "db.APILookDue(%d)", id)
 }
 
 // APIBudget returns how the allowance of a connection stands. It returns ErrNotFound when there is no such connection.

@@ -137,3 +137,36 @@ func TestAPICallsAreGrantedInAdvance(t *testing.T) {
 		t.Errorf("with room for 40: %+v", calls)
 	}
 }
+
+// TestOneLooksForAll asks the org how much is used once for all who find no room: others wait for that answer, and ask themselves when it does not come.
+func TestOneLooksForAll(t *testing.T) {
+	t.Parallel()
+	d, _, conn := connected(t)
+	ctx, c := t.Context(), conn.ID
+	due := func(want db.LookDue) {
+		t.Helper()
+		if got, err := d.APILookDue(ctx, c, time.Time{}); err != nil || got != want {
+			t.Errorf("a look is %v, %v; want %v", got, err, want)
+		}
+	}
+	if err := d.RecordAPIUse(ctx, c, db.APIReading{Used: 1000, Limit: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	due(db.LookNot) // known just now
+	exec(t, d, `UPDATE millrace.connections SET api_seen_at = now() - interval '1 hour'`)
+	due(db.LookNow)
+	due(db.LookUnderWay)
+	exec(t, d, `UPDATE millrace.api_budgets SET looked_at = now() - interval '16 seconds'`) // who asked has died
+	due(db.LookNow)
+	due(db.LookUnderWay)
+	if err := d.RecordAPIUse(ctx, c, db.APIReading{Used: 1, Limit: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	due(db.LookNot)
+	if err := d.RecordAPIUse(ctx, c, db.APIReading{Used: 1000, Limit: 1000, Age: time.Minute}); err != nil { // heard before, told late
+		t.Fatal(err)
+	}
+	if b, err := d.APIBudget(ctx, c); err != nil || b.Used != 1 {
+		t.Errorf("an answer that was kept back counts: %d used, %v", b.Used, err)
+	}
+}

@@ -116,18 +116,49 @@ func (p *purse) empty() (calls int64, at time.Time) {
 }
 
 // look asks the org how much of its limit is used, when what is known is old: room may have appeared since. It is the one call that is made without room.
+// Where another run or helper is asking already, it waits for that answer. It reports whether there is a new one.
 func (p *purse) look(ctx context.Context) (looked bool, err error) {
-	due, err := p.db.APILookDue(ctx, p.connection, p.since)
-	if err != nil || !due {
-		return false, uncounted(ctx, err)
+	for waited := false; ; waited = true {
+		due, err := p.db.APILookDue(ctx, p.connection, p.since)
+		switch {
+		case err != nil:
+			return false, uncounted(ctx, err)
+		case due == db.LookNow:
+			return true, p.ask(ctx)
+		case due == db.LookNot:
+			return waited, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(lookPoll):
+		}
 	}
+}
+
+// lookPoll is how often it is seen after whether the answer that another has asked for is there.
+const lookPoll = 50 * time.Millisecond
+
+// ask asks the org how much of its limit is used, and notes the answer.
+func (p *purse) ask(ctx context.Context) error {
 	p.log.Info("asking how many API requests are used")
 	p.calls.add(salesforce.CallLimits, "")
-	if _, err := p.client.Limits(salesforce.Metered(ctx, nil)); err != nil && !salesforce.IsDailyLimit(err) {
-		return false, remote.Fault(err)
+	var use salesforce.Usage
+	heard := func(context.Context, salesforce.Call) (func(salesforce.Usage), error) {
+		return func(u salesforce.Usage) { use = u }, nil
 	}
-	u := p.client.Usage()
-	return true, uncounted(ctx, p.db.RecordAPIUse(ctx, p.connection, db.APIReading{Used: u.Used, Limit: u.Limit}))
+	limits, err := p.client.Limits(salesforce.Metered(ctx, heard))
+	if err != nil && !salesforce.IsDailyLimit(err) {
+		return remote.Fault(err)
+	}
+	if use.Limit == 0 { // a proxy keeps the header to itself
+		day := limits["DailyApiRequests"]
+		use.Used, use.Limit = day.Max-day.Remaining, day.Max
+	}
+	if use.Limit == 0 {
+		return nil
+	}
+	return uncounted(ctx, p.db.RecordAPIUse(ctx, p.connection, db.APIReading{Used: use.Used, Limit: use.Limit}))
 }
 
 // told keeps a reading for the next grant, which records it. Where it leaves little room, what is granted in advance goes back.

@@ -138,6 +138,7 @@ func TestDailyLimit(t *testing.T) {
 		t.Errorf("the run says %q", waiting.WaitingReason)
 	}
 	s.org.ClearFaults(0)
+	s.org.Fail(sim.Fault{Match: "/services/data/*/limits", Count: -1, Stall: 300 * time.Millisecond}) // meanwhile others find no room either
 	s.org.SetAPILimit(0, 100_000)
 	s.later(run.ID)
 	s.completed(s.until(run.ID, ended))
