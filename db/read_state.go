@@ -179,6 +179,9 @@ func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Ste
 	if step.Table.Parent != "" {
 		parent = step.Table.ParentTable()
 	}
+	if err := s.doubt(ctx, tx, step.Table, r.Fingerprint); err != nil {
+		return err
+	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO millrace.read_states AS r (connection_id, records, table_name, set_key, parent_table, fingerprint, watermark, run_id, read_at, whole_read_at,
 		                                       silent_read_at, silent, again, sf_user_id)
@@ -188,6 +191,19 @@ func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Ste
 		    whole_read_at = CASE WHEN $12 THEN r.whole_read_at ELSE $9 END, silent_read_at = CASE WHEN $12 THEN r.silent_read_at ELSE $9 END`,
 		s.connectionID, step.Table.Records(), step.Table.Name, key, parent, r.Fingerprint, watermark.Time, s.runID, set.Started,
 		pq.Array(append([]string{}, r.Silent...)), pq.Array(again), r.Changes)
+	return err
+}
+
+// doubt forgets up to where sets are complete whose records were read by other settings than their parents, now that these are read by new ones: a parent that stays did perhaps not match
+// when its children were asked for, and does now. Contacts, opportunities and what else hangs on accounts may have children of their own.
+func (s *RunStore) doubt(ctx context.Context, tx *sqlx.Tx, parents pipeline.Table, fingerprint string) error {
+	_, err := tx.ExecContext(ctx, `
+		DELETE FROM millrace.read_states c
+		 WHERE c.connection_id = $1 AND c.run_id <> $2 AND (c.parent_table = $3 OR c.parent_table <> '' AND $3 = 'accounts')
+		   AND NOT EXISTS (SELECT FROM millrace.read_states p
+		                    WHERE p.connection_id = $1 AND p.records = $4
+		                      AND (p.fingerprint = $5 OR (SELECT settings_version FROM millrace.runs WHERE id = p.run_id) = (SELECT settings_version FROM millrace.runs WHERE id = c.run_id)))`,
+		s.connectionID, s.runID, parents.Name, parents.Records(), fingerprint)
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 	"millrace/db"
 	"millrace/pipeline"
 	"millrace/salesforce/sim"
+	"millrace/salesforce/soql"
 	"millrace/settings"
 )
 
@@ -175,4 +176,53 @@ func TestAccountThatLeavesForAWhile(t *testing.T) {
 	s.must(s.org.Update("Account", account, map[string]any{"Name": name}))
 	s.completed(s.syncWith(s.incremental()))
 	s.equalsOrg("Name < 'S'", "Account.Name < 'S' AND AccountId != null")
+}
+
+// TestChildrenReadBeforeTheirAccounts has new settings, and children read by them while the accounts are still those of the old ones. An account that stays, although it does not match when its
+// children are asked for, comes to match before the accounts are read: its children are all here then, although nothing about them has changed.
+func TestChildrenReadBeforeTheirAccounts(t *testing.T) {
+	t.Parallel()
+	for entity, child := range map[pipeline.Entity]struct {
+		object, table string
+		values        func(account string) map[string]any
+	}{
+		pipeline.EntityContacts: {"Contact", "contacts", func(account string) map[string]any {
+			return map[string]any{"AccountId": account, "LastName": "Late", "Email": "late@example.com"}
+		}},
+		pipeline.EntityCases: {"Case", "cases", func(account string) map[string]any {
+			return map[string]any{"AccountId": account, "Subject": "Late", "Priority": "High"}
+		}},
+		pipeline.EntityChatter: {"FeedItem", "chatter_posts", func(account string) map[string]any {
+			return map[string]any{"ParentId": account, "Body": "Late"}
+		}},
+	} {
+		t.Run(string(entity), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 60})
+			runs := s.running(s.incremental())
+			set := allOfIt()
+			set.Accounts = settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name < 'N'"}
+			s.saveAll(set)
+			runs.run(pipeline.EntityAll, false)
+			runs.run(pipeline.EntityChatter, false)
+			account := textOf(s, `SELECT min(sf_id) FROM millrace.accounts WHERE left_filter_at IS NULL`)
+			late, err := s.org.Insert(child.object, child.values(account))
+			s.must(err)
+			s.org.Advance(time.Hour)
+			set.Accounts.Single = "Name > 'D' AND Name != " + soql.Quote(textOf(s, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, account))
+			s.saveAll(set)
+			runs.run(entity, false)
+			runs.run(entity, false) // knows how late it is in the org, and what comes after does not overlap with what the account got
+			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1`, late); n != 0 {
+				t.Fatal("it came over although its account does not match")
+			}
+			s.must(s.org.Update("Account", account, map[string]any{"Name": "Zebra"}))
+			runs.run(pipeline.EntityAll, false)
+			runs.run(pipeline.EntityChatter, false)
+			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1 AND left_filter_at IS NULL`, late); n == 0 {
+				t.Errorf("what the account got before it matched is not here")
+			}
+			runs.agrees(func() string { return "account " + account })
+		})
+	}
 }
