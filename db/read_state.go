@@ -96,12 +96,14 @@ func (s *RunStore) ParentNews(ctx context.Context, step pipeline.Step, limit int
 // awhile is how far back, before a set was last read, a record that has left is looked at again: runs that read the records but not their parents may lie between.
 const awhile = "interval '1 day'"
 
-// Entered implements pipeline.Store. A parent that was written, and of which some record has left although it stayed, counts as one that has come: it may not have matched just while its
-// records were read.
+// Entered implements pipeline.Store. A parent that was written counts as one that has come where some record of it has left although it stayed, or is in doubt: it may not have matched just
+// while its records were read.
 func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
 	t := step.Table
-	query := `SELECT sf_id FROM millrace.` + t.ParentTable() + ` WHERE connection_id = $1 AND entered_run > $2 AND sf_id > $3 AND left_filter_at IS NULL`
-	args := []any{s.connectionID, step.Reading.After, after, limit}
+	query := fmt.Sprintf(`SELECT sf_id FROM millrace.%[1]s WHERE connection_id = $1 AND entered_run > $2 AND sf_id > $3 AND left_filter_at IS NULL
+			UNION
+			SELECT p.sf_id FROM millrace.doubted_parents d JOIN millrace.%[1]s p ON p.connection_id = $1 AND p.sf_id = d.sf_id
+			 WHERE d.connection_id = $1 AND d.records = $5 AND d.sf_id > $3 AND p.last_seen_run > $2 AND p.left_filter_at IS NULL`, t.ParentTable())
 	if !t.Quiet {
 		query += fmt.Sprintf(`
 			UNION
@@ -111,10 +113,9 @@ func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string
 			           AND t.deleted_in_salesforce_at IS NULL AND t.%[2]s > $3%[5]s) c
 			  JOIN millrace.%[3]s p ON p.connection_id = $1 AND p.sf_id = c.sf_id
 			 WHERE p.last_seen_run > $2 AND p.left_filter_at IS NULL`, t.Name, t.Parent, t.ParentTable(), awhile, sameSet(t, "t."))
-		args = append(args, t.Records())
 	}
 	var ids []string
-	err := s.db.pool.SelectContext(ctx, &ids, query+` ORDER BY sf_id LIMIT $4`, args...)
+	err := s.db.pool.SelectContext(ctx, &ids, query+` ORDER BY sf_id LIMIT $4`, s.connectionID, step.Reading.After, after, limit, t.Records())
 	return ids, storeFault("list the new parents of "+step.Name, err)
 }
 
@@ -191,6 +192,14 @@ func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Ste
 		    whole_read_at = CASE WHEN $12 THEN r.whole_read_at ELSE $9 END, silent_read_at = CASE WHEN $12 THEN r.silent_read_at ELSE $9 END`,
 		s.connectionID, step.Table.Records(), step.Table.Name, key, parent, r.Fingerprint, watermark.Time, s.runID, set.Started,
 		pq.Array(append([]string{}, r.Silent...)), pq.Array(again), r.Changes)
+	if err != nil || step.Table.Parent == "" {
+		return err
+	}
+	// Parents in doubt that have been read since: those that had changed were asked for their children.
+	_, err = tx.ExecContext(ctx, `
+		DELETE FROM millrace.doubted_parents
+		 WHERE connection_id = $1 AND records = $2 AND run_id < (SELECT min(run_id) FROM millrace.read_states WHERE connection_id = $1 AND table_name = $3)`,
+		s.connectionID, step.Table.Records(), parent)
 	return err
 }
 

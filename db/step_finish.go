@@ -85,12 +85,20 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	if _, err := tx.ExecContext(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'`); err != nil {
 		return err
 	}
-	if step.Table.Quiet {
-		_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+	if t := step.Table; t.Quiet {
+		gone := fmt.Sprintf(`
 			DELETE FROM millrace.%s t
 			 WHERE t.connection_id = $1 AND t.first_seen_run <> $2%s
 			   AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = t.sf_id)`,
-			step.Table.Name, sameSet(step.Table, "t.")), s.connectionID, s.runID, step.Table.Records())
+			t.Name, sameSet(t, "t."))
+		if t.Parent != "" && !t.Aside {
+			gone = fmt.Sprintf(`
+			WITH gone AS (%s RETURNING t.%s AS parent)
+			INSERT INTO millrace.doubted_parents (connection_id, records, sf_id, run_id)
+			SELECT DISTINCT $1, $3, p.sf_id, $2 FROM gone g JOIN millrace.%s p ON p.connection_id = $1 AND p.sf_id = g.parent AND p.left_filter_at IS NULL
+			ON CONFLICT (connection_id, records, sf_id) DO UPDATE SET run_id = excluded.run_id`, gone, t.Parent, t.ParentTable())
+		}
+		_, err := tx.ExecContext(ctx, gone, s.connectionID, s.runID, t.Records())
 		return err
 	}
 	set, err := s.setSteps(ctx, tx, step)

@@ -14,11 +14,14 @@ import (
 
 // Sweep implements pipeline.Store.
 func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline.Listed) error {
-	var ids, masters []string
+	var ids, masters, living, parents []string
 	var deleted []bool
 	var changed []time.Time
 	for _, l := range all {
 		ids, masters, deleted, changed = append(ids, l.ID), append(masters, l.Master), append(deleted, l.Deleted), append(changed, l.Changed)
+		if l.Parent != "" && !l.Deleted {
+			living, parents = append(living, l.ID), append(parents, l.Parent)
+		}
 	}
 	return s.transact(ctx, "go through what has changed of "+step.Table.Records(), func(tx *sqlx.Tx) error {
 		set, err := s.setSteps(ctx, tx, step)
@@ -27,6 +30,9 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 		}
 		if !set.Known {
 			return pipeline.ErrSeenLost
+		}
+		if err := s.doubtParents(ctx, tx, step, living, parents); err != nil {
+			return err
 		}
 		// What has changed since the set's first step began may have been where no step looked when it looked: the next run tells.
 		args := []any{s.connectionID, s.runID, step.Table.Records(), pq.Array(ids), pq.Array(deleted), pq.Array(masters), pq.Array(changed), set.Clock}
@@ -53,6 +59,22 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 			 WHERE k.connection_id = $1 AND k.object = $9 AND k.sf_id = m.sf_id AND k.until_run IS NULL`, append(args, step.Table.Object)...)
 		return err
 	})
+}
+
+// doubtParents notes the parents that are here of records which have changed and were not met. A record may not match by itself, or its parent may not just now: see Entered.
+func (s *RunStore) doubtParents(ctx context.Context, tx *sqlx.Tx, step pipeline.Step, ids, parents []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO millrace.doubted_parents (connection_id, records, sf_id, run_id)
+		SELECT DISTINCT $1::bigint, $3, p.sf_id, $2::bigint
+		  FROM unnest($4::text[], $5::text[]) l (sf_id, parent)
+		  JOIN millrace.`+step.Table.ParentTable()+` p ON p.connection_id = $1 AND p.sf_id = l.parent AND p.left_filter_at IS NULL
+		 WHERE NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = l.sf_id)
+		ON CONFLICT (connection_id, records, sf_id) DO UPDATE SET run_id = excluded.run_id`,
+		s.connectionID, s.runID, step.Table.Records(), pq.Array(ids), pq.Array(parents))
+	return err
 }
 
 // sweepMarks marks the records missed that are here: as having left, as deleted, as merged into another, or as not deleted any more. $9 is the position and $10 the entity.

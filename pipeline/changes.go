@@ -215,10 +215,17 @@ func (s *Step) narrowTo(state ReadState, overlap time.Duration) (why string) {
 
 // shareLists gives the steps that read changes of one object the same list of them: one that reaches back as far as any of them needs.
 func shareLists(steps []Step) error {
-	since := map[string]time.Time{}
+	since, parents := map[string]time.Time{}, map[string][]string{}
 	for _, s := range steps {
-		if at, ok := since[s.Table.Object]; s.lists() && (!ok || s.Reading.Since.Before(at)) {
-			since[s.Table.Object] = s.Reading.Since
+		if !s.lists() {
+			continue
+		}
+		object := s.Table.Object
+		if at, ok := since[object]; !ok || s.Reading.Since.Before(at) {
+			since[object] = s.Reading.Since
+		}
+		if f := s.Table.parentField(); f != "" && !slices.Contains(parents[object], f) {
+			parents[object] = append(parents[object], f)
 		}
 	}
 	for i := range steps {
@@ -230,7 +237,7 @@ func shareLists(steps []Step) error {
 		if err != nil {
 			return err
 		}
-		list, err := soql.Select(s.Table.Object, s.listed, changed)
+		list, err := soql.Select(s.Table.Object, slices.Concat(s.listed, parents[s.Table.Object]), changed)
 		if err != nil {
 			return err
 		}

@@ -35,6 +35,7 @@ type Listed struct {
 	ID      string
 	Deleted bool
 	Master  string    // the record that it was merged into; empty for none
+	Parent  string    // the record that it belongs to, in a set whose records name it; else empty
 	Changed time.Time // by the org's clock
 }
 
@@ -224,7 +225,7 @@ func (j Work) sweep(ctx context.Context, s Step) error {
 		return err
 	}
 	for rows := l.rows; ; {
-		all, err := listedRows(rows, s.Reading.Since)
+		all, err := listedRows(rows, s.Table.parentField(), s.Reading.Since)
 		if err != nil {
 			return err
 		}
@@ -248,7 +249,7 @@ func (j Work) sweep(ctx context.Context, s Step) error {
 }
 
 // listedRows reads an answer's records of a list of changes. A list may reach farther back than since: sets of one object share it.
-func listedRows(rows *Rows, since time.Time) ([]Listed, error) {
+func listedRows(rows *Rows, parent string, since time.Time) ([]Listed, error) {
 	var out []Listed
 	for _, r := range rows.Records {
 		l := Listed{Changed: moment(textOf(r, timeField))}
@@ -260,6 +261,9 @@ func listedRows(rows *Rows, since time.Time) ([]Listed, error) {
 		l.Deleted, _ = r["IsDeleted"].(bool)
 		if fullID(&id, []byte(textOf(r, "MasterRecordId"))) {
 			l.Master = string(id[:])
+		}
+		if parent != "" && fullID(&id, []byte(textOf(r, parent))) {
+			l.Parent = string(id[:])
 		}
 		if !l.Changed.Before(since) {
 			out = append(out, l)
