@@ -48,7 +48,7 @@ func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Conte
 	site, err := web.New(web.Options{
 		DB: a.db.DB, Client: clients.open, Forget: clients.forget,
 		Presets: a.presets, Hosts: a.hosts, BaseURL: a.config.BaseURL,
-		Log: a.log, DemoOrgURL: a.demoOrg, Version: version, AuditDays: a.config.AuditDays,
+		Log: a.log, DemoOrgURL: a.demoOrg, Version: version, AuditDays: a.config.AuditDays, FormulasEvery: a.config.FormulasEvery,
 		MailFrom: a.config.SMTPFrom, NoticeOrigins: a.config.NoticeOrigins(), Metrics: metrics, MetricsToken: a.config.MetricsToken,
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lib/pq"
 
@@ -19,6 +20,7 @@ type AccountDetail struct {
 	ARRIn   string                        // its currency; empty for the org's own
 	Renewal string                        // as 2006-01-02; empty for none
 	Fields  []byte                        // the further fields, a JSON object
+	Since   *time.Time                    // all of it was read then or later, as far as the account itself tells; nil where it does not
 }
 
 // Person is somebody who looks after an account.
@@ -33,8 +35,9 @@ func (d *DB) AccountDetail(ctx context.Context, connectionID int64, sfID string)
 	out := AccountDetail{People: map[settings.OwnerType]Person{}}
 	ids := make([]sql.NullString, len(settings.OwnerTypes))
 	var renewal sql.NullString
-	into := []any{&out.ARR, &out.ARRIn, &renewal, &out.Fields}
-	columns := `arr::text, coalesce(arr_currency, ''), renewal_date::text, fields`
+	into := []any{&out.ARR, &out.ARRIn, &renewal, &out.Fields, &out.Since}
+	columns := `arr::text, coalesce(arr_currency, ''), renewal_date::text, fields,
+		greatest(CASE WHEN system_modstamp < now() THEN system_modstamp END, (SELECT started_at FROM millrace.runs WHERE id = entered_run))`
 	for i, t := range settings.OwnerTypes {
 		columns += ", " + pipeline.OwnerColumn(t)
 		into = append(into, &ids[i])

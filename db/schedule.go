@@ -39,6 +39,25 @@ func (s Schedule) Upcoming(n int) []time.Time {
 	return append([]time.Time{s.NextRunAt.UTC()}, spec.Next(*s.NextRunAt, n-1)...)
 }
 
+// NextFrom returns the first coming slot that is not before an instant; ok is false when the schedule is off.
+func (s Schedule) NextFrom(at time.Time) (slot time.Time, ok bool) {
+	if next := s.Upcoming(1); len(next) == 0 || !next[0].Before(at) {
+		return first(next)
+	}
+	spec, err := schedule.New(s.Spec)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return first(spec.Next(at.Add(-time.Nanosecond), 1))
+}
+
+func first(slots []time.Time) (slot time.Time, ok bool) {
+	if len(slots) == 0 {
+		return time.Time{}, false
+	}
+	return slots[0], true
+}
+
 // ChatterFrequency returns the choice that the schedule of Chatter stands for; NoChatterSchedule when it is off.
 func (s Schedule) ChatterFrequency() settings.ChatterFrequency {
 	for f, hours := range chatterHours {

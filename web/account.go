@@ -221,7 +221,11 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 			view.WithdrawnBy = views.RunLine{ShortID: by.OfRun, Href: runPath(c.ID, by.ShortID)}
 		}
 	}
-	if err := s.addDetail(r, c, &view); err != nil {
+	ages, err := s.formulaAges(r, c)
+	if err != nil {
+		return err
+	}
+	if err := s.addDetail(r, c, ages, &view); err != nil {
 		return err
 	}
 	offsets := map[string]int{"contacts": readOffset(r, "contacts"), "opportunities": readOffset(r, "opportunities"), "activities": readOffset(r, "activities")}
@@ -232,7 +236,7 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 	for _, o := range objects {
 		offsets[recordsKey(o.Object)] = readOffset(r, recordsKey(o.Object))
 	}
-	if err := s.addRecords(r, c, objects, offsets, &view); err != nil {
+	if err := s.addRecords(r, c, objects, offsets, ages, &view); err != nil {
 		return err
 	}
 	if err := s.addActivities(r, c, offsets, &view); err != nil {

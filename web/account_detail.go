@@ -17,7 +17,7 @@ import (
 )
 
 // addDetail adds to an account's page who looks after it, what it is worth and when it renews, with the origin of each, and its further fields.
-func (s *Server) addDetail(r *http.Request, c db.Connection, view *views.Account) error {
+func (s *Server) addDetail(r *http.Request, c db.Connection, ages formulaAges, view *views.Account) error {
 	d, err := s.DB.AccountDetail(r.Context(), c.ID, view.ID)
 	if err != nil {
 		return err
@@ -29,19 +29,24 @@ func (s *Server) addDetail(r *http.Request, c db.Connection, view *views.Account
 	if applied == nil {
 		applied = &settings.Settings{}
 	}
+	account := recordRead{set: "Account", since: d.Since, left: view.LeftAt}
 	for _, t := range settings.OwnerTypes {
 		p, there := d.People[t]
 		from := *applied.Owners.Field(t)
 		if !there && (from == "" || t == settings.AccountOwner) {
 			continue
 		}
-		view.People = append(view.People, views.AccountPerson{Role: t.Label(), From: from, Name: p.Name, ID: p.ID, Href: recordURL(c, p.ID), Inactive: there && !p.Active})
+		view.People = append(view.People, views.AccountPerson{Role: t.Label(), From: from, Name: p.Name, ID: p.ID, Href: recordURL(c, p.ID), Inactive: there && !p.Active,
+			Age: ages.of(account, pipeline.OwnerColumn(t))})
 	}
-	view.ARR = views.AccountValue{Value: money(d.ARR, d.ARRIn), Origin: origin(pipeline.ARR, *applied, done)}
-	view.Renewal = views.AccountValue{Value: d.Renewal, Origin: origin(pipeline.Renewal, *applied, done)}
+	view.ARR = views.AccountValue{Value: money(d.ARR, d.ARRIn), Origin: origin(pipeline.ARR, *applied, done), Age: ages.ofValue(account, pipeline.ARR)}
+	view.Renewal = views.AccountValue{Value: d.Renewal, Origin: origin(pipeline.Renewal, *applied, done), Age: ages.ofValue(account, pipeline.Renewal)}
 	view.Fields, err = s.furtherFields(r, c, d.Fields)
 	if err != nil {
 		return err
+	}
+	for i, f := range view.Fields {
+		view.Fields[i].Age = ages.of(account, f.Name)
 	}
 	labels, err := s.DB.Labels(r.Context(), c.ID, "Account", []string{"Type", "Industry"}, []string{view.SFType, view.Industry})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/views"
 )
 
@@ -22,14 +23,14 @@ const shownFields = 5
 var bookkeeping = []string{"OwnerId", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "LastActivityDate", "RecordTypeId"}
 
 // addRecords adds the records of custom objects to an account's page, by object.
-func (s *Server) addRecords(r *http.Request, c db.Connection, objects []db.ObjectOfAccount, offsets map[string]int, view *views.Account) error {
+func (s *Server) addRecords(r *http.Request, c db.Connection, objects []db.ObjectOfAccount, offsets map[string]int, ages formulaAges, view *views.Account) error {
 	for _, o := range objects {
 		key := recordsKey(o.Object)
 		rows, err := s.DB.AccountRecords(r.Context(), c.ID, view.ID, o.Object, relatedRows, offsets[key])
 		if err != nil {
 			return err
 		}
-		g, err := s.recordGroup(r, c, o.Object, rows)
+		g, err := s.recordGroup(r, c, o.Object, rows, ages)
 		if err != nil {
 			return err
 		}
@@ -45,7 +46,7 @@ func (s *Server) addRecords(r *http.Request, c db.Connection, objects []db.Objec
 func recordsKey(object string) string { return "records-" + object }
 
 // recordGroup chooses the fields to show, those that most of the records have, and writes their values for people.
-func (s *Server) recordGroup(r *http.Request, c db.Connection, object string, rows []db.CustomRecord) (views.RecordGroup, error) {
+func (s *Server) recordGroup(r *http.Request, c db.Connection, object string, rows []db.CustomRecord, ages formulaAges) (views.RecordGroup, error) {
 	var g views.RecordGroup
 	decoded := make([]map[string]any, len(rows))
 	counts := map[string]int{}
@@ -82,7 +83,7 @@ func (s *Server) recordGroup(r *http.Request, c db.Connection, object string, ro
 	}
 	titles := s.labels(c.ID, object)
 	for _, name := range names {
-		g.Columns = append(g.Columns, cmp.Or(titles[name], spaced(name)))
+		g.Columns = append(g.Columns, views.RecordColumn{Label: cmp.Or(titles[name], spaced(name)), Age: ages.of(recordRead{set: pipeline.CustomStep(object)}, name)})
 	}
 	for i, row := range rows {
 		v := views.RecordRow{Name: row.Name, Href: recordURL(c, row.SFID), Contact: row.Contact, Left: row.Left, Deleted: row.Deleted}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"millrace/db"
 	"millrace/salesforce"
@@ -36,6 +37,8 @@ type Options struct {
 	Version    string
 	// AuditDays is for how many days the entries of the audit log are kept; 0 for ever.
 	AuditDays int
+	// FormulasEvery is how often formula fields are read of all records.
+	FormulasEvery time.Duration
 	// MailFrom is the sender of mails; empty when there is no mail server.
 	MailFrom string
 	// NoticeOrigins are the origins that webhooks of alerts may be sent to besides public https addresses.
