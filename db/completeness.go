@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
@@ -149,9 +150,18 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	out := Check{
 		RunID: s.runID, Name: c.Name, Part: string(c.Part), Label: c.Label, Object: c.Table.Object, AccountType: string(c.AccountType), Salesforce: c.Salesforce, Note: c.Note,
 	}
+	var step struct {
+		Elsewhere int64        `db:"elsewhere"`
+		Read      int64        `db:"read"`
+		Clock     sql.NullTime `db:"clock"`
+	}
+	err := tx.GetContext(ctx, &step, `SELECT elsewhere, read, clock FROM millrace.run_steps WHERE run_id = $1 AND name = $2`, s.runID, c.Name)
+	if err != nil && !errors.Is(notFound(err), ErrNotFound) {
+		return out, err
+	}
 	// A record at the border of a window may be counted there and not here, or the other way round, because the window begins with the day of the connected user.
 	var least, most int64
-	if err := tx.QueryRowxContext(ctx, `SELECT count(*)`+windowed(c.Table)+` `+here(c), s.connectionID).Scan(&least, &most); err != nil {
+	if err := tx.QueryRowxContext(ctx, `SELECT count(*)`+windowed(c.Table, step.Clock)+` `+here(c), s.connectionID).Scan(&least, &most); err != nil {
 		return out, err
 	}
 	out.Here = most
@@ -181,14 +191,6 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 		}
 		out.Failed = min(failed, missing())
 	}
-	var step struct {
-		Elsewhere int64 `db:"elsewhere"`
-		Read      int64 `db:"read"`
-	}
-	err := tx.GetContext(ctx, &step, `SELECT elsewhere, read FROM millrace.run_steps WHERE run_id = $1 AND name = $2`, s.runID, c.Name)
-	if err != nil && !errors.Is(notFound(err), ErrNotFound) {
-		return out, err
-	}
 	if c.AccountType == "" && missing() > 0 {
 		out.Elsewhere = min(step.Elsewhere, missing())
 	}
@@ -201,8 +203,8 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	return out, nil
 }
 
-// windowed is a further count of a check's records: the first then counts those that are surely in the window of the table, the second those that may be.
-func windowed(t pipeline.Table) string {
+// windowed is a further count of a check's records: the first then counts those that are surely in the window of the table, the second those that may be. It ends at clock, the org's time.
+func windowed(t pipeline.Table, clock sql.NullTime) string {
 	if t.Window == nil {
 		return ", count(*)"
 	}
@@ -211,7 +213,7 @@ func windowed(t pipeline.Table) string {
 		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + ")"
 	}
 	within := func(from string) string {
-		return fmt.Sprintf(" FILTER (WHERE %s >= now() - interval '%d days' %s)", changed, t.Window.Days, from)
+		return fmt.Sprintf(" FILTER (WHERE %s >= %s - interval '%d days' %s)", changed, moment(clock), t.Window.Days, from)
 	}
 	return within("+ interval '1 hour'") + ", count(*)" + within("- interval '2 days'")
 }
@@ -251,10 +253,11 @@ func (s *RunStore) finishMissing(ctx context.Context, tx *sqlx.Tx, step pipeline
 		ids = append(ids, "ids:"+n)
 	}
 	var whole bool
-	err := tx.GetContext(ctx, &whole, `
+	var clock sql.NullTime
+	err := tx.QueryRowxContext(ctx, `
 		WITH done AS (UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = read WHERE run_id = $1 AND position = $2)
-		SELECT count(*) = cardinality($3::text[]) AND bool_and(state = 'done' AND expected = read) FROM millrace.run_steps WHERE run_id = $1 AND name = ANY ($3)`,
-		s.runID, step.Position, pq.Array(ids))
+		SELECT count(*) = cardinality($3::text[]) AND bool_and(state = 'done' AND expected = read), min(clock) FROM millrace.run_steps WHERE run_id = $1 AND name = ANY ($3)`,
+		s.runID, step.Position, pq.Array(ids)).Scan(&whole, &clock)
 	if err != nil || !step.Missing.Last || !whole {
 		return err
 	}
@@ -264,7 +267,7 @@ func (s *RunStore) finishMissing(ctx context.Context, tx *sqlx.Tx, step pipeline
 		if w.Under != "" {
 			column = "(SELECT w.system_modstamp FROM millrace." + w.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + step.Table.Parent + ")"
 		}
-		changed = fmt.Sprintf(" AND %s >= now() - interval '%d days' + interval '1 hour'", column, w.Days)
+		changed = fmt.Sprintf(" AND %s >= %s - interval '%d days' + interval '1 hour'", column, moment(clock), w.Days)
 	}
 	_, err = tx.ExecContext(ctx, `
 		WITH gone AS (

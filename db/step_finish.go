@@ -162,18 +162,29 @@ func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) (
 }
 
 // MarkDeleted implements pipeline.Store.
-func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, ids []string) error {
+func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []pipeline.Listed) error {
+	var ids, masters []string
+	for _, l := range gone {
+		ids, masters = append(ids, l.ID), append(masters, l.Master)
+	}
+	merged := ""
+	if merges(step.Table) {
+		merged = ", merged_into_id = nullif(l.master, '')"
+	}
 	return s.transact(ctx, "mark deleted records", func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 			WITH gone AS (
-			    UPDATE millrace.%s SET deleted_in_salesforce_at = now()
-			     WHERE connection_id = $1 AND sf_id = ANY ($6) AND left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NULL%s
-			    RETURNING sf_id),
+			    UPDATE millrace.%s t SET deleted_in_salesforce_at = now()%s
+			      FROM unnest($6::text[], $7::text[]) l (sf_id, master)
+			     WHERE t.connection_id = $1 AND t.sf_id = l.sf_id AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL%s
+			    RETURNING t.sf_id, nullif(l.master, '') AS master),
 			log AS (
-			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
-			    SELECT $1, $2, $4, sf_id, 'deleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now())) FROM gone)
+			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
+			    SELECT $1, $2, $4, sf_id, 'deleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now())) ||
+			           CASE WHEN master IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(NULL, master)) END, 'Merged into ' || master
+			      FROM gone)
 			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
-			step.Table.Name, sameSet(step.Table, "")), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids))
+			step.Table.Name, merged, sameSet(step.Table, "t.")), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids), pq.Array(masters))
 		return err
 	})
 }

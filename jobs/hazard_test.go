@@ -237,7 +237,7 @@ func TestMergedIntoIsUndone(t *testing.T) {
 	if into(ids[1]) != ids[0] {
 		t.Fatalf("merged into %q", into(ids[1]))
 	}
-	s.mustExec(`UPDATE millrace.accounts SET merged_into_id = NULL WHERE sf_id = $1`, ids[1]) // as a complete read leaves it, which finds only that the record is deleted
+	s.mustExec(`UPDATE millrace.accounts SET merged_into_id = NULL WHERE sf_id = $1`, ids[1]) // as if the run had not been able to ask what became of the record
 	s.must(s.org.Update("Account", ids[0], map[string]any{"Name": "The survivor"}))
 	learned := runs.run(pipeline.EntityAll, false)
 	if into(ids[1]) != ids[0] {
@@ -253,6 +253,36 @@ func TestMergedIntoIsUndone(t *testing.T) {
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE sf_id = $1 AND left_filter_at IS NULL AND deleted_in_salesforce_at IS NULL`, ids[1]); n != 1 {
 		t.Error("the merged account is not in step again")
+	}
+}
+
+// TestMergesAreLearnedOfInAFullRead merges an account, a contact and a case before everything is read again. Each leads to its survivor, and undoing the run takes that back.
+func TestMergesAreLearnedOfInAFullRead(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 40})
+	s.saveAll(allOfIt())
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	losers := map[string]string{}
+	masters := map[string]string{"accounts": "Account", "contacts": "Contact", "cases": "Case"}
+	for table, object := range masters {
+		var ids []string
+		s.must(s.sql.Select(&ids, `SELECT sf_id FROM millrace.`+table+` WHERE left_filter_at IS NULL ORDER BY sf_id LIMIT 2`))
+		s.must(s.org.Merge(object, ids[0], ids[1]))
+		masters[table], losers[table] = ids[0], ids[1]
+	}
+	learned := runs.run(pipeline.EntityAll, true)
+	for table, loser := range losers {
+		if into := textOf(s, `SELECT coalesce(merged_into_id, '') FROM millrace.`+table+` WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NOT NULL`, loser); into != masters[table] {
+			t.Errorf("%s of %s is merged into %q instead of %q", loser, table, into, masters[table])
+		}
+	}
+	runs.stop()
+	s.undo(learned)
+	for table, loser := range losers {
+		if n := s.count(`SELECT count(*) FROM millrace.`+table+` WHERE sf_id = $1 AND merged_into_id IS NULL AND left_filter_at IS NULL AND deleted_in_salesforce_at IS NULL`, loser); n != 1 {
+			t.Errorf("%s of %s is not as it was", loser, table)
+		}
 	}
 }
 

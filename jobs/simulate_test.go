@@ -266,7 +266,9 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 	if s.set.Chatter.Enabled {
 		s.completed(s.run(func() (db.Run, error) { return s.request(pipeline.EntityChatter) }))
 	}
-	s.model(s.set).compare()
+	m := s.model(s.set)
+	m.compare()
+	m.beside(last.ID, s.purges)
 	s.consistent()
 }
 

@@ -52,6 +52,9 @@ type ParentNews struct {
 // timeField holds when a record was last changed.
 const timeField = "SystemModstamp"
 
+// masterField holds what a deleted record was merged into.
+const masterField = "MasterRecordId"
+
 // readVersion stands for how this program keeps records. A change that keeps more of them than before counts it up, so that everything is read once more.
 const readVersion = 1
 

@@ -259,7 +259,7 @@ func listedRows(rows *Rows, parent string, since time.Time) ([]Listed, error) {
 		}
 		l.ID = string(id[:])
 		l.Deleted, _ = r["IsDeleted"].(bool)
-		if fullID(&id, []byte(textOf(r, "MasterRecordId"))) {
+		if fullID(&id, []byte(textOf(r, masterField))) {
 			l.Master = string(id[:])
 		}
 		if parent != "" && fullID(&id, []byte(textOf(r, parent))) {

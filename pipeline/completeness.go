@@ -168,7 +168,7 @@ func partOf(t Table) Entity {
 	return EntityAccounts
 }
 
-// loose reports whether the step selects children of accounts that are not synced too, because the account filters cannot be said of the child.
+// loose reports whether the step selects children of records that are not here too, because what is here cannot be said of the child.
 func (j Work) loose(s Step, schema soql.Schema) bool {
 	filters := j.Settings.Normalize().Accounts.Filters()
 	through := func(relationship, id string) bool {
@@ -187,7 +187,7 @@ func (j Work) loose(s Step, schema soql.Schema) bool {
 			}
 			if f := fieldOf(object, c.Match); f != nil {
 				_, exact, err := linkedTo(c, f, filters)
-				return err != nil || !exact
+				return err != nil || !exact || c.Parent == settings.ParentContact // contacts without an Email are not here
 			}
 		}
 		return true

@@ -51,7 +51,8 @@ func (j Work) findDeleted(ctx context.Context) error {
 	return nil
 }
 
-func (j Work) deleted(ctx context.Context, object string, ids []string) (gone []string, err error) {
+// deleted asks which of the records were deleted, and what they were merged into.
+func (j Work) deleted(ctx context.Context, object string, ids []string) ([]Listed, error) {
 	among, err := soql.In("Id", ids)
 	if err != nil {
 		return nil, err
@@ -60,13 +61,38 @@ func (j Work) deleted(ctx context.Context, object string, ids []string) (gone []
 	if err != nil {
 		return nil, err
 	}
-	query, err := soql.Select(object, []string{"Id"}, soql.AllOf(among, deleted))
+	fields := []string{"Id"}
+	schema, err := j.Source.Schema(ctx, false, object)
 	if err != nil {
 		return nil, err
 	}
+	if o := schema.Object(object); o != nil && fieldOf(o, masterField) != nil {
+		fields = append(fields, masterField)
+	}
+	query, err := soql.Select(object, fields, soql.AllOf(among, deleted))
+	if err != nil {
+		return nil, err
+	}
+	var rows *Rows
 	err = j.attempt(ctx, func() error {
-		gone, err = j.Source.Deleted(ctx, query.String())
+		rows, err = j.Source.AllRows(ctx, query.String())
 		return err
 	})
-	return gone, err
+	if err != nil {
+		return nil, err
+	}
+	var gone []Listed
+	for _, r := range rows.Records {
+		l := Listed{Deleted: true}
+		var id [18]byte
+		if !fullID(&id, []byte(textOf(r, "Id"))) {
+			continue
+		}
+		l.ID = string(id[:])
+		if fullID(&id, []byte(textOf(r, masterField))) {
+			l.Master = string(id[:])
+		}
+		gone = append(gone, l)
+	}
+	return gone, nil
 }

@@ -208,7 +208,7 @@ func (s *Step) inspect(object *soql.Object, fields []string) {
 	stamp := fieldOf(object, timeField)
 	if s.stamped = stamp != nil && stamp.Filterable; s.stamped && object.Name != users.Object { // users are never deleted
 		s.listed = []string{"Id", stamp.Name}
-		for _, name := range []string{"IsDeleted", "MasterRecordId"} {
+		for _, name := range []string{"IsDeleted", masterField} {
 			if f := fieldOf(object, name); f != nil {
 				s.listed = append(s.listed, f.Name)
 			}

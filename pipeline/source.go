@@ -23,8 +23,6 @@ type Source interface {
 	Clock() time.Time
 	// AllRows is Rows with deleted records.
 	AllRows(ctx context.Context, query string) (*Rows, error)
-	// Deleted returns which of an object's records are deleted and still in the recycle bin; query selects them from all of them.
-	Deleted(ctx context.Context, query string) (ids []string, err error)
 	// DropJob ends a job that is not needed any more and deletes it.
 	DropJob(ctx context.Context, id string) error
 }

@@ -85,7 +85,7 @@ type Store interface {
 	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step and that are not known to be deleted.
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
 	// MarkDeleted notes that records which have left are deleted in Salesforce.
-	MarkDeleted(ctx context.Context, s Step, ids []string) error
+	MarkDeleted(ctx context.Context, s Step, gone []Listed) error
 	// SaveChecks holds what is here against what Salesforce counts, and keeps how they differ.
 	SaveChecks(ctx context.Context, checks []Check) error
 	// Gaps returns the names of the steps that the latest checks found incomplete.

@@ -68,21 +68,6 @@ func (s *Source) AllRows(ctx context.Context, query string) (*pipeline.Rows, err
 	return rows(s.client.QueryAll(s.paid(ctx), query))
 }
 
-// Deleted implements pipeline.Source.
-func (s *Source) Deleted(ctx context.Context, query string) ([]string, error) {
-	r, err := s.client.QueryAll(s.paid(ctx), query)
-	if err != nil {
-		return nil, fault(err)
-	}
-	var ids []string
-	for _, record := range r.Records {
-		if id, ok := record["Id"].(string); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
-}
-
 func rows(r *salesforce.QueryResult, err error) (*pipeline.Rows, error) {
 	if err != nil {
 		return nil, fault(err)
