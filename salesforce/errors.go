@@ -194,14 +194,27 @@ func QueryPosition(err error) (line, col int, text string, ok bool) {
 }
 
 // secrets matches what must never be kept from an answer: session ids, refresh tokens, and the values of named secrets in JSON, forms and headers.
-var secrets = regexp.MustCompile(`(?i)00D[a-z0-9]{9,15}!(?:[a-z0-9._-]|%2E)+|5Aep[a-z0-9._-]{5,}|bearer\s+[^\s"'<]+` +
+var secrets = regexp.MustCompile(`(?i)`+unexpected+`|00D[a-z0-9]{9,15}!(?:[a-z0-9._-]|%2E)+|5Aep[a-z0-9._-]{5,}|bearer\s+[^\s"'<]+` +
 	`|("?(?:access_token|refresh_token|id_token|client_secret|code_verifier|session_?id|sid|token|password|assertion|signature)"?\s*[:=]\s*"?)[^"&\s<,}]+`)
+
+// unexpected is how Salesforce begins to say at which word of a query it stumbled, which is no secret.
+const unexpected = `unexpected token:`
+
+// withoutSecrets takes secrets out of what Salesforce has answered.
+func withoutSecrets(text string) string {
+	return secrets.ReplaceAllStringFunc(text, func(met string) string {
+		if strings.EqualFold(met, unexpected) {
+			return met
+		}
+		return secrets.ReplaceAllString(met, "${1}[removed]")
+	})
+}
 
 const excerptBytes = 400
 
 // excerpt returns the beginning of an answer on one line, without tokens.
 func excerpt(body []byte) string {
-	s := secrets.ReplaceAllString(string(body), "${1}[removed]")
+	s := withoutSecrets(string(body))
 	s = strings.Join(strings.Fields(s), " ")
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) > excerptBytes {

@@ -82,6 +82,19 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
+// TestWhatIsNoSecret has the words of a query that Salesforce stumbled over stay, and secrets in the same answer go.
+func TestWhatIsNoSecret(t *testing.T) {
+	t.Parallel()
+	body := `[{"errorCode": "MALFORMED_QUERY", "message": "unexpected token: 'FROM' (Unexpected Token: WHERE), token: abc123, access_token=def456"}]`
+	e := parseErrors(400, []byte(body))
+	if want := "unexpected token: 'FROM' (Unexpected Token: WHERE), token: [removed], access_token=[removed]"; e == nil || e.Message != want {
+		t.Errorf("the message is %v", e)
+	}
+	if text := excerpt([]byte(body)); !strings.Contains(text, "'FROM'") || strings.Contains(text, "abc123") || strings.Contains(text, "def456") {
+		t.Errorf("the excerpt is %s", text)
+	}
+}
+
 func TestQueryPosition(t *testing.T) {
 	t.Parallel()
 	err := fmt.Errorf("run: %w", &APIError{Status: 400, Code: "INVALID_FIELD",
