@@ -287,7 +287,10 @@ func (w *pageWork) fetched() string {
 	if !w.audited() || w.report.Read == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s: page %d, %d records read", w.step.Label, w.page.Number+1, w.report.Read)
+	if w.page.Beside {
+		return fmt.Sprintf("%s: %d records read by their Ids, beside what has changed", w.step.Label, w.report.Read)
+	}
+	return fmt.Sprintf("%s: page %d, %d records read", w.step.Label, w.page.Number, w.report.Read)
 }
 
 // isCode reports whether Postgres refused with this SQLSTATE.

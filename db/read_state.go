@@ -119,6 +119,16 @@ func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string
 	return ids, storeFault("list the new parents of "+step.Name, err)
 }
 
+// Again implements pipeline.Store.
+func (s *RunStore) Again(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
+	var ids []string
+	err := s.db.pool.SelectContext(ctx, &ids, `
+		SELECT a.sf_id FROM unnest($3::text[]) AS a (sf_id)
+		 WHERE a.sf_id COLLATE "C" > $4 AND NOT EXISTS (SELECT FROM millrace.run_seen m WHERE m.run_id = $1 AND m.object = $2 AND m.sf_id = a.sf_id)
+		 ORDER BY a.sf_id COLLATE "C" LIMIT $5`, s.runID, step.Table.Records(), pq.Array(step.Reading.Again), after, limit)
+	return ids, storeFault("list what could not be stored of "+step.Name, err)
+}
+
 // setSteps is what the steps of a set have come to so far. The one that asks counts as done.
 type setSteps struct {
 	Complete  bool         `db:"complete"`  // each has read as many records as Salesforce said

@@ -291,7 +291,7 @@ func (d *DB) RunPages(ctx context.Context, runID int64, limit, offset int) (page
 	err = d.pool.GetContext(ctx, &total, `SELECT count(*) FROM millrace.run_pages WHERE run_id = $1`, runID)
 	if err == nil && total > 0 {
 		err = d.pool.SelectContext(ctx, &pages, `
-			SELECT p.position, s.label, p.page, p.records, p.committed_at
+			SELECT p.position, s.label, row_number() OVER (PARTITION BY p.position ORDER BY p.page) AS page, p.records, p.committed_at
 			  FROM millrace.run_pages p JOIN millrace.run_steps s USING (run_id, position)
 			 WHERE p.run_id = $1 ORDER BY p.position, p.page LIMIT $2 OFFSET $3`, runID, limit, max(offset, 0))
 	}

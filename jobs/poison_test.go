@@ -50,6 +50,8 @@ func TestPoisonRecords(t *testing.T) {
 			}
 			check(s.sync()) // into an empty table
 			check(s.sync()) // compared with what is there
+			s.must(s.org.Update("Account", bad[0], map[string]any{"Name": "poison of another kind"}))
+			check(s.syncWith(s.incremental())) // it has changed, and could not be stored the last time
 			for _, id := range bad {
 				s.must(s.org.Update("Account", id, map[string]any{"Name": "cured"}))
 			}

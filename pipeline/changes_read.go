@@ -185,16 +185,12 @@ func (j Work) entered(s Step) along {
 	}
 }
 
-// again reads the records that could not be stored the last time.
+// again reads the records that could not be stored the last time and have not changed since.
 func (j Work) again(s Step) along {
 	return along{
 		prefix: "again:", first: againPages,
-		next: func(_ context.Context, after string, limit int) ([]string, error) {
-			ids := s.Reading.Again
-			for len(ids) > 0 && ids[0] <= after {
-				ids = ids[1:]
-			}
-			return ids[:min(len(ids), limit)], nil
+		next: func(ctx context.Context, after string, limit int) ([]string, error) {
+			return j.Store.Again(ctx, s, after, limit)
 		},
 		query: func(ids []string) (string, error) { return s.among("Id", ids) },
 	}

@@ -24,6 +24,8 @@ type Store interface {
 	ParentNews(ctx context.Context, s Step, limit int) (ParentNews, error)
 	// Entered returns, in order, the next parents after an id that have come into the copy since s's set was last read; fewer than limit when there are no more.
 	Entered(ctx context.Context, s Step, after string, limit int) ([]string, error)
+	// Again returns, in order, the next of the records after an id that could not be stored the last time, without those that the run has met by now; fewer than limit when there are no more.
+	Again(ctx context.Context, s Step, after string, limit int) ([]string, error)
 	// Sweep takes note of records that have changed: those that are here and were not met by any step of s's set have left it. It does nothing while a step of the set is incomplete, and may be called
 	// again with the same. It returns ErrSeenLost as CommitPage does.
 	Sweep(ctx context.Context, s Step, all []Listed) error
