@@ -18,7 +18,15 @@ func (s *RunStore) FailStep(ctx context.Context, step pipeline.Step) error {
 		return storeFault("fail "+step.Name, err)
 	}
 	return s.update(ctx, "fail "+step.Name, step, `state = 'failed', started_at = coalesce(started_at, now()), finished_at = now(), note = $3, body = $4`,
-		strings.TrimSpace(step.Refusal.Message+" What is here stays as it was."), body)
+		strings.TrimSpace(fullStop(step.Refusal.Message)+" What is here stays as it was."), body)
+}
+
+// fullStop ends a sentence that Salesforce has left open.
+func fullStop(text string) string {
+	if text == "" || strings.ContainsAny(text[len(text)-1:], ".!?") {
+		return text
+	}
+	return text + "."
 }
 
 // SeenObjects implements pipeline.Store.

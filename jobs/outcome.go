@@ -20,8 +20,25 @@ type tally struct {
 	whole                                                             bool     // of some, everything
 	notMade                                                           string   // what failed besides storing; empty for nothing
 	short                                                             []string // what did not arrive in full
-	refused                                                           []string // what Salesforce does not let be read, and why
-	went                                                              bool     // something besides the users was read
+	refused                                                           []refusedFor
+	went                                                              bool // something besides the users was read
+}
+
+// refusedFor is a reason why Salesforce does not let some steps be read.
+type refusedFor struct {
+	labels []string
+	note   string
+}
+
+func (r refusedFor) String() string { return strings.Join(r.labels, ", ") + ": " + r.note }
+
+// refuse notes that a step could not be read. What has one reason is said once.
+func (t *tally) refuse(label, note string) {
+	if at := slices.IndexFunc(t.refused, func(r refusedFor) bool { return r.note == note }); at >= 0 {
+		t.refused[at].labels = append(t.refused[at].labels, label)
+		return
+	}
+	t.refused = append(t.refused, refusedFor{[]string{label}, note})
 }
 
 func sum(steps []db.RunStep) tally {
@@ -36,7 +53,7 @@ func sum(steps []db.RunStep) tally {
 		t.left += s.LeftFilter
 		t.deleted += s.Deleted
 		if s.State == "failed" {
-			t.refused = append(t.refused, s.Label+": "+s.Note)
+			t.refuse(s.Label, s.Note)
 		} else if s.Records != "User" {
 			t.went = true
 		}
@@ -88,7 +105,11 @@ func ending(steps []db.RunStep, here map[string]int64) db.Ending {
 	}
 	if len(t.refused) > 0 {
 		e.State, e.Code = db.RunCompletedWithErrors, "refused"
-		e.Error = strings.TrimSpace(strings.Join(t.refused, " ") + " " + e.Error)
+		var said []string
+		for _, r := range t.refused {
+			said = append(said, r.String())
+		}
+		e.Error = strings.TrimSpace(strings.Join(said, " ") + " " + e.Error)
 		if !t.went {
 			e.State, e.Outcome = db.RunFailed, cutShort("Failed", steps)
 		}
