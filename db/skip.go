@@ -13,9 +13,9 @@ type Skip struct {
 	New       bool   `db:"new"`          // skipped for the first time by the run that was asked about
 }
 
-// skippedBy selects the records that the run $2 of the connection $1 skipped, of the objects that it read. A record that was skipped in two spells counts for the newer one.
+// skippedBy selects the records that the run $2 of the connection $1 skipped, of the objects that it has read to their ends. A record that was skipped in two spells counts for the newer one.
 const skippedBy = ` FROM millrace.skipped_records WHERE connection_id = $1 AND since_run <= $2 AND (until_run IS NULL OR until_run > $2)
-	AND object IN (SELECT object FROM millrace.run_steps WHERE run_id = $2)`
+	AND object IN (SELECT object FROM millrace.run_steps WHERE run_id = $2 AND state = 'done')`
 
 // RunSkips returns a part of the records that a run which has come to its end skipped, by object and Id, and how many are listed.
 func (d *DB) RunSkips(ctx context.Context, connectionID, runID int64, limit, offset int) (list []Skip, total int64, err error) {

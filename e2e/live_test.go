@@ -103,9 +103,12 @@ func TestLiveProgress(t *testing.T) {
 	b.waitFor("the tab to be seen", `!document.hidden`)
 	third := more(still)
 
-	// The server is gone: the page says so, keeps what it has, and asks on.
+	// The server is gone: the page says so in view, however far it is scrolled, keeps what it has, and asks on.
+	value[bool](b, `scrollTo(0, document.documentElement.scrollHeight) || true`)
+	b.waitFor("the page to be scrolled", `scrollY > 200`)
 	l.cut.Store(true)
 	b.waitFor("the notice", `!document.querySelector("#contact").hidden`)
+	b.waitFor("the notice to be in view", `(() => { const at = document.querySelector("#contact").getBoundingClientRect(); return at.top >= 0 && at.bottom <= innerHeight; })()`)
 	b.waitText("#contact", "The server does not answer")
 	b.shot("cut-off")
 	b.axe()

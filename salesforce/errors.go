@@ -194,7 +194,7 @@ func QueryPosition(err error) (line, col int, text string, ok bool) {
 }
 
 // secrets matches what must never be kept from an answer: session ids, refresh tokens, and the values of named secrets in JSON, forms and headers.
-var secrets = regexp.MustCompile(`(?i)`+unexpected+`|00D[a-z0-9]{9,15}!(?:[a-z0-9._-]|%2E)+|5Aep[a-z0-9._-]{5,}|bearer\s+[^\s"'<]+` +
+var secrets = regexp.MustCompile(`(?i)` + unexpected + `|00D[a-z0-9]{9,15}!(?:[a-z0-9._-]|%2E)+|5Aep[a-z0-9._-]{5,}|bearer\s+[^\s"'<]+` +
 	`|("?(?:access_token|refresh_token|id_token|client_secret|code_verifier|session_?id|sid|token|password|assertion|signature)"?\s*[:=]\s*"?)[^"&\s<,}]+`)
 
 // unexpected is how Salesforce begins to say at which word of a query it stumbled, which is no secret.

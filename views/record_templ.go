@@ -429,7 +429,7 @@ func TimelineCard(t Timeline) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.At(e.At).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.AtSecond(e.At).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -85,6 +85,9 @@ func (s *Server) auditRows(r *http.Request, c db.Connection, rows []db.AuditRow)
 			e.Entity = "Person"
 		}
 		e.Action, e.Tone, e.Icon = actionLabel(row.Action)
+		if row.Entity == "run" && row.Action == "requested" {
+			e.Detail = requestedWords(row.Detail)
+		}
 		if row.SFID != "" {
 			e.OrgHref, e.Href = recordURL(c, row.SFID), recordPage(c.ID, row.Entity, row.SFID)
 		}
@@ -99,6 +102,15 @@ func (s *Server) auditRows(r *http.Request, c db.Connection, rows []db.AuditRow)
 		out[i] = e
 	}
 	return out, nil
+}
+
+// requestedWords says for people what was asked for: the part that is synced, and how it came about.
+func requestedWords(detail string) string {
+	entity, trigger, ok := strings.Cut(detail, ", ")
+	if !ok {
+		return detail
+	}
+	return pipeline.Entity(entity).SyncLabel() + ", " + cmp.Or(triggerLabels[trigger], trigger)
 }
 
 func actionLabel(action string) (string, ui.Tone, ui.IconPath) {
