@@ -167,13 +167,14 @@ func (s *RunStore) finishRetry(ctx context.Context, tx *sqlx.Tx, step pipeline.S
 		UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = read WHERE run_id = $1 AND position = $2`, s.runID, step.Position); err != nil || !step.Missing.Last {
 		return err
 	}
+	const seen = `SELECT unnest(e.ids) FROM millrace.run_seen e WHERE e.run_id = $1 AND e.object = $2`
 	_, err := tx.ExecContext(ctx, `
 		UPDATE millrace.retry_records k SET outcome = CASE
 		       WHEN EXISTS (SELECT FROM millrace.run_errors e WHERE e.run_id = $1 AND e.sf_id = k.sf_id AND e.records = k.records) THEN 'failed'
-		       WHEN EXISTS (SELECT FROM millrace.run_seen m WHERE m.run_id = $1 AND m.object = k.records AND m.sf_id = k.sf_id)
+		       WHEN k.sf_id IN (`+seen+`)
 		            AND EXISTS (SELECT FROM millrace.skipped_records o WHERE o.connection_id = $3 AND o.object = k.records AND o.sf_id = k.sf_id AND o.until_run IS NULL) THEN 'skipped'
 		       WHEN EXISTS (SELECT FROM millrace.`+step.Table.Name+` t WHERE t.connection_id = $3 AND t.sf_id = k.sf_id AND t.left_filter_at IS NULL`+sameSet(step.Table, "t.")+`
-		                      AND (t.last_seen_run = $1 OR EXISTS (SELECT FROM millrace.run_seen m WHERE m.run_id = $1 AND m.object = k.records AND m.sf_id = k.sf_id))) THEN 'stored'
+		                      AND (t.last_seen_run = $1 OR k.sf_id IN (`+seen+`))) THEN 'stored'
 		       ELSE 'gone' END
 		 WHERE k.run_id = $1 AND k.records = $2`, s.runID, step.Table.Records(), s.connectionID)
 	return err

@@ -88,7 +88,7 @@ type loader struct {
 // asks reports whether records must be held against others that are here before they are taken.
 func (l *loader) asks() bool {
 	t := l.step.Table
-	return t.Parent != "" || t.Require != "" || len(t.Lookups) > 0 || t.Typed && l.later
+	return t.Parent != "" || t.Require != "" || len(t.Lookups) > 0 || t.Typed && l.merge.later
 }
 
 func (l *loader) foundColumns() []string {

@@ -204,7 +204,7 @@ func (c *chunk) decide() (found [][]string, taken []int, err error) {
 			return nil, nil, err
 		}
 	}
-	if t.Typed && c.later {
+	if t.Typed && c.merge.later {
 		if elsewhere, err = c.elsewhere(); err != nil {
 			return nil, nil, err
 		}

@@ -18,6 +18,7 @@ const stage = "millrace_page"
 // log, $4 account type, $5 least and $6 greatest id of the page, $7 object, $8 position of the step, $9 name of the set of records; bind fills them in.
 type merge struct {
 	step  pipeline.Step
+	later bool // an earlier step fills the same set of records
 	cols  []mergeColumn
 	table string // the part of the step's table that holds the connection's records
 }
@@ -293,14 +294,13 @@ func (m merge) general() string {
 	if m.step.Table.Quiet {
 		log = ""
 	}
-	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, " + m.verdict() + " AS verdict\n      FROM " + stage + " s\n" +
-		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + m.earlierJoin() + "),\n" +
+	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, s.sf_id, " + m.verdict() + " AS verdict\n      FROM " + stage + " s\n" +
+		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + "),\n" +
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
 		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
 		"    WHERE v.verdict IN ('updated', 'returned') AND t.connection_id = $1 AND t.sf_id = s.sf_id" + sameSet(m.step.Table, "t.") + "),\n" + log +
-		"seen AS (INSERT INTO millrace.run_seen (run_id, object, sf_id, position)\n    SELECT $2, $9, s.sf_id, $8 FROM verdict v JOIN " + stage +
-		" s ON s.ctid = v.tid\n    WHERE v.verdict <> 'elsewhere' ON CONFLICT DO NOTHING RETURNING 1)" + skips + "\n" +
-		"SELECT verdict, count(*) AS n, (SELECT count(*) FROM seen) AS seen FROM verdict GROUP BY verdict"
+		"seen AS (" + seenInto("verdict", "verdict <> 'elsewhere'") + ")" + skips + "\n" +
+		"SELECT verdict, count(*) AS n, (SELECT coalesce(sum(n), 0) FROM seen) AS seen FROM verdict GROUP BY verdict"
 }
 
 // verdict says what is to be done with a staged record s that is here as t, if it is.
@@ -308,7 +308,7 @@ func (m merge) verdict() string {
 	earlier, typeDiffers := "", ""
 	if m.step.Table.Typed {
 		// Two ways to see that an earlier filter has taken the record: it was met, or it was created, by a step that had no need to note whom it met.
-		earlier = "\n           WHEN e.sf_id IS NOT NULL OR t.first_seen_run = $2 AND t.account_type <> $4 THEN 'elsewhere'"
+		earlier = "\n           WHEN " + m.earlier() + "t.first_seen_run = $2 AND t.account_type <> $4 THEN 'elsewhere'"
 		typeDiffers = "t.account_type <> $4 OR "
 	}
 	differs := "false"
@@ -332,11 +332,12 @@ func (m merge) verdict() string {
 		"\n           ELSE 'unchanged' END"
 }
 
-func (m merge) earlierJoin() string {
-	if !m.step.Table.Typed {
+// earlier is the beginning of a condition: that an earlier step of the run has met the staged record, or.
+func (m merge) earlier() string {
+	if !m.later {
 		return ""
 	}
-	return "\n      LEFT JOIN millrace.run_seen e ON e.run_id = $2 AND e.object = $9 AND e.sf_id = s.sf_id AND e.position < $8"
+	return "s.sf_id IN (" + met("$9") + " AND e.position < $8 AND e.least <= $6 AND e.greatest >= $5) OR "
 }
 
 func (m merge) assignments() string {

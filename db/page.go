@@ -51,7 +51,6 @@ type pageWork struct {
 	merge    merge
 	conn     *Conn
 	began    time.Time // when its transaction began, by Postgres' clock
-	later    bool      // an earlier step fills the same set of records
 	expected int64     // records of the whole step; 0 where that is not known
 	report   pipeline.Report
 	counts   pageCounts
@@ -76,7 +75,7 @@ func (w *pageWork) standing(ctx context.Context) (done bool, err error) {
 		SELECT fresh, coalesce(expected, 0) AS expected, EXISTS (SELECT FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position) AS later,
 		       EXISTS (SELECT FROM millrace.run_pages p WHERE p.run_id = s.run_id AND p.position = s.position AND p.page = $3) AS done, clock_timestamp() AS now
 		  FROM millrace.run_steps s WHERE run_id = $1 AND position = $2`, w.runID, w.step.Position, w.page.Number)
-	w.step.Fresh, w.merge.step.Fresh, w.later, w.expected, w.began = row.Fresh, row.Fresh, row.Later, row.Expected, row.Now
+	w.step.Fresh, w.merge.step.Fresh, w.merge.later, w.expected, w.began = row.Fresh, row.Fresh, row.Later, row.Expected, row.Now
 	return row.Done, err
 }
 
@@ -205,13 +204,9 @@ func (w *pageWork) seenIntact(ctx context.Context) error {
 // noteErrors lists the records with bad values. They count as met: the org still has them, only their new values could not be stored.
 func (w *pageWork) noteErrors(ctx context.Context) error {
 	if len(w.report.BadIDs) > 0 && !w.step.Fresh && !w.step.Refresh {
-		n, err := w.conn.Exec(ctx, `
-			INSERT INTO millrace.run_seen (run_id, object, sf_id, position) SELECT $1, $2, unnest($3::text[]), $4 ON CONFLICT DO NOTHING`,
-			w.runID, w.step.Table.Records(), pq.Array(w.report.BadIDs), w.step.Position)
-		if err != nil {
+		if err := w.noteMet(ctx, w.report.BadIDs); err != nil {
 			return err
 		}
-		w.counts.seen += n
 	}
 	bad := w.report.Bad
 	if rest := w.report.BadTotal - int64(len(bad)); rest > 0 {

@@ -143,9 +143,7 @@ func (s *RunStore) setSteps(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		SELECT bool_and((p.state = 'done' OR p.position = $3) AND p.reading <> 'none' AND p.read = coalesce(p.expected, p.read)) AS complete,
 		       bool_or(coalesce(p.body -> 'Reading' ->> 'Replanned', '') = 'true') AS replanned,
 		       CASE WHEN bool_and(p.clock IS NOT NULL) THEN min(p.clock) END AS clock, min(coalesce(p.started_at, now())) AS started,
-		       EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND object = '')
-		       AND (SELECT count(*) FROM millrace.run_seen WHERE run_id = $1 AND object = $2)
-		         = (SELECT coalesce(sum(g.seen), 0) FROM millrace.run_pages g JOIN millrace.run_steps o USING (run_id, position) WHERE g.run_id = $1 AND o.records = $2) AS known
+		       `+listsIntact+` AS known
 		  FROM millrace.run_steps p WHERE p.run_id = $1 AND p.records = $2`, s.runID, step.Table.Records(), step.Position)
 	return set, err
 }

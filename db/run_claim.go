@@ -159,26 +159,14 @@ func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 	return wrapIf(err, "db.Finish(%d)", runID)
 }
 
-// seenAtOnce is how many rows of run_seen one statement removes.
-const seenAtOnce = 50_000
-
-// forgetSeen removes what is kept of whom a run met, a part at a time.
+// forgetSeen removes what is kept of whom a run met.
 func (d *DB) forgetSeen(ctx context.Context, runID int64) error {
-	for n := int64(seenAtOnce); n == seenAtOnce; {
-		r, err := d.pool.ExecContext(ctx, `
-			DELETE FROM millrace.run_seen WHERE ctid = ANY (ARRAY(SELECT ctid FROM millrace.run_seen WHERE run_id = $1 LIMIT $2))`, runID, seenAtOnce)
-		if err != nil {
-			return err
-		}
-		if n, err = r.RowsAffected(); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := d.pool.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1`, runID)
+	return err
 }
 
-// ForgetEnded forgets whom runs met that have ended, and which of their pages were in work: those that were cancelled while they waited, and those that met so
-// many records that Finish could not forget all of them.
+// ForgetEnded forgets whom runs met that have ended, and which of their pages were in work: those that were cancelled while they waited, and those at whose end
+// that could not be forgotten.
 func (d *DB) ForgetEnded(ctx context.Context) error {
 	if _, err := d.pool.ExecContext(ctx, `DELETE FROM millrace.run_units u USING millrace.runs r WHERE r.id = u.run_id AND NOT (`+activeRun+`)`); err != nil {
 		return wrapIf(asCancelled(ctx, err), "db.ForgetEnded")

@@ -28,7 +28,7 @@ func TestRunsEndThoughTheyCannotForget(t *testing.T) {
 		if err := d.RunStore(r).SaveSteps(t.Context(), []pipeline.Step{{Position: 1, Name: "accounts", Table: pipeline.Table{Object: "Account", Name: "accounts"}}}); err != nil {
 			t.Fatal(err)
 		}
-		exec(t, d, `INSERT INTO millrace.run_seen (run_id, object, sf_id, position) SELECT $1, 'Account', i::text, 1 FROM generate_series(1, 99) i`, r.ID)
+		exec(t, d, `INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids) SELECT $1, 'Account', 1, 1, i::text, i::text, ARRAY[i::text] FROM generate_series(1, 99) i`, r.ID)
 		exec(t, d, `INSERT INTO millrace.run_units (run_id, position, page, locator, rows) VALUES ($1, 1, 1, '', 10)`, r.ID)
 		return r
 	}

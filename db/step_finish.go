@@ -71,10 +71,7 @@ func (s *RunStore) parted(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 func (s *RunStore) metAll(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (ok bool, err error) {
 	err = tx.GetContext(ctx, &ok, `
 		SELECT (SELECT bool_and(state = 'done' AND expected = read) AND bool_or(NOT fresh) FROM millrace.run_steps WHERE run_id = $1 AND records = $2)
-		   AND EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND object = '')
-		   AND (SELECT count(*) FROM millrace.run_seen WHERE run_id = $1 AND object = $2)
-		     = (SELECT coalesce(sum(p.seen), 0) FROM millrace.run_pages p JOIN millrace.run_steps s USING (run_id, position)
-		         WHERE p.run_id = $1 AND s.records = $2)`, s.runID, step.Table.Records())
+		   AND `+listsIntact, s.runID, step.Table.Records())
 	return ok, err
 }
 
@@ -89,8 +86,7 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		gone := fmt.Sprintf(`
 			DELETE FROM millrace.%s t
 			 WHERE t.connection_id = $1 AND t.first_seen_run <> $2%s
-			   AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = t.sf_id)`,
-			t.Name, sameSet(t, "t."))
+			   AND %s`, t.Name, sameSet(t, "t."), unmetOfAll("t", "$3"))
 		if t.Parent != "" && !t.Aside {
 			gone = fmt.Sprintf(`
 			WITH gone AS (%s RETURNING t.%s AS parent)
@@ -109,12 +105,12 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		WITH gone AS (
 		    UPDATE millrace.%s t SET left_filter_at = now()
 		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2%s%s
-		       AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = t.sf_id)
+		       AND %s
 		    RETURNING t.sf_id),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
 		    SELECT $1, $2, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
-		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table, set.Clock)),
+		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table, set.Clock), unmetOfAll("t", "$3")),
 		s.connectionID, s.runID, step.Table.Records(), step.Table.Entity, step.Position)
 	return err
 }
@@ -145,7 +141,7 @@ func (s *RunStore) endSkips(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	_, err := tx.ExecContext(ctx, `
 		UPDATE millrace.skipped_records k SET until_run = $2
 		 WHERE k.connection_id = $1 AND k.object = $3 AND k.until_run IS NULL
-		   AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $4 AND e.sf_id = k.sf_id)`,
+		   AND `+unmetOfAll("k", "$4"),
 		s.connectionID, s.runID, step.Table.Object, step.Table.Records())
 	return err
 }

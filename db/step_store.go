@@ -113,7 +113,7 @@ func (s *RunStore) SaveSteps(ctx context.Context, steps []pipeline.Step) error {
 // plantSentinel makes the run_seen row that tells whether Postgres has emptied the table since: an unlogged table is empty after a crash.
 func (s *RunStore) plantSentinel(ctx context.Context, tx *sqlx.Tx) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO millrace.run_seen (run_id, object, sf_id, position) VALUES ($1, '', '', 0) ON CONFLICT DO NOTHING`, s.runID)
+		INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids) VALUES ($1, '', 0, 0, '', '', '{}')`, s.runID)
 	return err
 }
 

@@ -43,7 +43,7 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 			     WHERE l.deleted OR $8::timestamptz IS NULL OR l.changed <= $8 ORDER BY l.sf_id),
 			missed AS MATERIALIZED (
 			    SELECT l.* FROM listed l
-			     WHERE NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = l.sf_id))`
+			     WHERE ` + unmet("l", "$3") + `)`
 		if step.Table.Quiet {
 			_, err = tx.ExecContext(ctx, missed+fmt.Sprintf(`,
 			gone AS (DELETE FROM millrace.%s t USING missed m WHERE t.connection_id = $1 AND t.sf_id = m.sf_id%s RETURNING 1)
@@ -71,7 +71,7 @@ func (s *RunStore) doubtParents(ctx context.Context, tx *sqlx.Tx, step pipeline.
 		SELECT DISTINCT $1::bigint, $3, p.sf_id, $2::bigint
 		  FROM unnest($4::text[], $5::text[]) l (sf_id, parent)
 		  JOIN millrace.`+step.Table.ParentTable()+` p ON p.connection_id = $1 AND p.sf_id = l.parent AND p.left_filter_at IS NULL
-		 WHERE NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3 AND e.sf_id = l.sf_id)
+		 WHERE `+unmet("l", "$3")+`
 		ON CONFLICT (connection_id, records, sf_id) DO UPDATE SET run_id = excluded.run_id`,
 		s.connectionID, s.runID, step.Table.Records(), pq.Array(ids), pq.Array(parents))
 	return err
@@ -226,12 +226,12 @@ func (s *RunStore) unanswered(ctx context.Context, tx *sqlx.Tx, step pipeline.St
 		    UPDATE millrace.%[1]s t SET left_filter_at = now() FROM millrace.%[2]s p
 		     WHERE p.connection_id = $1 AND p.last_seen_run > $3 AND p.left_filter_at IS NULL
 		       AND t.connection_id = $1 AND t.%[3]s = p.sf_id AND t.left_filter_at IS NULL%[4]s
-		       AND NOT EXISTS (SELECT FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $6 AND e.sf_id = t.sf_id)
+		       AND %[5]s
 		    RETURNING t.sf_id),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
 		    SELECT $1, $2, $5, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
 		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $4`,
-		t.Name, t.ParentTable(), t.Parent, sameSet(t, "t.")), s.connectionID, s.runID, step.Reading.After, step.Position, t.Entity, t.Records())
+		t.Name, t.ParentTable(), t.Parent, sameSet(t, "t."), unmet("t", "$6")), s.connectionID, s.runID, step.Reading.After, step.Position, t.Entity, t.Records())
 	return err
 }

@@ -399,7 +399,7 @@ func (s *simulation) consistent() {
 	s.must(s.behind.ForgetEnded(context.Background())) // as processes do now and then
 	var left []string
 	s.must(s.sql.Select(&left, `
-		SELECT format('run_seen of run %s: %s %s', run_id, object, sf_id) FROM millrace.run_seen
+		SELECT format('run_seen of run %s: %s, %s records', run_id, object, n) FROM millrace.run_seen
 		UNION ALL SELECT format('run_units of run %s: step %s, page %s', run_id, position, page) FROM millrace.run_units`))
 	for _, l := range left {
 		s.t.Errorf("left of a run that has ended: %s", l)

@@ -1,0 +1,44 @@
+package db
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lib/pq"
+)
+
+// A run notes whom it met as lists of ids, one or a few for each page. In the statements below $1 is the connection, $2 the run, and set the place of the name of the set of records.
+
+// met selects the ids that the run has met of a set.
+func met(set string) string {
+	return "SELECT unnest(e.ids) AS sf_id FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = " + set
+}
+
+// unmet is the condition that the run has not met the record under an alias. Postgres keeps all ids that were met in memory for it, which serves where few records are asked about and the
+// run has read only changes; see unmetOfAll.
+func unmet(alias, set string) string { return alias + ".sf_id NOT IN (" + met(set) + ")" }
+
+// unmetOfAll is unmet for many records and many that were met.
+func unmetOfAll(alias, set string) string {
+	return "NOT EXISTS (SELECT FROM (" + met(set) + ") m WHERE m.sf_id = " + alias + ".sf_id)"
+}
+
+// listsIntact is the condition that Postgres has lost nothing of whom the run $1 met of the set $2: an unlogged table is empty after a crash.
+const listsIntact = `EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND object = '')
+		       AND (SELECT coalesce(sum(n), 0) FROM millrace.run_seen WHERE run_id = $1 AND object = $2)
+		         = (SELECT coalesce(sum(g.seen), 0) FROM millrace.run_pages g JOIN millrace.run_steps o USING (run_id, position) WHERE g.run_id = $1 AND o.records = $2)`
+
+// seenInto is an INSERT of the ids of a relation that has the column sf_id, as far as where selects them; $2 is the run, $8 the position of the step and $9 the set of records.
+func seenInto(from, where string) string {
+	return "INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids)\n    SELECT $2, $9, $8, count(*), min(sf_id), max(sf_id), array_agg(sf_id) FROM " + from +
+		" WHERE " + where + " HAVING count(*) > 0 RETURNING n"
+}
+
+// noteMet notes ids of which the page could not store anything.
+func (w *pageWork) noteMet(ctx context.Context, ids []string) error {
+	_, err := w.conn.Exec(ctx, `
+		INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		w.runID, w.step.Table.Records(), w.step.Position, len(ids), slices.Min(ids), slices.Max(ids), pq.Array(ids))
+	w.counts.seen += int64(len(ids))
+	return err
+}
