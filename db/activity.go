@@ -45,6 +45,10 @@ type Activity struct {
 	Messages  int          `db:"messages"`   // of a case
 	Left      bool         `db:"has_left"`   // of a case: it is no longer updated
 	Deleted   bool         `db:"is_deleted"` // of a case
+
+	MergedInto string `db:"merged_into_id"` // the case into which this one was merged in Salesforce; empty for none
+	Survivor   string `db:"survivor"`       // its number; empty where no copy of it is here
+	SurvivorOf string `db:"survivor_of"`    // the account that it belongs to
 }
 
 // AccountActivities returns what has happened on an account, the newest first, and how much there is. Messages, posts and comments that Salesforce no longer
@@ -69,9 +73,11 @@ func (d *DB) AccountActivities(ctx context.Context, connectionID int64, accountI
 		       coalesce(salesforce.label($1, 'Case', 'Status', c.status), '') AS status, coalesce(salesforce.label($1, 'Case', 'Priority', c.priority), '') AS priority,
 		       coalesce(c.is_closed, false) AS closed, coalesce(c.is_escalated, false) AS escalated, coalesce(c.sentiment_label, '') AS mood,
 		       coalesce(c.sentiment, 0)::float8 AS compound, coalesce(c.sentiment_messages, 0) AS messages, c.left_filter_at IS NOT NULL AS has_left,
-		       c.deleted_in_salesforce_at IS NOT NULL AS is_deleted
+		       c.deleted_in_salesforce_at IS NOT NULL AS is_deleted,
+		       coalesce(c.merged_into_id, '') AS merged_into_id, coalesce(s.case_number, '') AS survivor, coalesce(s.account_id, '') AS survivor_of
 		  FROM page p
 		  LEFT JOIN millrace.cases c ON p.kind = 'case' AND c.connection_id = $1 AND c.sf_id = p.sf_id
+		  LEFT JOIN millrace.cases s ON s.connection_id = $1 AND s.sf_id = c.merged_into_id
 		  LEFT JOIN millrace.case_messages m ON p.kind = 'message' AND m.connection_id = $1 AND m.sf_id = p.sf_id
 		  LEFT JOIN millrace.cases mc ON mc.connection_id = $1 AND mc.sf_id = m.case_id
 		  LEFT JOIN millrace.chatter_posts o ON p.kind = 'post' AND o.connection_id = $1 AND o.sf_id = p.sf_id

@@ -54,6 +54,20 @@ var postTypes = map[string]string{
 	"TrackedChange": "Tracked change", "CreateRecordEvent": "Record created",
 }
 
+func supportCase(number string) string { return strings.TrimSpace("Support case " + number) }
+
+// mergedCase says where the case is into which another was merged, nil for none.
+func mergedCase(c db.Connection, a db.Activity) *views.Survivor {
+	if a.MergedInto == "" {
+		return nil
+	}
+	out := &views.Survivor{ID: a.MergedInto, Href: recordURL(c, a.MergedInto)}
+	if a.SurvivorOf != "" {
+		out.Name, out.Href = supportCase(a.Survivor), orgPath(c.ID, "/accounts/"+a.SurvivorOf)+"#activity-"+a.MergedInto
+	}
+	return out
+}
+
 func activityEntry(c db.Connection, a db.Activity) views.ActivityEntry {
 	e := views.ActivityEntry{ID: a.SFID, Href: recordURL(c, a.SFID), Title: a.Title, By: a.Author, At: a.At, Left: a.Left, Deleted: a.Deleted}
 	body := a.Body
@@ -62,7 +76,8 @@ func activityEntry(c db.Connection, a db.Activity) views.ActivityEntry {
 	}
 	switch a.Kind {
 	case db.ActivityCase:
-		e.Icon, e.What, e.Case = ui.IconLifeBuoy, strings.TrimSpace("Support case "+a.About), true
+		e.Icon, e.What, e.Case = ui.IconLifeBuoy, supportCase(a.About), true
+		e.Merged = mergedCase(c, a)
 		e.Status, e.Priority, e.Open, e.Escalated = a.Status, a.Priority, !a.Closed, a.Escalated
 		if a.Mood != "" {
 			e.Mood = views.Mood{Label: a.Mood, Score: fmt.Sprintf("%+.2f", a.Compound)}

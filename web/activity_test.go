@@ -71,6 +71,23 @@ func TestAccountPageShowsActivities(t *testing.T) {
 	b.get(page+"?activities=50").says("#activities", "Post 16", "Post 1")
 }
 
+// TestMergedCasesLeadToTheirSurvivors shows a case that was merged with a way to the one that stays.
+func TestMergedCasesLeadToTheirSurvivors(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	a.fill(c, 2)
+	a.exec(`INSERT INTO millrace.cases (connection_id, sf_id, account_id, case_number, created_at, first_seen_run, last_seen_run, left_filter_at, deleted_in_salesforce_at, merged_into_id) VALUES
+		($1, '500000000000001AAA', '001000000000002AAA', '1001', now(), 1, 1, now(), now(), '500000000000002AAA'),
+		($1, '500000000000002AAA', '001000000000001AAA', '1002', now(), 1, 1, NULL, NULL, NULL)`, c.ID)
+	b := a.as(a.viewer)
+	page := orgPath(c.ID, "/accounts/001000000000002AAA")
+	b.get(page).is(http.StatusOK).says("#activity-500000000000001AAA a[data-survivor][href='"+orgPath(c.ID, "/accounts/001000000000001AAA")+"#activity-500000000000002AAA']", "Support case 1002")
+	b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).lacks("#activity-500000000000002AAA [data-survivor]")
+	a.exec(`UPDATE millrace.cases SET merged_into_id = '500000000000009AAA' WHERE connection_id = $1 AND sf_id = '500000000000001AAA'`, c.ID)
+	b.get(page).says("#activity-500000000000001AAA [data-survivor] a[href='https://acme.my.salesforce.com/500000000000009AAA']", "500000000000009AAA")
+}
+
 // TestThread keeps every message of a conversation, also of one that answers itself in a circle.
 func TestThread(t *testing.T) {
 	t.Parallel()
