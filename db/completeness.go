@@ -150,12 +150,16 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	out := Check{
 		RunID: s.runID, Name: c.Name, Part: string(c.Part), Label: c.Label, Object: c.Table.Object, AccountType: string(c.AccountType), Salesforce: c.Salesforce, Note: c.Note,
 	}
+	// A run that reads only changes meets few of those whose accounts are not synced: then as many count as the last time.
 	var step struct {
 		Elsewhere int64        `db:"elsewhere"`
 		Read      int64        `db:"read"`
 		Clock     sql.NullTime `db:"clock"`
 	}
-	err := tx.GetContext(ctx, &step, `SELECT elsewhere, read, clock FROM millrace.run_steps WHERE run_id = $1 AND name = $2`, s.runID, c.Name)
+	err := tx.GetContext(ctx, &step, `
+		SELECT p.read, p.clock, CASE WHEN p.reading = 'whole' THEN p.elsewhere ELSE greatest(p.elsewhere, coalesce(
+		       (SELECT c.elsewhere FROM millrace.completeness_checks c WHERE c.connection_id = $3 AND c.part = $4 AND c.run_id < $1 AND c.name = $2 ORDER BY c.run_id DESC LIMIT 1), 0)) END AS elsewhere
+		  FROM millrace.run_steps p WHERE p.run_id = $1 AND p.name = $2`, s.runID, c.Name, s.connectionID, c.Part)
 	if err != nil && !errors.Is(notFound(err), ErrNotFound) {
 		return out, err
 	}

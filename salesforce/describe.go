@@ -80,7 +80,12 @@ func (c *Client) Describe(ctx context.Context, object string) (*Describe, error)
 		return nil, &APIError{Status: http.StatusNotFound, Code: "NOT_FOUND", Message: fmt.Sprintf("%q is not the API name of an object.", object)}
 	}
 	e := c.schema.object(object)
-	d, err := fresh(ctx, c, e, "/sobjects/"+object+"/describe", func(w describeWire) *Describe { return w.describe() })
+	d, err := fresh(ctx, c, e, "/sobjects/"+object+"/describe", func(w describeWire) *Describe {
+		if w.Name == "" || len(w.Fields) == 0 {
+			return nil
+		}
+		return w.describe()
+	})
 	if isNotFound(err) {
 		e.gone.Store(true)
 	}
@@ -92,7 +97,12 @@ func (c *Client) DescribeGlobal(ctx context.Context) ([]ObjectSummary, error) {
 	type answer struct {
 		SObjects []ObjectSummary `json:"sobjects"`
 	}
-	list, err := fresh(ctx, c, c.schema.global(), "/sobjects", func(a answer) *[]ObjectSummary { return &a.SObjects })
+	list, err := fresh(ctx, c, c.schema.global(), "/sobjects", func(a answer) *[]ObjectSummary {
+		if a.SObjects == nil {
+			return nil
+		}
+		return &a.SObjects
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +128,7 @@ func (c *Client) Known(object string) (d *Describe, known bool) {
 // RefreshSchema forgets all cached describes and field definitions.
 func (c *Client) RefreshSchema() { c.schema.forget() }
 
-// fresh returns the answer of a resource: the kept one if the org was asked lately, else the org's. An error leaves what is kept as it was.
+// fresh returns the answer of a resource: the kept one if the org was asked lately, else the org's. An error leaves what is kept as it was. read returns nil for what is no answer.
 func fresh[W, T any](ctx context.Context, c *Client, e *kept[T], resource string, read func(W) *T) (*T, error) {
 	select {
 	case e.turn <- struct{}{}:
@@ -145,7 +155,11 @@ func fresh[W, T any](ctx context.Context, c *Client, e *kept[T], resource string
 			if err := decodeJSON(q, resp, &w); err != nil {
 				return err
 			}
-			e.answer.Store(read(w))
+			answer := read(w)
+			if answer == nil { // fields that it lacks would count as hidden
+				return &AnswerError{Path: q.path, Reason: "it describes nothing"}
+			}
+			e.answer.Store(answer)
 			e.modified = resp.Header.Get("Last-Modified")
 			if e.modified == "" {
 				e.modified = resp.Header.Get("Date")

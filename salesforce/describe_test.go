@@ -268,3 +268,21 @@ func TestRecordURL(t *testing.T) {
 		t.Errorf("without an instance: %q", got)
 	}
 }
+
+// TestAnswersThatDescribeNothing has something before the org answer with JSON of another kind. That is no object without fields, and no org without objects.
+func TestAnswersThatDescribeNothing(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `{"status":"maintenance"}`, `{"name":"Account"}`, `{"name":"Account","fields":[]}`} {
+		s := newStand(t, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, body) })
+		var answer *AnswerError
+		if _, err := s.Describe(t.Context(), "Account"); !errors.As(err, &answer) {
+			t.Errorf("%s is a describe: %v", body, err)
+		}
+		if _, err := s.DescribeGlobal(t.Context()); !errors.As(err, &answer) {
+			t.Errorf("%s lists objects: %v", body, err)
+		}
+		if d, known := s.Known("Account"); d != nil || known {
+			t.Errorf("%s is kept as a describe", body)
+		}
+	}
+}
