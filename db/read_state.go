@@ -124,7 +124,7 @@ func (s *RunStore) Again(ctx context.Context, step pipeline.Step, after string, 
 	var ids []string
 	err := s.db.pool.SelectContext(ctx, &ids, `
 		SELECT a.sf_id FROM unnest($3::text[]) AS a (sf_id)
-		 WHERE a.sf_id COLLATE "C" > $4 AND NOT EXISTS (SELECT FROM millrace.run_seen m WHERE m.run_id = $1 AND m.object = $2 AND m.sf_id = a.sf_id)
+		 WHERE a.sf_id COLLATE "C" > $4 AND a.sf_id NOT IN (SELECT unnest(e.ids) FROM millrace.run_seen e WHERE e.run_id = $1 AND e.object = $2)
 		 ORDER BY a.sf_id COLLATE "C" LIMIT $5`, s.runID, step.Table.Records(), pq.Array(step.Reading.Again), after, limit)
 	return ids, storeFault("list what could not be stored of "+step.Name, err)
 }
