@@ -170,9 +170,16 @@ func (m merge) prepare() string {
 	return b.String()
 }
 
-// dedupe keeps the last of the rows with the same id.
+// stamp is the column that says when a record was last changed.
+const stamp = "system_modstamp"
+
+// dedupe keeps of the rows with the same id the one that was changed last, or else the last one.
 func (m merge) dedupe() string {
-	return "DELETE FROM " + stage + " a USING " + stage + " b WHERE a.sf_id = b.sf_id AND a.ctid < b.ctid"
+	older := "a.ctid < b.ctid"
+	if m.has(stamp) {
+		older = "(coalesce(a." + stamp + ", '-infinity'), a.ctid) < (coalesce(b." + stamp + ", '-infinity'), b.ctid)"
+	}
+	return "DELETE FROM " + stage + " a USING " + stage + " b WHERE a.sf_id = b.sf_id AND " + older
 }
 
 // lacking is the condition under which a staged record of an account that is here is skipped.
@@ -298,7 +305,7 @@ func (m merge) general() string {
 		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + "),\n" +
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
 		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
-		"    WHERE v.verdict IN ('updated', 'returned') AND t.connection_id = $1 AND t.sf_id = s.sf_id" + sameSet(m.step.Table, "t.") + "),\n" + log +
+		"    WHERE v.verdict IN ('updated', 'returned', 'amended') AND t.connection_id = $1 AND t.sf_id = s.sf_id" + sameSet(m.step.Table, "t.") + "),\n" + log +
 		"seen AS (" + seenInto("verdict", "verdict <> 'elsewhere'") + ")" + skips + "\n" +
 		"SELECT verdict, count(*) AS n, (SELECT coalesce(sum(n), 0) FROM seen) AS seen FROM verdict GROUP BY verdict"
 }
@@ -323,11 +330,14 @@ func (m merge) verdict() string {
 	if m.step.Table.Quiet {
 		returned = ""
 	}
+	if m.has(stamp) {
+		returned += "\n           WHEN t.last_seen_run = $2 AND s." + stamp + " < t." + stamp + " THEN 'written'" // it came twice, the newer one first
+	}
 	return "CASE WHEN " + m.orphan() + " THEN 'elsewhere'" + earlier +
 		"\n           WHEN " + m.lacking() + " THEN 'skipped'" +
 		"\n           WHEN t.sf_id IS NULL THEN 'created'" +
 		returned +
-		"\n           WHEN " + typeDiffers + differs + " THEN 'updated'" +
+		"\n           WHEN " + typeDiffers + differs + " THEN CASE WHEN t.first_seen_run = $2 THEN 'amended' ELSE 'updated' END" + // what this run created is told of once
 		"\n           WHEN t.last_seen_run = $2 THEN 'written'" + // by this run, before the step was restarted: counted already
 		"\n           ELSE 'unchanged' END"
 }

@@ -1,0 +1,75 @@
+package jobs
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"millrace/salesforce/sim"
+)
+
+// TestRecordTwiceWhileItChanges has Salesforce send a record twice in a first load, as it was before a change and after it, in a page and in two, in either order. There is one row, as it is
+// now, and one entry in the audit log.
+func TestRecordTwiceWhileItChanges(t *testing.T) {
+	t.Parallel()
+	const before = "2001-02-03T04:05:06.000Z"
+	for _, c := range []struct {
+		name       string
+		twoPages   bool
+		olderFirst bool
+	}{{"in a page", false, true}, {"in a page, the newer one first", false, false}, {"in two pages", true, true}, {"in two pages, the newer one first", true, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 180})
+			s.filter(allAccounts)
+			var newer, older, other, id string
+			rewrite := func(page []byte) []byte { // the same each time that a page is asked for
+				lines := strings.SplitAfter(string(page), "\n")
+				if !strings.Contains(lines[0], "Website") || len(lines) < 5 {
+					return page
+				}
+				if newer == "" {
+					newer = lines[1]
+					fields := strings.Split(strings.TrimSuffix(newer, "\n"), `","`)
+					header := strings.Split(strings.Trim(lines[0], "\"\n"), `","`)
+					name, stamp := slices.Index(header, "Name"), slices.Index(header, "SystemModstamp")
+					id = strings.Trim(fields[0], `"`)
+					fields[name], fields[stamp] = "As it was", before+fields[stamp][len(before):]
+					older = strings.Join(fields, `","`) + "\n"
+				} else if other == "" && lines[1] != newer {
+					other = lines[1]
+				}
+				first, second := newer, older
+				if c.olderFirst {
+					first, second = older, newer
+				}
+				switch {
+				case lines[1] == newer && c.twoPages:
+					lines[1] = first
+				case lines[1] == newer:
+					lines[1], lines[3] = first, second
+				case lines[1] == other && c.twoPages:
+					lines[1] = second
+				}
+				return []byte(strings.Join(lines, ""))
+			}
+			s.rewrite.Store(&rewrite)
+			o := s.quick()
+			o.Workers = 1
+			run := s.completed(s.syncWith(o))
+			want := s.org.Record(id)["Name"]
+			var got string
+			s.must(s.sql.Get(&got, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, id))
+			if got != want || want == "As it was" {
+				t.Errorf("the account is called %q, want %q", got, want)
+			}
+			if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE entity = 'account' AND sf_id = $1`, id); n != 1 {
+				t.Errorf("the audit log tells of it %d times", n)
+			}
+			if p := s.step(run, "accounts:customer"); p.Failed != 0 || p.Updated != 0 || p.Created != s.count(`SELECT count(*) FROM millrace.accounts`) || p.Created != 179 {
+				t.Errorf("%d created, %d updated, %d failed", p.Created, p.Updated, p.Failed)
+			}
+			s.auditedOnce()
+		})
+	}
+}
