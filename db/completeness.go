@@ -110,8 +110,11 @@ func (s *RunStore) Gaps(ctx context.Context) ([]string, error) {
 }
 
 // here selects the records t of a check that are here and in step, the window left aside.
-func here(c pipeline.Check) string {
-	where := "t.connection_id = $1 AND t.left_filter_at IS NULL" + sameSet(c.Table, "t.")
+func here(c pipeline.Check) string { return everHere(c) + " AND t.left_filter_at IS NULL" }
+
+// everHere selects those that have left too.
+func everHere(c pipeline.Check) string {
+	where := "t.connection_id = $1" + sameSet(c.Table, "t.")
 	if c.AccountType != "" {
 		where += " AND t.account_type = " + pq.QuoteLiteral(string(c.AccountType))
 	}
@@ -121,7 +124,7 @@ func here(c pipeline.Check) string {
 // SaveChecks implements pipeline.Store.
 func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) error {
 	return s.transactLong(ctx, "hold the copy against the counts", func(tx *sqlx.Tx) error {
-		if _, err := tx.ExecContext(ctx, `SET LOCAL jit = off`); err != nil {
+		if _, err := tx.ExecContext(ctx, `SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1`); err != nil {
 			return err
 		}
 		for _, c := range checks {
@@ -164,15 +167,16 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 		return out, err
 	}
 	// A record at the border of a window may be counted there and not here, or the other way round, because the window begins with the day of the connected user.
-	var least, most int64
-	if err := tx.QueryRowxContext(ctx, `SELECT count(*)`+windowed(c.Table, step.Clock)+` `+here(c), s.connectionID).Scan(&least, &most); err != nil {
+	least, most, err := s.countHere(ctx, tx, c, step.Clock)
+	if err != nil {
 		return out, err
 	}
 	out.Here = most
 	if c.Table.Require != "" {
+		// Of the few that are skipped each is looked up: a scalar subquery is never made a join that goes through the whole table.
 		err := tx.GetContext(ctx, &out.Skipped, `
 			SELECT count(*) FROM millrace.skipped_records k WHERE k.connection_id = $1 AND k.object = $2 AND k.until_run IS NULL
-			   AND NOT EXISTS (SELECT `+here(c)+` AND t.sf_id = k.sf_id)`, s.connectionID, c.Table.Object)
+			   AND (SELECT 1 `+here(c)+` AND t.sf_id = k.sf_id) IS NULL`, s.connectionID, c.Table.Object)
 		if err != nil {
 			return out, err
 		}
@@ -207,11 +211,19 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	return out, nil
 }
 
-// windowed is a further count of a check's records: the first then counts those that are surely in the window of the table, the second those that may be. It ends at clock, the org's time.
-func windowed(t pipeline.Table, clock sql.NullTime) string {
-	if t.Window == nil {
-		return ", count(*)"
+// countHere counts the records of a check that are here and in step: those that are surely in the window of their table, which ends at clock, and those that may be. Where there is no window, indexes
+// alone tell how many have ever been here and how many of them have left.
+func (s *RunStore) countHere(ctx context.Context, tx *sqlx.Tx, c pipeline.Check, clock sql.NullTime) (least, most int64, err error) {
+	if c.Table.Window != nil {
+		err = tx.QueryRowxContext(ctx, `SELECT `+windowed(c.Table, clock)+` `+here(c), s.connectionID).Scan(&least, &most)
+		return least, most, err
 	}
+	err = tx.GetContext(ctx, &most, `SELECT (SELECT count(*) `+everHere(c)+`) - (SELECT count(*) `+everHere(c)+` AND t.left_filter_at IS NOT NULL)`, s.connectionID)
+	return most, most, err
+}
+
+// windowed are two counts of a check's records: of those that are surely in the window of the table, and of those that may be. It ends at clock, the org's time.
+func windowed(t pipeline.Table, clock sql.NullTime) string {
 	changed := "t.system_modstamp"
 	if t.Window.Under != "" {
 		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + ")"
@@ -219,7 +231,7 @@ func windowed(t pipeline.Table, clock sql.NullTime) string {
 	within := func(from string) string {
 		return fmt.Sprintf(" FILTER (WHERE %s >= %s - interval '%d days' %s)", changed, moment(clock), t.Window.Days, from)
 	}
-	return within("+ interval '1 hour'") + ", count(*)" + within("- interval '2 days'")
+	return "count(*)" + within("+ interval '1 hour'") + ", count(*)" + within("- interval '2 days'")
 }
 
 // Missing implements pipeline.Store.
