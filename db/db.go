@@ -31,6 +31,7 @@ type Options struct {
 	AppName       string        // shown in pg_stat_activity; "millrace" by default
 	WriteTimeout  time.Duration // longest time that one write to Postgres may stall; 30 s by default
 
+	SiftFrom        int64 // of how many records on a page that is read again only those are merged that differ; 1,000 by default
 	KeepParentsFrom int64 // of how many records on a first load keeps the ids of their parents in memory; 50,000 by default
 	QuickHashes     bool  // of passwords, for tests: they cost next to nothing and protect nothing
 
@@ -53,6 +54,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.KeepParentsFrom == 0 {
 		o.KeepParentsFrom = 50_000
+	}
+	if o.SiftFrom == 0 {
+		o.SiftFrom = 1_000
 	}
 	if o.SessionIdle == 0 {
 		o.SessionIdle = 30 * time.Minute

@@ -19,3 +19,22 @@ func (d *DB) Unlocked(id int64) bool {
 func (d *DB) TightenAudit() {
 	d.bounds = auditBounds{reach: 400, reachWords: 300, reachNames: 200, reachLeast: 50, glance: 20, most: 60, mostOfDays: 40, enough: 100, lookups: 60, named: 5, sureNamed: 100, count: 1_000}
 }
+
+// HashRow is the hash of a row of fields, of which some are nil.
+func HashRow(seed uint64, fields ...[]byte) uint64 {
+	h := rowHash{seed: seed}
+	for _, f := range fields {
+		if f == nil {
+			h.null()
+		} else {
+			h.bytes(f)
+		}
+	}
+	return h.sum
+}
+
+// SentTime is a time as Postgres sends it.
+func SentTime(text string) ([]byte, bool) {
+	out, ok := sentTime([]byte(text))
+	return out[:], ok
+}

@@ -89,16 +89,28 @@ func (c *chunk) note(field, n int) {
 
 // EndRow implements pipeline.RowWriter.
 func (c *chunk) EndRow() error {
+	full, err := c.end()
+	if err != nil || !full {
+		return err
+	}
+	return c.load()
+}
+
+// end completes the row in progress and reports whether the chunk is full.
+func (c *chunk) end() (full bool, err error) {
 	from := c.lines.row
 	if err := rowError(c.lines.EndRow()); err != nil {
 		c.spots = c.spots[:len(c.rows)*len(c.names)]
-		return err
+		return false, err
 	}
 	c.rows = append(c.rows, span{from, len(c.lines.buf) - 1})
-	if len(c.rows) < chunkRows && len(c.lines.buf) < chunkBytes {
-		return nil
-	}
-	return c.load()
+	return len(c.rows) >= chunkRows || len(c.lines.buf) >= chunkBytes, nil
+}
+
+// empty makes room for the next records.
+func (c *chunk) empty() {
+	c.lines.buf, c.lines.row = c.lines.buf[:0], 0
+	c.rows, c.spots = c.rows[:0], c.spots[:0]
 }
 
 // name is what the record of a row is called.
@@ -140,8 +152,7 @@ func (c *chunk) load() error {
 			return nil
 		})
 	}
-	c.lines.buf, c.lines.row = c.lines.buf[:0], 0
-	c.rows, c.spots = c.rows[:0], c.spots[:0]
+	c.empty()
 	return err
 }
 

@@ -51,6 +51,7 @@ type pageWork struct {
 	merge    merge
 	conn     *Conn
 	began    time.Time // when its transaction began, by Postgres' clock
+	sifted   bool      // all records of the page are here just so: nothing is staged
 	expected int64     // records of the whole step; 0 where that is not known
 	report   pipeline.Report
 	counts   pageCounts
@@ -97,6 +98,9 @@ func (w *pageWork) copy(ctx context.Context) error {
 	if w.page.Careful {
 		return w.copyCarefully(ctx)
 	}
+	if w.sifts() {
+		return w.sift(ctx)
+	}
 	if _, err := w.conn.Exec(ctx, w.merge.prepare()); err != nil {
 		return err
 	}
@@ -139,7 +143,7 @@ func (w *pageWork) mergeRows(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.report.MinID == "" {
+	if w.report.MinID == "" || w.sifted {
 		return nil
 	}
 	return w.mergeOrBisect(ctx)

@@ -61,7 +61,7 @@ func newScene(t *testing.T, o sim.Options) *scene {
 // newSceneIn is newScene in a database of the test's own choice.
 func newSceneIn(t *testing.T, address string, o sim.Options) *scene {
 	t.Helper()
-	d := dbtest.Open(t, db.Options{URL: address, KeepParentsFrom: 1})
+	d := dbtest.Open(t, db.Options{URL: address, KeepParentsFrom: 1, SiftFrom: 1})
 	raw, err := sqlx.Open("postgres", address)
 	if err != nil {
 		t.Fatal(err)

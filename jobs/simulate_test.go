@@ -118,7 +118,7 @@ func newSimulation(t *testing.T) *simulation {
 	s.behind = s.db
 	s.server.Config.Handler = http.HandlerFunc(s.serve)
 	s.hosts.Stall = 400 * time.Millisecond
-	s.db = dbtest.Open(t, db.Options{URL: at.String(), KeepParentsFrom: 1})
+	s.db = dbtest.Open(t, db.Options{URL: at.String(), KeepParentsFrom: 1, SiftFrom: 1})
 	s.must(s.sql.Select(&s.tables, `
 		SELECT relname FROM pg_class WHERE relnamespace = 'millrace'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 		   AND relname NOT IN ('users', 'key_check', 'connections', 'schema_migrations', 'migrations') ORDER BY relname`))

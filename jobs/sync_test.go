@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/salesforce"
 	"millrace/salesforce/sim"
 	"millrace/settings"
@@ -206,4 +207,41 @@ func (s *scene) must(err error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// TestReadInFullMergesOnlyWhatDiffers counts the pages of which anything is staged when accounts and opportunities are read again: none where nothing has changed, whatever kinds of values they have.
+func TestReadInFullMergesOnlyWhatDiffers(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	s.saveAll(settings.Settings{
+		Accounts:      settings.AccountFiltering{Mode: settings.SingleFilter, Single: allAccounts},
+		AccountFields: []string{"NumberOfEmployees", "Phone", "CreatedDate"},
+	})
+	s.syncOf(pipeline.EntityAccounts)
+	_, err := s.sql.Exec(`
+		CREATE TABLE public.staged (what text);
+		CREATE FUNCTION public.note_staged() RETURNS event_trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			INSERT INTO public.staged SELECT object_identity FROM pg_event_trigger_ddl_commands() WHERE object_identity LIKE '%millrace_page';
+		END $$;
+		CREATE EVENT TRIGGER note_staged ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.note_staged()`)
+	s.must(err)
+	before := s.snapshot()
+	run := s.syncOf(pipeline.EntityAccounts)
+	read := s.count(`SELECT sum(read) FROM millrace.run_steps WHERE run_id = $1 AND unchanged = read AND read > 0`, run.ID)
+	if n := s.count(`SELECT count(*) FROM public.staged`); n > 0 || read < 200 {
+		t.Errorf("%d pages were staged and %d records read in full, none of which had changed", n, read)
+	}
+	if d := differences(before, s.snapshot()); len(d) > 0 {
+		t.Errorf("reading everything again changes %d records: %s", len(d), d[0])
+	}
+	ids := s.accountIDs()
+	s.must(s.org.Update("Account", ids[5], map[string]any{"NumberOfEmployees": 7}))
+	s.must(s.org.Update("Account", ids[110], map[string]any{"Website": "https://new.example"}))
+	run = s.syncOf(pipeline.EntityAccounts)
+	updated := s.count(`SELECT sum(updated) FROM millrace.run_steps WHERE run_id = $1`, run.ID)
+	if n := s.count(`SELECT count(*) FROM public.staged`); n != 2 || updated != 2 {
+		t.Errorf("%d pages were staged and %d records updated where two of different pages had changed", n, updated)
+	}
+	s.equalsOrg(allAccounts, "AccountId != null")
 }

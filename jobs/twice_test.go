@@ -73,3 +73,38 @@ func TestRecordTwiceWhileItChanges(t *testing.T) {
 		})
 	}
 }
+
+// TestRecordTwiceInAReadInFull has Salesforce send a record twice in a page of a later sync that reads everything, as it is here and as it was before. It stays as it is.
+func TestRecordTwiceInAReadInFull(t *testing.T) {
+	t.Parallel()
+	for _, olderFirst := range []bool{true, false} {
+		s := newScene(t, sim.Options{Accounts: 180})
+		s.filter(allAccounts)
+		s.completed(s.sync())
+		rewrite := func(page []byte) []byte {
+			lines := strings.SplitAfter(string(page), "\n")
+			if !strings.Contains(lines[0], "Website") || len(lines) < 5 {
+				return page
+			}
+			fields, header := strings.Split(strings.TrimSuffix(lines[1], "\n"), `","`), strings.Split(strings.Trim(lines[0], "\"\n"), `","`)
+			name, stamp := slices.Index(header, "Name"), slices.Index(header, "SystemModstamp")
+			fields[name], fields[stamp] = "As it was", "2001-02-03T04:05:06.000Z"+fields[stamp][len("2001-02-03T04:05:06.000Z"):]
+			older := strings.Join(fields, `","`) + "\n"
+			if lines[3] = older; olderFirst {
+				lines[1], lines[3] = older, lines[1]
+			}
+			return []byte(strings.Join(lines, ""))
+		}
+		s.rewrite.Store(&rewrite)
+		o := s.quick()
+		o.PageRows = 1000
+		run := s.completed(s.syncWith(o))
+		if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE name = 'As it was'`); n != 0 {
+			t.Errorf("older first %t: the account is as it was", olderFirst)
+		}
+		// The account whose place in the page it took was not met.
+		if p := s.step(run, "accounts:customer"); p.Updated != 0 || p.Failed != 0 || p.LeftFilter != 1 {
+			t.Errorf("older first %t: %d updated, %d failed, %d left", olderFirst, p.Updated, p.Failed, p.LeftFilter)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -80,7 +81,14 @@ func (t Table) without(drop func(c Column) bool) Table {
 	return t
 }
 
-// fields appends the record's further fields to b as a JSON object. Their values have been checked.
+// inJSON returns further fields in the order in which Postgres keeps them.
+func inJSON(extra []Column) []Column {
+	return slices.SortedFunc(slices.Values(extra), func(a, b Column) int {
+		return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// fields appends the record's further fields to b as a JSON object, written as Postgres writes one, so that texts can be compared. Their values have been checked.
 func (p *Page) fields(b []byte, record [][]byte) []byte {
 	b = append(b, '{')
 	first := true
@@ -90,10 +98,10 @@ func (p *Page) fields(b []byte, record [][]byte) []byte {
 			continue
 		}
 		if !first {
-			b = append(b, ',')
+			b = append(b, ", "...)
 		}
 		first = false
-		b = append(append(b, p.keys[i]...), ':')
+		b = append(append(b, p.keys[i]...), ": "...)
 		switch c.Kind {
 		case Number:
 			b = appendNumber(b, v)

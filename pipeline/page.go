@@ -73,7 +73,7 @@ func newPage(header []string, table Table, records RecordReader) (*Page, error) 
 			p.beside[i] = at
 		}
 	}
-	for _, c := range table.Extra {
+	for _, c := range inJSON(table.Extra) {
 		if at, ok := place[strings.ToLower(c.Field)]; ok {
 			p.Extra = append(p.Extra, c)
 			p.extra = append(p.extra, at)

@@ -1,0 +1,49 @@
+package db_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"millrace/db"
+	"millrace/db/dbtest"
+)
+
+// TestRowHash has Postgres hash the same rows: texts of all lengths, nothing, and times.
+func TestRowHash(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	const letters = "abcdefghijklmnopqrstuvwxyzäöü€ \\\t{}\""
+	for n := range 60 {
+		seed := random.Uint64() * uint64(min(n, 1)) // the first is 0
+		var text []byte
+		for len(text) < n {
+			text = append(text, letters[random.IntN(26)])
+		}
+		text = append(text, letters[26:]...)
+		text = text[len(text)-len(letters[26:])-n:]
+		if n%2 == 0 {
+			text = text[:n]
+		}
+		got := db.HashRow(seed, text, nil, []byte("x"), text)
+		if want := get[int64](t, d, `SELECT hash_record_extended(ROW($1::text COLLATE "C", NULL::text, 'x'::text, $1::text), $2)`, string(text), int64(seed)); int64(got) != want {
+			t.Errorf("%q with seed %d: %d, want %d", text, int64(seed), int64(got), want)
+		}
+	}
+	for text, ok := range map[string]bool{
+		"2026-11-28T14:05:59.123Z": true, "1969-12-31T23:59:59.999999+0000": true, "2000-01-01T00:00:00+00:00": true, "0001-01-01T00:00:00Z": true, "9999-12-31T23:59:59.9Z": true,
+		"2024-02-29T12:00:00.000+0000": true, "2024-02-29T12:00:00+0200": false, "2024-02-29T12:00:00.1234567Z": false, "2024-02-29T12:00": false,
+	} {
+		sent, is := db.SentTime(text)
+		if is != ok {
+			t.Errorf("%s: ok is %t", text, is)
+		}
+		if !ok {
+			continue
+		}
+		got := db.HashRow(7, sent)
+		if want := get[int64](t, d, `SELECT hash_record_extended(ROW(timestamptz_send($1::text::timestamptz)), 7)`, text); int64(got) != want {
+			t.Errorf("%s: %d, want %d", text, int64(got), want)
+		}
+	}
+}
