@@ -202,6 +202,16 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	if c.AccountType == "" && missing() > 0 {
 		out.Elsewhere = min(step.Elsewhere, missing())
 	}
+	if t := c.Table; t.Parent != "" && missing() > 0 { // Salesforce counts what still names a deleted parent
+		var orphans int64
+		err := tx.GetContext(ctx, &orphans, `
+			SELECT count(*) FROM millrace.`+t.Name+` t JOIN millrace.`+t.ParentTable()+` p ON p.connection_id = $1 AND p.sf_id = t.`+t.Parent+`
+			 WHERE t.connection_id = $1 AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL AND p.deleted_in_salesforce_at IS NOT NULL`+sameSet(t, "t."), s.connectionID)
+		if err != nil {
+			return out, err
+		}
+		out.Elsewhere += min(orphans, missing())
+	}
 	if c.Loose && step.Read < *c.Salesforce && missing() != 0 {
 		out.Elsewhere, out.Note = 0, "Not compared: Salesforce cannot say of these records which belong to synced accounts, and this run did not read all of them."
 		return out, nil
