@@ -31,6 +31,8 @@ func TestSurvives(t *testing.T) {
 		{"503s", sim.Fault{Match: anyData, Nth: 12, Count: 9, Status: 503}},
 		{"500s on results", sim.Fault{Match: anyResults, Nth: 2, Count: 4, Status: 500}},
 		{"an HTML page where CSV is due", sim.Fault{Match: anyResults, Nth: 3, Count: 2, Status: 200, Body: "<html>Maintenance</html>"}},
+		{"JSON where CSV is due", sim.Fault{Match: anyResults, Nth: 3, Count: 2, Status: 200, Body: `{"done":true,"records":[]}`}},
+		{"an answer that is as good as empty", sim.Fault{Match: anyResults, Nth: 2, Count: 3, TruncateAfter: 1, CleanCut: true}},
 		{"a page cut in the middle of a value", sim.Fault{Match: anyResults, Nth: 2, Count: 3, TruncateAfter: 1111}},
 		{"a page cut as if it were complete", sim.Fault{Match: anyResults, Nth: 2, Count: 3, TruncateAfter: 3000, CleanCut: true}},
 		{"a page that stalls", sim.Fault{Match: anyResults, Nth: 2, Count: 2, StallAfter: 500, Stall: time.Minute}},

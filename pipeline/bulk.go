@@ -7,8 +7,13 @@ import (
 	"time"
 )
 
-// readBulk reads a step through a bulk query job: the one of an earlier attempt while Salesforce still has it, else a new one.
-func (j Work) readBulk(ctx context.Context, s Step) error {
+// readBulk reads a step through a bulk query job: the one of an earlier attempt while Salesforce still has it, else a new one. The job goes with a run that is cancelled.
+func (j Work) readBulk(ctx context.Context, s Step) (err error) {
+	defer func() {
+		if s.JobID != "" && (errors.Is(err, ErrCancelled) || errors.Is(context.Cause(ctx), ErrCancelled)) {
+			j.dropJob(ctx, s.JobID)
+		}
+	}()
 	if s.JobID == "" {
 		if err := j.startJob(ctx, &s); err != nil {
 			return err
@@ -88,7 +93,6 @@ func (j Work) awaitJob(ctx context.Context, s Step) (Job, error) {
 		})
 		switch {
 		case errors.Is(context.Cause(ctx), ErrCancelled):
-			j.dropJob(ctx, s.JobID)
 			return job, ErrCancelled
 		case err != nil:
 			return job, err
@@ -109,9 +113,6 @@ func (j Work) awaitJob(ctx context.Context, s Step) (Job, error) {
 				Err: fmt.Errorf("bulk job %s made no progress for %s", s.JobID, j.Options.Patience)}
 		}
 		if err := sleep(ctx, pause); err != nil {
-			if errors.Is(err, ErrCancelled) {
-				j.dropJob(ctx, s.JobID)
-			}
 			return job, err
 		}
 	}
