@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lib/pq"
 )
@@ -29,12 +30,9 @@ func (r *auditReader) collect(ctx context.Context, w auditWindow, n int) (rows [
 	}
 	var b auditSQL
 	var days []string
-	found, narrow := r.subject.indexed(&b), ""
-	if r.filters(&auditSQL{}) != "" {
-		narrow = ", a.entity, a.action, a.run_id, a.actor_id"
-	}
+	found := r.subject.indexed(&b)
 	for i, p := range w.parts {
-		days = append(days, fmt.Sprintf("SELECT %d AS day, a.at, a.ctid AS place, a.connection_id%s FROM millrace.%s a WHERE ", i, narrow, pq.QuoteIdentifier(p.Name))+
+		days = append(days, fmt.Sprintf("SELECT %d AS day, a.at, a.ctid AS place, a.connection_id%s FROM millrace.%s a WHERE ", i, r.narrow(), pq.QuoteIdentifier(p.Name))+
 			allOf(r.withinDay(&b, p, w.start), found))
 	}
 	// Heaps lie in the order of time, so that what is met first is not what is read first: a day counts when all of it was met.
@@ -51,7 +49,9 @@ func (r *auditReader) collect(ctx context.Context, w auditWindow, n int) (rows [
 	if err != nil || len(finds) == 0 {
 		return nil, -1, err
 	}
-	r.met, over = r.met+finds[0].Met, finds[0].Over
+	if over = finds[0].Over; over < 0 || r.bare { // otherwise the days from there on are read again
+		r.met += finds[0].Met
+	}
 	switch {
 	case finds[0].Day < 0:
 	case r.bare:
@@ -62,6 +62,65 @@ func (r *auditReader) collect(ctx context.Context, w auditWindow, n int) (rows [
 		rows, err = r.whole(ctx, w, finds)
 	}
 	return rows, over, err
+}
+
+// large reads the first n entries of a day whose indexes lead to too many to be put in order: only those that are not farther than n that are known. It returns ok
+// when some were known, and over as collect does.
+func (r *auditReader) large(ctx context.Context, w auditWindow, n int) (rows []AuditRow, over int, ok bool, err error) {
+	far, err := r.farthest(ctx, w, n)
+	if err != nil || far == nil {
+		return nil, -1, false, err
+	}
+	var b auditSQL
+	most := r.db.bounds.most
+	found := allOf(r.withinDay(&b, w.parts[0], w.start), r.subject.indexed(&b))
+	near := "a.at >= "
+	if r.Ascending {
+		near = "a.at <= "
+	}
+	near = "FILTER (WHERE " + allOf(near+b.add(*far), r.ofConnections(&b), r.filters(&b)) + ")"
+	var finds []auditFind
+	err = r.byIndex(ctx, w, &finds, `
+		SELECT met, coalesce(f.at, now()) AS at, coalesce(f.place::text, '') AS place FROM (
+		    SELECT count(*) AS met, array_agg(a.at) `+near+` AS ats, array_agg(a.place) `+near+` AS places FROM (
+		        SELECT a.at, a.ctid AS place, a.connection_id`+r.narrow()+` FROM millrace.`+pq.QuoteIdentifier(w.parts[0].Name)+` a WHERE `+found+` LIMIT `+b.add(most+1)+`) a) m
+		  LEFT JOIN LATERAL (SELECT * FROM unnest(m.ats, m.places) AS a (at, place)`+r.order("a.")+` LIMIT `+b.add(n)+`) f ON true`, b.args)
+	if err != nil {
+		return nil, -1, true, err
+	}
+	r.met += finds[0].Met
+	switch {
+	case finds[0].Met > most:
+		return nil, 0, true, nil
+	case finds[0].Place == "":
+		return nil, -1, true, nil
+	}
+	rows, err = r.whole(ctx, w, finds)
+	return rows, -1, true, err
+}
+
+// farthest returns a time beyond which none of the first n entries of a day lies that are searched for: that of the n-th of some of them. These are looked for among the
+// first of each kind, since a text that is frequent belongs to one kind as a rule. It returns nil when they are not enough.
+func (r *auditReader) farthest(ctx context.Context, w auditWindow, n int) (*time.Time, error) {
+	const kinds = 64 // each of which may bring an edge
+	hits, err := r.hits(ctx, w, n+kinds, auditWalk{
+		reach: r.db.bounds.reachLeast,
+		found: r.subject.indexed,
+		of:    func(auditKind) bool { return true },
+	})
+	hits = slices.DeleteFunc(hits, func(h auditHit) bool { return !h.Fits })
+	if err != nil || len(hits) < n {
+		return nil, err
+	}
+	return &hits[n-1].At, nil
+}
+
+// narrow are the columns that the filters look at, after others.
+func (r *auditReader) narrow() string {
+	if r.filters(&auditSQL{}) == "" {
+		return ""
+	}
+	return ", a.entity, a.action, a.run_id, a.actor_id"
 }
 
 // byIndex runs a statement that takes entries by their indexes, which the planner would not believe to be few.

@@ -211,3 +211,49 @@ func TestAuditLogFindsTheSameWithAndWithoutIndexes(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditSearchOfALargeDay looks for a text that very many entries of an earlier day have, of two kinds and stored in no order, behind entries of that day that do not have it.
+func TestAuditSearchOfALargeDay(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	fillAudit(t, d, c.ID, u.ID, 1200) // enough for each day to get its indexes
+	exec(t, d, `INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action, detail)
+		SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '4 days' + interval '5 hours' + (i / 3) * interval '1 second', $1, 1,
+		       CASE WHEN i % 500 = 7 OR i > 3980 AND i <= 3990 THEN 'account' ELSE 'contact' END, '003' || lpad(i::text, 12, '0') || 'AAA',
+		       CASE WHEN i % 500 = 7 OR i > 3980 AND i <= 3990 THEN 'failed' ELSE 'skipped' END, CASE WHEN i > 4000 THEN 'something else' ELSE 'a plethora of trouble' END
+		  FROM generate_series(1, 6000) i ORDER BY md5(i::text)`, c.ID)
+	if err := d.EnsureAuditIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var want []db.AuditRow
+	for _, r := range readAll(t, d, db.AuditQuery{ConnectionID: c.ID, Limit: 1000}) {
+		if strings.Contains(r.Detail, "plethora") {
+			want = append(want, r)
+		}
+	}
+	if len(want) != 4000 {
+		t.Fatalf("%d entries have the text", len(want))
+	}
+	failed := slices.DeleteFunc(slices.Clone(want), func(r db.AuditRow) bool { return r.Action != "failed" })
+	for _, q := range []db.AuditQuery{{Limit: 25}, {Limit: 900}, {Limit: 25, Ascending: true}, {Limit: 6, Actions: []string{"failed"}}} {
+		q.ConnectionID, q.Search = c.ID, "plethora"
+		expected := want
+		if len(q.Actions) > 0 {
+			expected = failed
+		}
+		page, err := d.AuditLog(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := expected[:q.Limit]
+		if q.Ascending {
+			part = expected[len(expected)-q.Limit:]
+		}
+		if !slices.Equal(ids(page.Rows), ids(part)) || !page.More || page.Reached != nil {
+			t.Errorf("%+v: %d entries, more %t, looked through to %v, wanted\n%v\ngot\n%v", q, len(page.Rows), page.More, page.Reached, ids(part), ids(page.Rows))
+		}
+		if got := readAll(t, d, q); q.Limit == 900 && !slices.Equal(ids(got), ids(expected)) {
+			t.Errorf("%+v: read on, there are %d entries of %d", q, len(got), len(expected))
+		}
+	}
+}

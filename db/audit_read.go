@@ -77,9 +77,13 @@ func (r *auditReader) read(ctx context.Context, start *AuditPlace, n int) (rows 
 			return rows, edge, err
 		}
 		if over > 0 {
-			todo = slices.Insert(todo, 0, w.behind(over))
+			rest := w.behind(over)
+			rest.large = len(rest.parts) == 1
+			todo = slices.Insert(todo, 0, rest)
 		} else if over == 0 {
-			todo = slices.Insert(todo, 0, w.first(1), w.behind(1))
+			first := w.first(1)
+			first.large = true
+			todo = slices.Insert(todo, 0, first, w.behind(1))
 		}
 	}
 	return rows, nil, nil
@@ -118,8 +122,16 @@ func (r *auditReader) window(ctx context.Context, w auditWindow, n int) (rows []
 	over = -1
 	if r.subject.collectable() {
 		r.looked += len(r.subject.ids) * len(w.parts)
-		if rows, over, err = r.collect(ctx, w, n); err != nil {
-			return nil, -1, nil, err
+		large := false
+		if w.large && !r.bare {
+			if rows, over, large, err = r.large(ctx, w, n); err != nil {
+				return nil, -1, nil, err
+			}
+		}
+		if !large {
+			if rows, over, err = r.collect(ctx, w, n); err != nil {
+				return nil, -1, nil, err
+			}
 		}
 		if r.bare && over >= 0 {
 			return rows, -1, r.entrance(w), nil

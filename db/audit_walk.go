@@ -84,25 +84,7 @@ func (r *auditReader) paths(ctx context.Context, b *auditSQL, w auditWindow, wal
 
 // walk goes from entry to entry in their order and returns the first n that are picked, and its edge when it ended before.
 func (r *auditReader) walk(ctx context.Context, w auditWindow, n int, walk auditWalk) (rows []AuditRow, edge *AuditPlace, err error) {
-	var b auditSQL
-	p, err := r.paths(ctx, &b, w, walk, n)
-	if err != nil || p.reach == 0 {
-		return nil, nil, err
-	}
-	columns, shown := auditColumns, shownColumns
-	if r.bare {
-		columns, shown = `a.at, a.ctid AS place`, `at, place::text AS place`
-	}
-	// Nothing here is sorted as a whole, so it ends with the n-th that is picked.
-	var hits []auditHit
-	err = r.tx.SelectContext(ctx, &hits, `
-		SELECT `+shown+`, fits, edge FROM (
-		    SELECT x.* FROM `+p.from+` CROSS JOIN LATERAL (
-		        SELECT * FROM (
-		            SELECT *, row_number() OVER (`+r.order("")+`) = `+b.add(p.reach)+` AS edge FROM (
-		                SELECT `+columns+`, coalesce(`+p.picks+`, false) AS fits FROM millrace.audit_log a WHERE `+p.on+` AND `+r.within(&b, w)+r.order("")+` LIMIT `+b.add(p.reach)+`) y) z
-		         WHERE fits OR edge`+r.order("")+` LIMIT `+b.add(n)+`) x
-		    `+r.order("")+` LIMIT `+b.add(n)+`) a`+r.order("a."), b.args...)
+	hits, err := r.hits(ctx, w, n, walk)
 	for _, h := range hits {
 		if h.Fits {
 			rows = append(rows, h.AuditRow)
@@ -112,6 +94,29 @@ func (r *auditReader) walk(ctx context.Context, w auditWindow, n int, walk audit
 		}
 	}
 	return rows, nil, err
+}
+
+// hits returns the first that are met on a walk: n that are picked, and the edges before them.
+func (r *auditReader) hits(ctx context.Context, w auditWindow, n int, walk auditWalk) (hits []auditHit, err error) {
+	var b auditSQL
+	p, err := r.paths(ctx, &b, w, walk, n)
+	if err != nil || p.reach == 0 {
+		return nil, err
+	}
+	columns, shown := auditColumns, shownColumns
+	if r.bare {
+		columns, shown = `a.at, a.ctid AS place`, `at, place::text AS place`
+	}
+	// Nothing here is sorted as a whole, so it ends with the n-th that is picked.
+	err = r.tx.SelectContext(ctx, &hits, `
+		SELECT `+shown+`, fits, edge FROM (
+		    SELECT x.* FROM `+p.from+` CROSS JOIN LATERAL (
+		        SELECT * FROM (
+		            SELECT *, row_number() OVER (`+r.order("")+`) = `+b.add(p.reach)+` AS edge FROM (
+		                SELECT `+columns+`, coalesce(`+p.picks+`, false) AS fits FROM millrace.audit_log a WHERE `+p.on+` AND `+r.within(&b, w)+r.order("")+` LIMIT `+b.add(p.reach)+`) y) z
+		         WHERE fits OR edge`+r.order("")+` LIMIT `+b.add(n)+`) x
+		    `+r.order("")+` LIMIT `+b.add(n)+`) a`+r.order("a."), b.args...)
+	return hits, err
 }
 
 // kinds returns the kinds of entries in the window that are selected.

@@ -9,6 +9,7 @@ import (
 type auditWindow struct {
 	parts   []auditPart
 	indexed bool
+	large   bool        // a day that may hold very much of what is searched for
 	start   *AuditPlace // entries beyond this place only; nil for all
 }
 
