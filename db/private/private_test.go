@@ -112,6 +112,19 @@ func TestDataSurvivesARestartOnTheSamePort(t *testing.T) {
 	}
 }
 
+// TestPageImagesArePacked keeps data as a user has it: most that a small change writes into the log are images of pages.
+func TestPageImagesArePacked(t *testing.T) {
+	t.Parallel()
+	s, err := private.Start(t.Context(), private.Options{Dir: tempDir(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, s)
+	if got := query(t, s.URL(), `SHOW wal_compression`); got != "lz4" && got != "pglz" {
+		t.Errorf("images of pages are packed: %s", got)
+	}
+}
+
 func TestPasswordIsRequired(t *testing.T) {
 	t.Parallel()
 	s := start(t, private.Options{Dir: tempDir(t)})
