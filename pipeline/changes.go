@@ -122,7 +122,7 @@ func (j Work) decide(ctx context.Context, plan *Plan) error {
 			}
 		}
 		// Below zero it is when the clock of Postgres was set back: how long ago it was is not known then.
-		if first.Reading.Changes && (state.Silent >= j.Options.Silent || state.Silent < 0) {
+		if first.Reading.Changes && (state.Silent >= RefreshAfter(j.Options.Silent) || state.Silent < 0) {
 			if after[set[len(set)-1]], err = refreshes(plan.Steps, set); err != nil {
 				return err
 			}

@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"millrace/salesforce/soql"
 )
 
 // RefreshPrefix begins the names of the sets and steps that bring fields up to date whose changes do not show.
 const RefreshPrefix = "formulas:"
+
+// RefreshAfter is how long after they were read fields are due again that are read every so often: a little earlier, so that a sync at the same time each day finds those due each day that are
+// read once a day.
+func RefreshAfter(every time.Duration) time.Duration { return every - min(every/10, time.Hour) }
 
 // refreshes returns the steps that read, of all records of a set, the fields whose changes do not show on the record, and nothing else. They go on from the state that the set's own steps go on from.
 func refreshes(steps []Step, set []int) ([]Step, error) {

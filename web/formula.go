@@ -46,7 +46,7 @@ func (a formulaAges) of(record recordRead, field string) *views.ReadAge {
 	if record.left != nil {
 		return &views.ReadAge{Left: record.left}
 	}
-	age := views.ReadAge{At: read.At, Due: read.At.Add(a.every)}
+	age := views.ReadAge{At: read.At, Due: read.At.Add(pipeline.RefreshAfter(a.every))}
 	if record.since != nil && record.since.After(age.At) {
 		age.At = *record.since
 	}

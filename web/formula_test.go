@@ -40,7 +40,7 @@ func TestFormulasSayHowOldTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := reads["Account"].At
-	due := read.Add(6 * time.Hour)
+	due := read.Add(6*time.Hour - 36*time.Minute)
 	exact := func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
 	if got, want := p.attr("#fields [data-read-age]", "title"), "Read at "+exact(read)+". Read again by the first sync after "+exact(due)+"."; got != want {
 		t.Errorf("title %q, want %q", got, want)
