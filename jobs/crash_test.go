@@ -59,7 +59,7 @@ func victim(address, org, lease string) error {
 	if err != nil {
 		return err
 	}
-	d, err := db.Open(ctx, db.Options{URL: address, SecretKey: dbtest.SecretKey})
+	d, err := db.Open(ctx, db.Options{URL: address, SecretKey: dbtest.SecretKey, AppName: strconv.Itoa(os.Getpid())}) // freeze knows it by this name
 	if err != nil {
 		return err
 	}
@@ -91,6 +91,23 @@ func (s *scene) spawnHolding(lease time.Duration) *os.Process {
 		_ = cmd.Wait()
 	})
 	return cmd.Process
+}
+
+// freeze stops a process at a moment at which none of its transactions is open: nobody could take over what that locks before Postgres ends the silent session.
+func (s *scene) freeze(p *os.Process) {
+	s.t.Helper()
+	for giveUp := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		s.must(p.Signal(syscall.SIGSTOP))
+		_, err := syscall.Wait4(p.Pid, nil, syscall.WUNTRACED, nil) // until it has stopped
+		s.must(err)
+		if s.count(`SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL AND application_name = '`+strconv.Itoa(p.Pid)+`'`) == 0 {
+			return
+		}
+		if time.Now().After(giveUp) {
+			s.t.Fatal("the process always has a transaction open")
+		}
+		s.must(p.Signal(syscall.SIGCONT))
+	}
 }
 
 // expire lets everything run out that a process holds.
@@ -169,7 +186,7 @@ func TestFrozenProcess(t *testing.T) {
 	run := s.request()
 	sleeper := s.spawn()
 	s.until(run.ID, func(r db.Run) bool { return r.Phase == "Loading accounts" })
-	s.must(sleeper.Signal(syscall.SIGSTOP))
+	s.freeze(sleeper)
 	heir := s.spawn()
 	s.until(run.ID, func(r db.Run) bool { return r.Owner == strconv.Itoa(heir.Pid) })
 	s.must(sleeper.Signal(syscall.SIGCONT))
@@ -190,7 +207,7 @@ func TestFrozenHelper(t *testing.T) {
 	s.until(run.ID, func(r db.Run) bool { return r.Phase == "Loading accounts" })
 	sleeper := s.spawnHolding(time.Hour)
 	s.until(run.ID, func(db.Run) bool { return s.holds(sleeper) > 0 })
-	s.must(sleeper.Signal(syscall.SIGSTOP))
+	s.freeze(sleeper)
 	claims := s.claims(sleeper)
 	s.expire(sleeper)
 	s.org.ClearFaults(0)
