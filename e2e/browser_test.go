@@ -232,10 +232,12 @@ func (b *browser) fill(selector, text string) {
 	b.do("filling "+selector, chromedp.KeyEvent(kb.Backspace), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// waitText waits until the text of the first match contains want.
+// waitText waits until the first match is shown and its text contains want.
 func (b *browser) waitText(selector, want string) {
 	b.t.Helper()
-	expression := fmt.Sprintf(`(document.querySelector(%q)?.innerText ?? "").includes(%s)`, selector, quoteJS(want))
+	// What is not shown has all its text for innerText. An element without a box of its own is shown where its children are.
+	expression := fmt.Sprintf(`((e) => e !== null && [e, ...e.children].some((part) => part.checkVisibility()) && e.innerText.includes(%s))(document.querySelector(%s))`,
+		quoteJS(want), quoteJS(selector))
 	b.waitFor(fmt.Sprintf("%s to say %q", selector, want), expression)
 }
 
@@ -348,25 +350,31 @@ func (b *browser) axeRules(rules string) {
 // look checks what holds on every page: nothing for axe, in light and in dark, nothing wider than the screen, and one h1. It keeps pictures of both.
 func (b *browser) look(name string) {
 	b.t.Helper()
-	b.waitFor("the page", `document.readyState === "complete"`)
-	b.lookOnce(name, allRules)
-	other := !b.setup.dark
-	b.scheme(other)
-	b.lookOnce(name+map[bool]string{false: "_light", true: "_dark"}[other], colourRules)
+	b.lookTwice(name, b.setup.dark)
 	b.scheme(b.setup.dark)
 }
 
 // lookAround looks at a page in the width of a large screen and in that of a telephone.
 func (b *browser) lookAround(name string) {
 	b.t.Helper()
-	b.look(name)
+	b.lookTwice(name, b.setup.dark)
 	width, height := int64(390), int64(844)
 	if b.setup.width == width {
 		width, height = 1440, 1000
 	}
 	b.viewport(width, height)
-	b.look(fmt.Sprintf("%s_%d", name, width))
+	b.lookTwice(fmt.Sprintf("%s_%d", name, width), !b.setup.dark) // the colours are those of the last look
 	b.viewport(b.setup.width, b.setup.height)
+}
+
+// lookTwice looks at a page in the colours that it has, which are dark or light, and in the others, and leaves it in these.
+func (b *browser) lookTwice(name string, dark bool) {
+	b.t.Helper()
+	b.waitFor("the page", `document.readyState === "complete"`)
+	suffix := map[bool]string{b.setup.dark: "", !b.setup.dark: map[bool]string{false: "_light", true: "_dark"}[!b.setup.dark]}
+	b.lookOnce(name+suffix[dark], allRules)
+	b.scheme(!dark)
+	b.lookOnce(name+suffix[!dark], colourRules)
 }
 
 func (b *browser) lookOnce(name, rules string) {
