@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -11,20 +12,88 @@ func (d *demo) set(t *testing.T, body string) {
 	d.query(t, `UPDATE millrace.settings_versions SET body = body || '`+strings.ReplaceAll(body, "'", "''")+`'`)
 }
 
-// TestTroubleIsSaidWhereItShows provokes one trouble after the other that people have with a sync, in the org or in the settings, and reads what the app says at the very place where it shows.
+// says waits until the text of the first match, folded parts too, has all of the wants.
+func (b *browser) says(selector string, wants ...string) {
+	b.t.Helper()
+	for _, want := range wants {
+		b.waitFor(selector+" to say "+want, `(document.querySelector(`+quoteJS(selector)+`)?.textContent ?? "").replace(/\s+/g, " ").includes(`+quoteJS(want)+`)`)
+	}
+}
+
+// TestTroubleInTheOrgIsSaidWhereItShows provokes by the control page of the simulated org what people do there, and reads what the app says at the very place where it shows.
+func TestTroubleInTheOrgIsSaidWhereItShows(t *testing.T) {
+	t.Parallel()
+	d := startReady(t)
+	b := newBrowser(t)
+	signIn(d, b)
+	const place = "/connections/1"
+	contact := d.rows(t, "SELECT Id, AccountId FROM Contact WHERE Email != null AND Account.Type = 'Customer' ORDER BY Id LIMIT 1")[0]
+	account, person := fmt.Sprint(contact["AccountId"]), fmt.Sprint(contact["Id"])
+	others := d.rows(t, "SELECT Id FROM Account WHERE Type = 'Customer' AND Id != '"+account+"' ORDER BY Id LIMIT 2")
+	left, gone := fmt.Sprint(others[0]["Id"]), fmt.Sprint(others[1]["Id"])
+	why := func(id string, wants ...string) {
+		t.Helper()
+		b.open(d.app + place + "/accounts/why?q=" + id)
+		b.says("main", wants...)
+	}
+
+	// A contact loses its Email, an account its type, and another is deleted.
+	d.steer(b, "update", "object", "Contact", "id", person, "field", "Email", "value", "")
+	d.steer(b, "update", "id", left, "field", "Type", "value", "Prospect")
+	d.control(t, "delete", "object", "Account", "id", gone)
+	d.sync(b)
+	awaitSync(b, "Completed")
+	b.says("#skipped", "they lack something that is required here", person, "New in this run")
+	b.open(d.app + place + "/accounts/" + account)
+	b.says("#missing", "Fill in Email in Salesforce; the next sync brings them.", "See them in the error inbox")
+	b.open(d.app + place + "/errors")
+	b.says("#open", "without Email", "Fill in Email in Salesforce")
+	why(person, "The contact has no Email; such contacts are not synced.")
+	why(left, "does not match the filter", "Type = 'Customer'")
+	why(gone, "deleted in Salesforce")
+
+	// The connected user may not see an object any more, and not a field that the filter needs.
+	d.steer(b, "hide", "object", "Opportunity")
+	d.readAll(t)
+	d.sync(b)
+	b.says("#run-live", "with errors", "read access")
+	b.open(d.app + place + "/errors")
+	b.says("#open", "Opportunities cannot be read", "Let the connected user read it", "Permission Sets")
+	b.lookAround("object-hidden")
+	d.control(t, "show", "object", "Opportunity")
+	d.steer(b, "hide", "object", "Account", "field", "Type")
+	d.readAll(t)
+	d.sync(b)
+	b.says("#run-live", "The account filter no longer fits the org", "Type")
+	b.open(d.app + filterPage)
+	b.click("#validate-accounts-single")
+	b.says(result, "SOQL validation failed", "Type is not on Account")
+	d.control(t, "show", "object", "Account", "field", "Type")
+
+	// All accounts that matched have become something else: the sync completes, brings nothing, and says so.
+	b.open(d.app + filterPage)
+	b.fill("#accounts-single", "Name = 'The only one'")
+	d.control(t, "update", "object", "Account", "id", account, "field", "Name", "value", "The only one")
+	b.follow("[data-save]")
+	b.waitText("body", "Saved as v2")
+	d.control(t, "update", "object", "Account", "id", account, "field", "Name", "value", "Another now")
+	d.sync(b)
+	awaitSync(b, "Completed")
+	b.says("#run-live", "no account in Salesforce matches the filter")
+	b.open(d.app + place + "/errors")
+	b.says("#open", "no account in Salesforce matches the filter")
+	b.lookAround("nothing-matched")
+	b.noComplaints()
+}
+
+// TestTroubleIsSaidWhereItShows provokes one trouble after the other that people have with the settings of a sync, and reads what the app says at the very place where it shows.
 // docs/troubleshooting.md lists them.
 func TestTroubleIsSaidWhereItShows(t *testing.T) {
 	t.Parallel()
 	d := startReady(t)
 	b := newBrowser(t)
 	signIn(d, b)
-	// says reads all of it, folded parts too.
-	says := func(selector string, wants ...string) {
-		t.Helper()
-		for _, want := range wants {
-			b.waitFor(selector+" to say "+want, `(document.querySelector(`+quoteJS(selector)+`)?.textContent ?? "").replace(/\s+/g, " ").includes(`+quoteJS(want)+`)`)
-		}
-	}
+	says := b.says
 	const place = "/connections/1"
 
 	// The filter box: a misspelled field, one of another object, a bracket too few, and nothing that matches.
