@@ -438,3 +438,18 @@ func TestFieldAppearsWhileARunReads(t *testing.T) {
 		t.Errorf("no contact has a title after the second run: %+v", s.step(second, "contacts"))
 	}
 }
+
+// TestObjectHiddenBetweenChanges takes an object away from the connected user between two syncs that read only what has changed: it is not read, and says why; the others are.
+func TestObjectHiddenBetweenChanges(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter(allAccounts)
+	s.completed(s.syncWith(s.incremental()))
+	s.org.HideObject("Opportunity")
+	run := s.syncWith(s.incremental())
+	if p := s.step(run, "opportunities"); run.State != db.RunCompletedWithErrors || p.State != "failed" || !strings.Contains(run.Error, "read access") {
+		t.Errorf("the run is %s, %q; the step %s: %s", run.State, run.Error, p.State, p.Note)
+	}
+	s.org.ShowObject("Opportunity")
+	s.completed(s.syncWith(s.incremental()))
+}

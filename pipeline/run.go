@@ -223,8 +223,10 @@ func (j Work) execute(ctx context.Context, s Step) error {
 		return j.Store.GiveUp(ctx, s)
 	}
 	if s.Mode == "" {
-		var err error
-		if s, err = j.approach(ctx, s); err != nil {
+		// What is refused here is refused again when it is read, and the step is then planned anew.
+		if approached, err := j.approach(ctx, s); err == nil {
+			s = approached
+		} else if KindOf(err) != Refused {
 			return err
 		}
 	}
