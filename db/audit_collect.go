@@ -49,7 +49,8 @@ func (r *auditReader) collect(ctx context.Context, w auditWindow, n int) (rows [
 	if err != nil || len(finds) == 0 {
 		return nil, -1, err
 	}
-	if over = finds[0].Over; over < 0 || r.bare { // otherwise the days from there on are read again
+	// Otherwise the days from there on are read again. With filters that count too: few may fit them, and then it is not gone on for long.
+	if over = finds[0].Over; over < 0 || r.bare || r.narrow() != "" {
 		r.met += finds[0].Met
 	}
 	switch {

@@ -249,10 +249,11 @@ func TestAuditSearchOfALargeDay(t *testing.T) {
 		if q.Ascending {
 			part = expected[len(expected)-q.Limit:]
 		}
-		if !slices.Equal(ids(page.Rows), ids(part)) || !page.More || page.Reached != nil {
+		// With filters that few of the matches fit it may say instead how far it has looked.
+		if len(q.Actions) == 0 && (!slices.Equal(ids(page.Rows), ids(part)) || page.Reached != nil) || !page.More {
 			t.Errorf("%+v: %d entries, more %t, looked through to %v, wanted\n%v\ngot\n%v", q, len(page.Rows), page.More, page.Reached, ids(part), ids(page.Rows))
 		}
-		if got := readAll(t, d, q); q.Limit == 900 && !slices.Equal(ids(got), ids(expected)) {
+		if got := readAll(t, d, q); (q.Limit == 900 || len(q.Actions) > 0) && !slices.Equal(ids(got), ids(expected)) {
 			t.Errorf("%+v: read on, there are %d entries of %d", q, len(got), len(expected))
 		}
 	}

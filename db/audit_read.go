@@ -123,7 +123,7 @@ func (r *auditReader) window(ctx context.Context, w auditWindow, n int) (rows []
 	if r.subject.collectable() {
 		r.looked += len(r.subject.ids) * len(w.parts)
 		large := false
-		if w.large && !r.bare {
+		if w.large && !r.bare && r.narrow() == "" { // with filters there may be none near
 			if rows, over, large, err = r.large(ctx, w, n); err != nil {
 				return nil, -1, nil, err
 			}
