@@ -347,7 +347,7 @@ func (m merge) earlier() string {
 	if !m.later {
 		return ""
 	}
-	return "s.sf_id IN (" + met("$9") + " AND e.position < $8 AND e.least <= $6 AND e.greatest >= $5) OR "
+	return "s.sf_id IN (" + metEarlier() + ") OR "
 }
 
 func (m merge) assignments() string {

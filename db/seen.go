@@ -14,6 +14,12 @@ func met(set string) string {
 	return "SELECT unnest(e.ids) AS sf_id FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = " + set
 }
 
+// metEarlier selects those of a page's ids that earlier steps of the set have met, and perhaps others; $5 and $6 are the least and the greatest id of the page, $8 is the position of the step and
+// $9 the set.
+func metEarlier() string {
+	return met("$9") + " AND e.position < $8 AND e.least <= $6 AND e.greatest >= $5"
+}
+
 // unmet is the condition that the run has not met the record under an alias. Postgres keeps all ids that were met in memory for it, which serves where few records are asked about and the
 // run has read only changes; see unmetOfAll.
 func unmet(alias, set string) string { return alias + ".sf_id NOT IN (" + met(set) + ")" }

@@ -91,7 +91,7 @@ func (s *sieve) prepare() {
 	if t.Typed {
 		where = append(where, "t.account_type = $4")
 		if s.merge.later {
-			where = append(where, "t.sf_id NOT IN ("+met("$9")+" AND e.position < $8 AND e.least <= $6 AND e.greatest >= $5)")
+			where = append(where, "t.sf_id NOT IN ("+metEarlier()+")")
 		}
 	}
 	if t.Require != "" {

@@ -90,9 +90,7 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		if t.Parent != "" && !t.Aside {
 			gone = fmt.Sprintf(`
 			WITH gone AS (%s RETURNING t.%s AS parent)
-			INSERT INTO millrace.doubted_parents (connection_id, records, sf_id, run_id)
-			SELECT DISTINCT $1, $3, p.sf_id, $2 FROM gone g JOIN millrace.%s p ON p.connection_id = $1 AND p.sf_id = g.parent AND p.left_filter_at IS NULL
-			ON CONFLICT (connection_id, records, sf_id) DO UPDATE SET run_id = excluded.run_id`, gone, t.Parent, t.ParentTable())
+			%s`, gone, t.Parent, doubtInto(t, "gone g", "true"))
 		}
 		_, err := tx.ExecContext(ctx, gone, s.connectionID, s.runID, t.Records())
 		return err

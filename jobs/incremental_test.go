@@ -194,6 +194,19 @@ var lateChildren = map[pipeline.Entity]struct {
 	}},
 }
 
+// beforeLateChildren syncs the accounts whose names begin before N, with everything that belongs to them, and returns one of them.
+func beforeLateChildren(t *testing.T) (s *scene, runs *syncs, set settings.Settings, account string) {
+	t.Helper()
+	s = newScene(t, sim.Options{Accounts: 60})
+	runs = s.running(s.incremental())
+	set = allOfIt()
+	set.Accounts = settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name < 'N'"}
+	s.saveAll(set)
+	runs.run(pipeline.EntityAll, false)
+	runs.run(pipeline.EntityChatter, false)
+	return s, runs, set, textOf(s, `SELECT min(sf_id) FROM millrace.accounts WHERE left_filter_at IS NULL`)
+}
+
 // TestChildrenReadBeforeTheirAccounts has new settings, and children read by them while the accounts are still those of the old ones. An account that stays, although it does not match when its
 // children are asked for, comes to match before the accounts are read: its children are all here then, although nothing about them has changed.
 func TestChildrenReadBeforeTheirAccounts(t *testing.T) {
@@ -201,14 +214,7 @@ func TestChildrenReadBeforeTheirAccounts(t *testing.T) {
 	for entity, child := range lateChildren {
 		t.Run(string(entity), func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, sim.Options{Accounts: 60})
-			runs := s.running(s.incremental())
-			set := allOfIt()
-			set.Accounts = settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name < 'N'"}
-			s.saveAll(set)
-			runs.run(pipeline.EntityAll, false)
-			runs.run(pipeline.EntityChatter, false)
-			account := textOf(s, `SELECT min(sf_id) FROM millrace.accounts WHERE left_filter_at IS NULL`)
+			s, runs, set, account := beforeLateChildren(t)
 			late, err := s.org.Insert(child.object, child.values(account))
 			s.must(err)
 			s.org.Advance(time.Hour)
@@ -237,14 +243,7 @@ func TestChildrenOfAccountThatLeavesForAWhile(t *testing.T) {
 	for entity, child := range lateChildren {
 		t.Run(string(entity), func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, sim.Options{Accounts: 60})
-			runs := s.running(s.incremental())
-			set := allOfIt()
-			set.Accounts = settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name < 'N'"}
-			s.saveAll(set)
-			runs.run(pipeline.EntityAll, false)
-			runs.run(pipeline.EntityChatter, false)
-			account := textOf(s, `SELECT min(sf_id) FROM millrace.accounts WHERE left_filter_at IS NULL`)
+			s, runs, _, account := beforeLateChildren(t)
 			name := textOf(s, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, account)
 			s.must(s.org.Update("Account", account, map[string]any{"Name": "Zebra"}))
 			late, err := s.org.Insert(child.object, child.values(account))

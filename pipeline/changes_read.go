@@ -248,22 +248,26 @@ func (j Work) sweep(ctx context.Context, s Step) error {
 func listedRows(rows *Rows, parent string, since time.Time) ([]Listed, error) {
 	var out []Listed
 	for _, r := range rows.Records {
-		l := Listed{Changed: moment(textOf(r, timeField))}
-		var id [18]byte
-		if !fullID(&id, []byte(textOf(r, "Id"))) || l.Changed.IsZero() {
+		l := Listed{ID: idOf(r, "Id"), Master: idOf(r, masterField), Changed: moment(textOf(r, timeField))}
+		if l.ID == "" || l.Changed.IsZero() {
 			return nil, &Fault{Kind: Transient, Code: "bad_list", Message: "Salesforce's list of what has changed cannot be read.", Err: fmt.Errorf("record %v", r)}
 		}
-		l.ID = string(id[:])
 		l.Deleted, _ = r["IsDeleted"].(bool)
-		if fullID(&id, []byte(textOf(r, masterField))) {
-			l.Master = string(id[:])
-		}
-		if parent != "" && fullID(&id, []byte(textOf(r, parent))) {
-			l.Parent = string(id[:])
+		if parent != "" {
+			l.Parent = idOf(r, parent)
 		}
 		if !l.Changed.Before(since) {
 			out = append(out, l)
 		}
 	}
 	return out, nil
+}
+
+// idOf returns the id in a field of a record of a REST answer, in 18 characters; empty where there is none.
+func idOf(record map[string]any, field string) string {
+	var id [18]byte
+	if !fullID(&id, []byte(textOf(record, field))) {
+		return ""
+	}
+	return string(id[:])
 }

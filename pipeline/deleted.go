@@ -83,16 +83,9 @@ func (j Work) deleted(ctx context.Context, object string, ids []string) ([]Liste
 	}
 	var gone []Listed
 	for _, r := range rows.Records {
-		l := Listed{Deleted: true}
-		var id [18]byte
-		if !fullID(&id, []byte(textOf(r, "Id"))) {
-			continue
+		if id := idOf(r, "Id"); id != "" {
+			gone = append(gone, Listed{ID: id, Deleted: true, Master: idOf(r, masterField)})
 		}
-		l.ID = string(id[:])
-		if fullID(&id, []byte(textOf(r, masterField))) {
-			l.Master = string(id[:])
-		}
-		gone = append(gone, l)
 	}
 	return gone, nil
 }
