@@ -52,7 +52,7 @@ func TestBombInAPage(t *testing.T) {
 		most = max(most, heap())
 		return ended(r)
 	})
-	if run.State != db.RunFailed || run.ErrorCode != "bad_page" {
+	if run.State != db.RunFailed || run.ErrorCode != "too_large" || !strings.Contains(run.Error, "refused for its size: it holds a value of more than 2 MB in Name") {
 		t.Errorf("the run is %s: %s %q", run.State, run.ErrorCode, run.Error)
 	}
 	if most > before+100<<20 {

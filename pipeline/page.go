@@ -221,9 +221,10 @@ func (r *Report) addBad(e RowError) {
 	}
 }
 
-// badBody makes a fault of a body that cannot be read: cut, stalled or not CSV at all. All of these are worth another attempt.
+// badBody makes a fault of a body that cannot be read, unless it is one: cut, stalled or not CSV at all. All of these are worth another attempt.
 func badBody(err error) error {
-	if KindOf(err) != Fatal {
+	var known *Fault
+	if errors.As(err, &known) {
 		return err
 	}
 	return &Fault{Kind: Transient, Code: "bad_page", Message: "A page of records from Salesforce broke off or could not be read.", Err: err}

@@ -41,12 +41,19 @@ func fault(err error) error {
 		f.Kind, f.Message = pipeline.Transient, trouble(err)
 	case api != nil:
 		refuse(f, api)
+	case errors.Is(err, salesforce.ErrTooLarge):
+		return tooLarge("it is more than Millrace takes in at once", err)
 	case fromSalesforce(err):
 		f.Message = "Salesforce sent a page of records that cannot be read."
 	default:
 		f.Kind, f.Code, f.Message = pipeline.Transient, "sign_in_unreadable", "The stored sign-in of the connection cannot be read from Postgres."
 	}
 	return f
+}
+
+// tooLarge is the fault of an answer of which no more is read. Asking again would bring the same.
+func tooLarge(why string, err error) error {
+	return &pipeline.Fault{Kind: pipeline.Fatal, Code: "too_large", Message: "Salesforce's answer was refused for its size: " + why + ".", Err: err}
 }
 
 // blocked fills in f for an address that may not be called from here, or whose certificate is not trusted here.

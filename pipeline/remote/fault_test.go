@@ -56,3 +56,12 @@ func TestBlockedAddress(t *testing.T) {
 		})
 	}
 }
+
+// TestTooLargeIsSaid has an answer of JSON that is refused for its size; of a page of records see TestBombInAPage.
+func TestTooLargeIsSaid(t *testing.T) {
+	t.Parallel()
+	f := pipeline.FaultOf(remote.Fault(&salesforce.AnswerError{Path: "/query", Reason: "the JSON is larger than 32 MiB", Err: salesforce.ErrTooLarge}))
+	if f.Kind != pipeline.Fatal || f.Code != "too_large" || !strings.Contains(f.Message, "refused for its size") {
+		t.Errorf("kind %d, %s: %q", f.Kind, f.Code, f.Message)
+	}
+}

@@ -4,6 +4,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"millrace/pipeline"
@@ -114,7 +115,27 @@ func (s *Source) Results(ctx context.Context, id, locator string, records int) (
 	if err != nil {
 		return nil, errors.Join(fault(err), res.Body.Close())
 	}
-	return &pipeline.Results{Records: csv, Header: header, Next: res.Locator, Count: res.Records, Close: res.Body.Close}, nil
+	return &pipeline.Results{Records: resultRecords{csv, header}, Header: header, Next: res.Locator, Count: res.Records, Close: res.Body.Close}, nil
+}
+
+// resultRecords are the records of a page of results.
+type resultRecords struct {
+	*salesforce.CSVReader
+	header []string
+}
+
+// Next returns the next record. One that is too large is said to be, with its field; other errors are those of the reader.
+func (r resultRecords) Next() ([][]byte, error) {
+	fields, err := r.CSVReader.Next()
+	if !errors.Is(err, salesforce.ErrTooLarge) {
+		return fields, err
+	}
+	what := fmt.Sprintf("a record of more than %d MB", r.MaxRow>>20)
+	var at *salesforce.CSVError
+	if errors.As(err, &at) && at.Column > 0 && at.Column <= len(r.header) {
+		what = fmt.Sprintf("a value of more than %d MB in %s", r.MaxField>>20, r.header[at.Column-1])
+	}
+	return nil, tooLarge("it holds "+what+", and Salesforce stores nothing as large. Something between Millrace and Salesforce, such as a proxy, may have changed it", err)
 }
 
 // DropJob implements pipeline.Source. A job that is still in progress must be aborted before it can be deleted.
