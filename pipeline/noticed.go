@@ -120,6 +120,9 @@ func (j Work) refuse(ctx context.Context, s Step, err error) error {
 	return j.Store.FailStep(ctx, s)
 }
 
+// EarlierFilter is the code of a step that is not read because an earlier one was refused.
+const EarlierFilter = "earlier_filter"
+
 // barred says why a step of accounts must not be read after an earlier one was refused: an account has the type of the first filter that it matches, and
 // what the earlier filter would have taken is not known.
 func barred(steps []Step, s Step) *Refusal {
@@ -128,7 +131,7 @@ func barred(steps []Step, s Step) *Refusal {
 	}
 	for _, earlier := range steps {
 		if earlier.Refusal != nil && earlier.Table.Typed && earlier.Position < s.Position {
-			return &Refusal{Code: earlier.Refusal.Code, Message: "Not read, because an earlier filter cannot be applied: without it nobody knows which of these accounts it would have taken. Correct that filter first."}
+			return &Refusal{Code: EarlierFilter, Message: "Not read, because an earlier filter cannot be applied: without it nobody knows which of these accounts it would have taken. Correct that filter first."}
 		}
 	}
 	return nil

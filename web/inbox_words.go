@@ -96,21 +96,12 @@ func groupView(c db.Connection, g db.ErrorGroup, admin bool) views.ErrorGroup {
 		}
 		v.What = g.Message
 		v.Affects = "What is here of it stays as it was. The other objects are synced."
-		v.Todo = []string{
-			"Let the connected user read it: " + strings.ReplaceAll(permissionPath, "%o", g.Object) + ". For single fields: " + setupOf(g.Object) + " → the field → Set Field-Level Security.",
-			"Or take out of the settings what the org no longer has. Then run the sync again.",
-		}
-		if section := sectionOfStep(g.Subject); section != "" {
-			link("Open "+section.Label(), "/settings/"+string(section))
-		}
-		link("See which fields the connected user can read", "/settings/field-doctor?object="+g.Object)
-		link("Check the connection", "/preflight")
+		stepWords(&v, g, link)
 	case db.RunErrorKind:
 		v.Pill, v.Tone = "Failed", ui.Danger
 		v.Title = pipeline.Entity(g.Subject).SyncLabel() + " failed"
 		v.What = g.Message
 		v.Affects = "What was stored before that stays. No sync of it has completed since."
-		v.Todo = []string{"Do what the sentence above says, then run the sync again: it loses nothing."}
 		if g.Cause == db.SurprisingRun {
 			v.Pill, v.Tone, v.Title = "Surprising", ui.Warning, pipeline.Entity(g.Subject).SyncLabel()+" completed, but look at what it did"
 			v.Affects = "What left the filter is kept here, but no longer updated."
@@ -122,15 +113,7 @@ func groupView(c db.Connection, g db.ErrorGroup, admin bool) views.ErrorGroup {
 			link("See the versions of the settings", "/settings/history")
 			return v
 		}
-		if slices.Contains([]string{"MALFORMED_QUERY", "INVALID_FIELD", "INVALID_QUERY_FILTER_OPERATOR"}, g.Cause) {
-			v.Todo = []string{"Open the filter, press Validate: it names the exact place. Copy field names from the list beside the filter rather than typing them. Then save, and run the sync again."}
-			link("Open Account filtering", "/settings/"+string(settings.SectionFiltering))
-		}
-		if strings.HasPrefix(g.Cause, "postgres_") {
-			v.Todo = append(v.Todo, "This is about the database, not about Salesforce: tell whoever runs Millrace, with the run's id and time.")
-		} else {
-			link("Check the connection", "/preflight")
-		}
+		runWords(&v, g, link)
 	}
 	return v
 }
@@ -140,6 +123,113 @@ func recordsTrouble(v *views.ErrorGroup, g db.ErrorGroup) {
 	if g.Kind == db.ValueErrors {
 		v.Pill, v.Tone = "Not worked out", ui.Warning
 	}
+}
+
+// obstacle is why something was not read, as far as the ways out differ.
+type obstacle int
+
+const (
+	passing      obstacle = iota // trouble on the way, or of Salesforce's own
+	unseen                       // the org lacks it, or hides it from the connected user
+	wrongFilter                  // a filter is none that Salesforce takes
+	heavyQuery                   // a query is too much for Salesforce
+	wrongSetting                 // something else in the settings does not fit
+	ofDatabase                   // Postgres
+)
+
+// obstacleOf tells which one a code and what was said with it stand for. Of a bulk job that failed, Salesforce's own code is in what was said.
+func obstacleOf(code, said string) obstacle {
+	names := func(codes ...string) bool {
+		return slices.ContainsFunc(codes, func(c string) bool { return code == c || strings.Contains(said, c) })
+	}
+	switch {
+	case strings.HasPrefix(code, "postgres_"):
+		return ofDatabase
+	case code == "filter_invalid", code == pipeline.EarlierFilter, names("MALFORMED_QUERY", "INVALID_QUERY_FILTER_OPERATOR"):
+		return wrongFilter
+	case names("QUERY_TOO_COMPLICATED", "QUERY_TIMEOUT"):
+		return heavyQuery
+	case strings.HasSuffix(code, "_invalid"):
+		return wrongSetting
+	case code == "object_missing", code == "left_out", code == "refused", names("INVALID_FIELD", "INVALID_TYPE", "No such column", "INSUFFICIENT_ACCESS"):
+		return unseen
+	}
+	return passing
+}
+
+// What is done about a filter and about a query that are not taken.
+const (
+	validateFilter = "Open the filter and press Validate: it names the exact place. Copy field names from the list beside the filter rather than typing them. Then save, and run the sync again."
+	lightenQuery   = "Make the filter simpler: fewer conditions and relationships, and those that are left on indexed fields. Validate says whether it is selective. Then save, and run the sync again."
+	runAgain       = "Run the sync again: it loses nothing. If it ends in the same way, tell whoever runs Millrace, with the run's id and time."
+)
+
+// stepWords tells what to do about an object that cannot be read.
+func stepWords(v *views.ErrorGroup, g db.ErrorGroup, link func(label, path string)) {
+	open := func(section settings.Section) {
+		if section != "" {
+			link("Open "+section.Label(), "/settings/"+string(section))
+		}
+	}
+	switch obstacleOf(g.Cause, g.Message) {
+	case wrongFilter:
+		v.Todo = []string{validateFilter}
+		open(filterSection(g.Subject))
+	case heavyQuery:
+		v.Todo = []string{lightenQuery, "If many further fields are read of it, leave out some that are not needed."}
+		open(filterSection(g.Subject))
+	case wrongSetting:
+		v.Todo = []string{"Correct the setting that the sentence above names. Then save, and run the sync again."}
+		open(sectionOfStep(g.Subject))
+	case unseen:
+		v.Todo = []string{
+			"Let the connected user read it: " + strings.ReplaceAll(permissionPath, "%o", g.Object) + ". For single fields: " + setupOf(g.Object) + " → the field → Set Field-Level Security.",
+			"Or take out of the settings what the org no longer has. Then run the sync again.",
+		}
+		open(sectionOfStep(g.Subject))
+		link("See which fields the connected user can read", "/settings/field-doctor?object="+g.Object)
+		link("Check the connection", "/preflight")
+	default:
+		v.Todo = []string{runAgain}
+		link("Check the connection", "/preflight")
+	}
+}
+
+// runWords tells what to do about a sync that failed.
+func runWords(v *views.ErrorGroup, g db.ErrorGroup, link func(label, path string)) {
+	switch obstacleOf(g.Cause, g.Message) {
+	case wrongFilter:
+		v.Todo = []string{validateFilter}
+	case heavyQuery:
+		v.Todo = []string{lightenQuery}
+	case wrongSetting:
+		v.Todo = []string{"Correct the setting that the sentence above names. Then save, and run the sync again."}
+		link("Open the settings", "/settings")
+		return
+	case unseen:
+		v.Todo = []string{
+			"Open the filter and press Validate: if it names a field that is called otherwise now, the nearest names are given. Then save, and run the sync again.",
+			"If the field is there in Salesforce, let the connected user see it: the field doctor leads through Setup. Then run the sync again.",
+		}
+		link("See which fields the connected user can read", "/settings/field-doctor")
+	case ofDatabase:
+		v.Todo = []string{"This is about the database, not about Salesforce: tell whoever runs Millrace, with the run's id and time. Then run the sync again: it loses nothing."}
+		return
+	default:
+		v.Todo = []string{runAgain}
+		link("Check the connection", "/preflight")
+		return
+	}
+	section := filterSection(g.Subject)
+	link("Open "+section.Label(), "/settings/"+string(section))
+}
+
+// filterSection is the section of the settings with the filter of a step or of a sync: children of accounts have that of their accounts.
+func filterSection(name string) settings.Section {
+	if section := sectionOfStep(name); section != "" && section != settings.SectionFields {
+		return section
+	}
+	return settings.SectionFiltering
 }
 
 // recordWords tells why records were not stored.
