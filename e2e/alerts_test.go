@@ -16,6 +16,14 @@ import (
 	"millrace/notify/notifytest"
 )
 
+// lose has the org take back its grant, and a sync notice it.
+func (d *demo) lose(b *browser) {
+	b.t.Helper()
+	d.control(b.t, "revoke")
+	d.sync(b)
+	b.waitText("#run-live", "no longer accepts")
+}
+
 // TestAlerts sets up channels, has a connection lost and found, and looks at every page; first without scripts, then by keyboard.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
@@ -83,15 +91,15 @@ func TestAlerts(t *testing.T) {
 		if got := <-signed; !strings.HasPrefix(got, "v1,") {
 			t.Errorf("the signature is %q", got)
 		}
-		d.query(t, `UPDATE millrace.connections SET status = 'needs_reconnect', status_reason = 'The token was revoked.'`)
+		d.lose(b)
 		b.open(d.app + "/alerts")
 		b.waitFor("the alert", `document.querySelector("#open-alerts").innerText.includes("The connection to Salesforce is lost")`)
-		b.waitText("#open-alerts", "The token was revoked.")
+		b.waitText("#open-alerts", "Salesforce ended the connection")
 		b.do("focusing Mute", chromedp.Focus(chromedp.CSS("#open-alerts summary")))
 		b.press(kb.Enter)
 		b.waitFor("the form", `document.querySelector("#open-alerts details").open`)
 		b.shot("mute")
-		d.query(t, `UPDATE millrace.connections SET status = 'connected', status_reason = ''`)
+		d.reconnect(b)
 		d.awaitLog(t, "alert ended")
 		b.open(d.app + "/alerts")
 		b.waitText("#ended-alerts", "Salesforce accepts the connection again")
@@ -120,11 +128,11 @@ func TestAlerts(t *testing.T) {
 
 	// A receiver that wants no more switches its channel off.
 	answer.Store(http.StatusGone)
-	d.query(t, `UPDATE millrace.connections SET status = 'needs_reconnect', status_reason = 'The token was revoked.'`)
-	d.awaitLog(t, "notice given up")
 	t.Run("every page", func(t *testing.T) {
 		b := newBrowser(t)
 		signIn(d, b)
+		d.lose(b)
+		d.awaitLog(t, "notice given up")
 		for page, path := range map[string]string{
 			"alerts": "/alerts", "rules": "/connections/1/alert-rules", "channels": "/alerts/channels", "new": "/alerts/channels/new?kind=slack", "mail": "/alerts/channels/1",
 			"gone": "/alerts/channels/2", "remove": "/alerts/channels/2/remove", "log": "/alerts/deliveries", "none": "/alerts/deliveries?state=queued", "notice": "/alerts/deliveries/1",

@@ -130,8 +130,7 @@ func TestFailingAnswersAreSaidInTheApp(t *testing.T) {
 	t.Run("a run rides out a page that breaks off", func(t *testing.T) {
 		b.t = t
 		d.whatIf(b, "bulk query: is cut off")
-		d.readAll(t)
-		d.sync(b)
+		d.syncWhole(b)
 		awaitSync(b, "Completed")
 		d.awaitMet(t)
 		if text := b.text("#run-live"); strings.Contains(text, "Incomplete") || strings.Contains(text, "with errors") {
@@ -142,8 +141,7 @@ func TestFailingAnswersAreSaidInTheApp(t *testing.T) {
 	t.Run("a run shows how a slow page comes in", func(t *testing.T) {
 		b.t = t
 		d.steer(b, "fault", "match", "/services/data/*/jobs/query/*/results", "slowBytesPerSecond", "30000", "count", "-1")
-		d.readAll(t)
-		d.sync(b)
+		d.syncWhole(b)
 		b.waitText("#run-live", "Loading contacts")
 		b.waitFor("its progress", `/[1-9][\d,]* of [\d,]+ records/.test(document.querySelector("#run-live").innerText)`)
 		b.shot("slow")
@@ -155,8 +153,7 @@ func TestFailingAnswersAreSaidInTheApp(t *testing.T) {
 	t.Run("a run that meets a page that always breaks off rests and says why", func(t *testing.T) {
 		b.t = t
 		d.steer(b, "fault", "match", "/services/data/*/jobs/query/*/results", "truncateAfter", "4000", "count", "-1")
-		d.readAll(t)
-		d.sync(b)
+		d.syncWhole(b)
 		b.waitText("#run-live", "Waiting")
 		b.waitText("#run-live", "broke off")
 		b.waitText("#run-live", "Trying again in a minute.")
@@ -191,8 +188,10 @@ func TestFailingAnswersAreSaidInTheApp(t *testing.T) {
 	patient.noComplaints()
 }
 
-// readAll lets the next sync read everything, page by page, as the first one did.
-func (d *demo) readAll(t *testing.T) {
-	t.Helper()
-	d.query(t, `DELETE FROM millrace.read_states`)
+// syncWhole starts a run that reads everything, page by page, as the first one did, and leaves the browser on its page.
+func (d *demo) syncWhole(b *browser) {
+	b.t.Helper()
+	b.open(d.app + "/connections/1/whole")
+	b.follow("form[action$='/whole'] button")
+	b.waitFor("the run's page", `document.querySelector("#run-live") !== null`)
 }

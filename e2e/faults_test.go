@@ -30,6 +30,20 @@ func (d *demo) control(t *testing.T, action string, fields ...string) {
 	}
 }
 
+// reconnect grants the app access to the org again.
+func (d *demo) reconnect(b *browser) {
+	b.t.Helper()
+	b.open(d.app + "/integrations")
+	b.follow("#salesforce-card a[href*='/salesforce/connect']")
+	b.follow("form[action^='/integrations/salesforce/connect'] button:not([type=button])")
+	b.waitFor("the org's pages", `document.querySelector("#Login, #oaapprove") !== null`)
+	if b.count("#Login") > 0 {
+		b.follow("#Login")
+	}
+	b.follow("#oaapprove")
+	b.waitText("#salesforce-card", "Connected")
+}
+
 // TestFaultsAreSaidInTheApp provokes what Salesforce can do to a connection and a sync, and reads what the app says.
 func TestFaultsAreSaidInTheApp(t *testing.T) {
 	t.Parallel()
@@ -68,8 +82,7 @@ func TestFaultsAreSaidInTheApp(t *testing.T) {
 
 	t.Run("a field that the user may no longer read is left out, and the run says so", func(t *testing.T) {
 		d.control(t, "hide", "object", "Account", "field", "Industry")
-		d.readAll(t)
-		run()
+		d.syncWhole(b)
 		awaitSync(b, "Completed")
 		b.waitText("main", "Industry")
 		b.shot("hidden-field")
@@ -95,15 +108,7 @@ func TestFaultsAreSaidInTheApp(t *testing.T) {
 		b.waitText("#refusals", "Approve Uninstalled Connected Apps")
 		b.shot("blocked-app")
 		d.control(t, "block", "on", "false")
-		b.open(d.app + "/integrations")
-		b.follow("#salesforce-card a[href*='/salesforce/connect']")
-		b.follow("form[action^='/integrations/salesforce/connect'] button:not([type=button])")
-		b.waitFor("the org's pages", `document.querySelector("#Login, #oaapprove") !== null`)
-		if b.count("#Login") > 0 {
-			b.follow("#Login")
-		}
-		b.follow("#oaapprove")
-		b.waitText("#salesforce-card", "Connected")
+		d.reconnect(b)
 		awaitSync(b, "Completed")
 	})
 }

@@ -53,9 +53,8 @@ func TestLiveProgress(t *testing.T) {
 	b := newBrowser(t)
 	signIn(d, b)
 	db := open(t, d)
-	d.readAll(t)
 	d.control(t, "fault", "match", "/services/data/*/jobs/query/*/results", "slowBytesPerSecond", "4000", "count", "-1")
-	d.sync(b)
+	d.syncWhole(b)
 	page := b.location()
 	run := page[strings.LastIndex(page, "/")+1:]
 

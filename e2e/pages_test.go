@@ -76,8 +76,7 @@ func TestPagesInTrouble(t *testing.T) {
 	look("run-with-errors", b.location(), "#run-errors", "Records that could not be taken over (1)")
 
 	d.control(t, "fault", "match", "/services/data/*/query", "status", "400", "code", "MALFORMED_QUERY", "message", "unexpected token: 'FROM'", "count", "-1")
-	d.readAll(t)
-	d.sync(b)
+	d.syncWhole(b)
 	b.waitText("#run-live", "Failed")
 	look("run-failed", b.location(), "main", "unexpected token: 'FROM'")
 	d.control(t, "reset-faults")

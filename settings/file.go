@@ -190,7 +190,7 @@ func (r *fileReader) parse(data []byte) *yaml.Node {
 		r.say(nil, "The file is empty.")
 		return nil
 	case err != nil:
-		r.unreadable(err)
+		r.unreadable(err, data)
 		return nil
 	}
 	root := doc.Content[0]
@@ -211,10 +211,14 @@ func blank(data []byte) bool {
 }
 
 // unreadable notes what the parser says.
-func (r *fileReader) unreadable(err error) {
+func (r *fileReader) unreadable(err error, data []byte) {
 	var at *yaml.LoadError
 	if errors.As(err, &at) {
-		r.problems = append(r.problems, FileProblem{Line: at.Mark.Line, Text: "This is not YAML: " + at.Message + "."})
+		text := "This is not YAML: " + at.Message + "."
+		if lines := strings.Split(string(data), "\n"); at.Mark.Line >= 1 && at.Mark.Line <= len(lines) && strings.HasPrefix(strings.TrimLeft(lines[at.Mark.Line-1], " "), "\t") {
+			text += " The line begins with a tab; YAML wants spaces there."
+		}
+		r.problems = append(r.problems, FileProblem{Line: at.Mark.Line, Text: text})
 		return
 	}
 	r.say(nil, "This is not YAML: "+strings.TrimPrefix(err.Error(), "yaml: ")+".")

@@ -133,6 +133,7 @@ func TestFileIsRefused(t *testing.T) {
 		{"a later format", "format: millrace-settings/2\nsettings: {}\n", "not a file of Millrace's settings"},
 		{"no settings", fileHead, "The file holds no settings"},
 		{"not YAML", fileHead + "settings: [\n", "This is not YAML"},
+		{"a tab", fileHead + "settings:\n\taccounts: {}\n", "The line begins with a tab"},
 		{"two documents", fileHead + "settings: {}\n---\nx: 1\n", "This is not YAML"},
 		{"broken text", fileHead + "org: \xff\n", "not a text in UTF-8"},
 		{"an alias", fileHead + "settings: {account_fields: &a [Phone], advanced: {account_allowlist: *a}}\n", "Anchors (&) and aliases (*) are not allowed"},
