@@ -50,10 +50,12 @@ func (s *RunStore) ReadStates(ctx context.Context) (states map[string]pipeline.R
 
 // ForgetStates implements pipeline.Store.
 func (s *RunStore) ForgetStates(ctx context.Context, sets []string) error {
-	return s.transact(ctx, "forget what was read", func(tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1 AND records = ANY ($2)`, s.connectionID, pq.Array(sets))
-		return err
-	})
+	return s.transact(ctx, "forget what was read", func(tx *sqlx.Tx) error { return s.forgetStates(ctx, tx, sets...) })
+}
+
+func (s *RunStore) forgetStates(ctx context.Context, tx *sqlx.Tx, sets ...string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1 AND records = ANY ($2)`, s.connectionID, pq.Array(sets))
+	return err
 }
 
 // SetReading implements pipeline.Store.
@@ -187,9 +189,11 @@ func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Ste
 	}
 	if step.Table.Parent != "" {
 		parent = step.Table.ParentTable()
-	}
-	if err := s.doubt(ctx, tx, step.Table, r.Fingerprint); err != nil {
-		return err
+		if other, err := s.otherwise(ctx, tx, step.Table); err != nil {
+			return err
+		} else if other {
+			return s.forgetStates(ctx, tx, step.Table.Records())
+		}
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO millrace.read_states AS r (connection_id, records, table_name, set_key, parent_table, fingerprint, watermark, run_id, read_at, whole_read_at,
@@ -211,17 +215,15 @@ func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Ste
 	return err
 }
 
-// doubt forgets up to where sets are complete whose records were read by other settings than their parents, now that these are read by new ones: a parent that stays did perhaps not match
-// when its children were asked for, and does now. Contacts, opportunities and what else hangs on accounts may have children of their own.
-func (s *RunStore) doubt(ctx context.Context, tx *sqlx.Tx, parents pipeline.Table, fingerprint string) error {
-	_, err := tx.ExecContext(ctx, `
-		DELETE FROM millrace.read_states c
-		 WHERE c.connection_id = $1 AND c.run_id <> $2 AND (c.parent_table = $3 OR c.parent_table <> '' AND $3 = 'accounts')
-		   AND NOT EXISTS (SELECT FROM millrace.read_states p
-		                    WHERE p.connection_id = $1 AND p.records = $4
-		                      AND (p.fingerprint = $5 OR (SELECT settings_version FROM millrace.runs WHERE id = p.run_id) = (SELECT settings_version FROM millrace.runs WHERE id = c.run_id)))`,
-		s.connectionID, s.runID, parents.Name, parents.Records(), fingerprint)
-	return err
+// otherwise reports whether the records of a set were read by other settings than their parents, or than the accounts that all hangs on: a parent that is here did perhaps not match when its children
+// were asked for, and they will not be asked for again when it does. Nothing is known of accounts in the middle of being read by new settings.
+func (s *RunStore) otherwise(ctx context.Context, tx *sqlx.Tx, t pipeline.Table) (other bool, err error) {
+	const chosen = `(SELECT CASE p.table_name WHEN 'cases' THEN jsonb_build_array(v.body -> 'accounts', v.body -> 'cases') ELSE v.body -> 'accounts' END
+		FROM millrace.runs r JOIN millrace.settings_versions v ON v.connection_id = r.connection_id AND v.version = r.settings_version WHERE r.id = %s)`
+	err = tx.GetContext(ctx, &other, `
+		SELECT NOT bool_and(`+fmt.Sprintf(chosen, "p.run_id")+` IS NOT DISTINCT FROM `+fmt.Sprintf(chosen, "$2")+`) OR coalesce(bool_or(p.table_name = 'accounts'), false) IS FALSE
+		  FROM millrace.read_states p WHERE p.connection_id = $1 AND p.table_name IN ('accounts', $3)`, s.connectionID, s.runID, t.ParentTable())
+	return other, err
 }
 
 // saveRefresh notes that the fields whose changes do not show have been read of all records of a set.

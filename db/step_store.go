@@ -127,7 +127,8 @@ func (s *RunStore) SetPhase(ctx context.Context, phase string) error {
 
 // StartStep implements pipeline.Store. Whether the target holds anything, skips included, is asked only when the step starts for the first time: later it holds what
 // the step itself has written. A step into a set of records that only fresh steps of the run have filled before it is fresh too. A step that reads only changes
-// never is. Into a table that was empty come parents whose children no step has asked for: what is known of their sets ends with it.
+// never is. Into a table that was empty come parents whose children no step has asked for: what is known of their sets ends with it. What is known of parents ends when they begin to be read by
+// other settings.
 func (s *RunStore) StartStep(ctx context.Context, step pipeline.Step, mode pipeline.Mode) (pipeline.Step, error) {
 	err := s.transact(ctx, "start "+step.Name, func(tx *sqlx.Tx) error {
 		err := tx.GetContext(ctx, &step.Fresh, fmt.Sprintf(`
@@ -138,8 +139,17 @@ func (s *RunStore) StartStep(ctx context.Context, step pipeline.Step, mode pipel
 			                                       OR coalesce((SELECT bool_and(e.fresh) FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position), false) END
 			 WHERE run_id = $1 AND position = $2 RETURNING fresh`, step.Table.Name, sameSet(step.Table, "")), s.runID, step.Position, mode, s.connectionID, step.Table.Object,
 			sql.NullTime{Time: step.Clock, Valid: !step.Clock.IsZero()}, step.Reading.Changes || step.Refresh || step.Missing != nil && step.Missing.Retry)
-		if err != nil || !step.Fresh || step.Table.Aside {
+		if err != nil {
 			return err
+		}
+		if step.Table.Parent == "" && step.Reading.Fingerprint != "" {
+			_, err := tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1 AND records = $2 AND fingerprint <> $3`, s.connectionID, step.Table.Records(), step.Reading.Fingerprint)
+			if err != nil {
+				return err
+			}
+		}
+		if !step.Fresh || step.Table.Aside {
+			return nil
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM millrace.read_states WHERE connection_id = $1 AND parent_table = $2`, s.connectionID, step.Table.Name)
 		return err

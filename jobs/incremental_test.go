@@ -236,6 +236,39 @@ func TestChildrenReadBeforeTheirAccounts(t *testing.T) {
 	}
 }
 
+// TestSettingsThatGoBack has other settings only for a while, and children read by them, but never the accounts. What belongs to accounts that matched before and match again is all here then,
+// although the accounts were read by the same settings all the time.
+func TestSettingsThatGoBack(t *testing.T) {
+	t.Parallel()
+	for entity, child := range lateChildren {
+		t.Run(string(entity), func(t *testing.T) {
+			t.Parallel()
+			s, runs, set, account := beforeLateChildren(t)
+			late, err := s.org.Insert(child.object, child.values(account))
+			s.must(err)
+			s.org.Advance(time.Hour)
+			before := set.Accounts.Single
+			set.Accounts.Single = "Name > 'N'"
+			s.saveAll(set)
+			for range 2 {
+				runs.run(entity, false)
+			}
+			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1`, late); n != 0 {
+				t.Fatal("it came over although its account does not match")
+			}
+			set.Accounts.Single = before
+			s.saveAll(set)
+			runs.run(entity, false)
+			runs.run(pipeline.EntityAll, false)
+			runs.run(pipeline.EntityChatter, false)
+			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1 AND left_filter_at IS NULL`, late); n == 0 {
+				t.Errorf("what the account got while it did not match is not here")
+			}
+			runs.agrees(func() string { return "account " + account })
+		})
+	}
+}
+
 // TestChildrenOfAccountThatLeavesForAWhile has an account that stays here get a child while it does not match, and match again before the accounts are read. The child comes over with the next sync, although
 // nothing about it has changed since its object was last read.
 func TestChildrenOfAccountThatLeavesForAWhile(t *testing.T) {
