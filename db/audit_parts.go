@@ -79,11 +79,15 @@ func (d *DB) auditParts(ctx context.Context) ([]auditPart, error) {
 	return held, nil
 }
 
-const auditPartPrefix = "audit_log_"
+// The name of a day's table.
+const (
+	auditPartPrefix = "audit_log_"
+	auditPartDay    = "20060102"
+)
 
 // auditDay returns the beginning of the day whose entries a table holds.
 func auditDay(table string) (time.Time, error) {
-	return time.ParseInLocation("20060102", strings.TrimPrefix(table, auditPartPrefix), time.UTC)
+	return time.ParseInLocation(auditPartDay, strings.TrimPrefix(table, auditPartPrefix), time.UTC)
 }
 
 // auditKinds remembers which kinds of entries the days hold that are over.

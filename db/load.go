@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lib/pq"
-
 	"millrace/pipeline"
 )
 
@@ -63,12 +61,13 @@ func (w *pageWork) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.loaded = l.ids
 	w.counts.touched = int64(len(l.ids) / idLength)
 	if !w.step.Table.Quiet {
 		w.counts.created = int64(len(l.ids) / idLength)
 		w.counts.skipped = int64(len(l.skipped))
 	}
-	if err := l.audit(ctx); err != nil {
+	if err := l.audit(ctx, "created", l.ids, ""); err != nil {
 		return err
 	}
 	return l.noteSkips(ctx)
@@ -116,53 +115,82 @@ func (s *straight) EndRow() error {
 	return err
 }
 
-// audit writes a row for each record that was loaded. The rows are a microsecond apart, so that they have an order.
-func (l *loader) audit(ctx context.Context) error {
-	if len(l.ids) == 0 || l.step.Table.Quiet || l.db.opts.LeaveOutAudit {
+// auditTogether is how many entries of a load are copied by one statement. They share its moment, which Postgres fills in itself, since reading a time costs it as much as all other
+// columns do; their order is that of their places. A page of Audit Logs sorts the entries of a moment.
+const auditTogether = 2000
+
+// audit writes an entry for each of the ids that follow each other in ids.
+func (l *loader) audit(ctx context.Context, action string, ids []byte, detail string) error {
+	if l.step.Table.Quiet || l.db.opts.LeaveOutAudit {
 		return nil
 	}
-	values := []string{strconv.FormatInt(l.connectionID, 10), strconv.FormatInt(l.runID, 10), l.step.Table.Entity, "created"}
-	return l.conn.CopyText(ctx, "millrace.audit_log", []string{"at", "sf_id", "connection_id", "run_id", "entity", "action"}, func(w *CopyWriter) error {
+	columns, values := []string{"sf_id", "connection_id", "run_id", "entity", "action"}, []string{strconv.FormatInt(l.connectionID, 10), strconv.FormatInt(l.runID, 10), l.step.Table.Entity, action}
+	if detail != "" {
+		columns, values = append(columns, "detail"), append(values, detail)
+	}
+	for together := range slices.Chunk(ids, auditTogether*idLength) {
+		err := l.conn.CopyText(ctx, "millrace."+l.auditTable(), columns, func(w *CopyWriter) error {
+			w.Fix(values)
+			for id := range slices.Chunk(together, idLength) {
+				if err := w.extend(id, nil, 0); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nearMidnight is how near to the end of a day, and to its beginning, entries are left to Postgres to sort by days.
+const nearMidnight = 10 * time.Minute
+
+// auditTable is the table into which entries are copied: the part of the day, which has them share a moment. Should the day end all the same before they are written, Postgres
+// refuses them, and the page is loaded once more, with care.
+func (l *loader) auditTable() string {
+	now := l.began.Add(time.Since(l.begun)).UTC()
+	if day := now.Add(nearMidnight).Truncate(24 * time.Hour); !day.Equal(now.Add(-nearMidnight).Truncate(24 * time.Hour)) {
+		return "audit_log"
+	}
+	return auditPartPrefix + now.Format(auditPartDay)
+}
+
+// noteSkips notes the records that lack something. Nothing was skipped when the step began; a record that was skipped before that, or that comes twice, violates the key.
+func (l *loader) noteSkips(ctx context.Context) error {
+	if len(l.skipped) == 0 {
+		return nil
+	}
+	t := l.step.Table
+	ofAccount := t.Parent != "" && t.Under == ""
+	values := []string{strconv.FormatInt(l.connectionID, 10), t.Object, t.Lacking, strconv.FormatInt(l.runID, 10)}
+	err := l.conn.CopyText(ctx, "millrace.skipped_records", []string{"sf_id", "account_id", "name", "connection_id", "object", "reason", "since_run"}, func(w *CopyWriter) error {
 		w.Fix(values)
-		at := l.began.UTC()
-		var text []byte
-		for ids := range slices.Chunk(l.ids, idLength) {
-			text = at.AppendFormat(text[:0], "2006-01-02 15:04:05.000000+00")
-			at = at.Add(time.Microsecond)
-			w.Bytes(text)
-			w.Bytes(ids)
+		optional := func(value string) {
+			if value == "" {
+				w.Null()
+			} else {
+				w.String(value)
+			}
+		}
+		for i, id := range l.skipped {
+			w.String(id)
+			if ofAccount {
+				optional(l.under[i])
+			} else {
+				w.Null()
+			}
+			optional(l.called[i])
 			if err := w.EndRow(); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// noteSkips notes the records that lack something.
-func (l *loader) noteSkips(ctx context.Context) error {
-	if len(l.skipped) == 0 {
-		return nil
+	if err != nil {
+		return err
 	}
-	parent := l.step.Table.Parent
-	if parent == "" {
-		parent = "parent"
-	}
-	from := "FROM (SELECT u.id AS sf_id, nullif(u.parent, '') AS " + parent + ", u.called FROM unnest(" + arrayText(l.skipped) + ", " + arrayText(l.under) + ", {called}) AS u (id, parent, called)) s"
-	query := l.merge.bind("WITH "+strings.TrimPrefix(l.merge.noteSkips(from, "nullif(s.called, '')"), ",\n")+"\nSELECT count(*) FROM skip", l.connectionID, l.runID, l.report)
-	var n int64
-	return l.conn.Get(ctx, &n, strings.Replace(query, "{called}", "$1::text[]", 1), pq.Array(l.called))
-}
-
-// arrayText is an array of ids as a literal.
-func arrayText(ids []string) string {
-	return pq.QuoteLiteral("{"+strings.Join(quoted(ids), ",")+"}") + "::text[]"
-}
-
-func quoted(ids []string) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = `"` + id + `"`
-	}
-	return out
+	return l.audit(ctx, "skipped", []byte(strings.Join(l.skipped, "")), t.Lacking)
 }

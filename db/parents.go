@@ -2,27 +2,68 @@ package db
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"slices"
 	"sort"
 	"sync"
 )
 
 // Most records of a first load belong to a parent that is here, and asking Postgres for each of them costs about as much as storing its row. The runner that leads a
-// large step therefore reads the ids of all parents once and keeps them, packed. Those that are not among them are asked for as before. That a parent has left since, in a run
-// of its own beside this one, is noticed by the step's next run, as when it leaves a moment after a page was committed.
+// large step therefore keeps the ids of all parents, packed: those that it has loaded itself in the same run, or else all that are here, which it reads once. Those that are not among
+// them are asked for as before. That a parent has left since, in a run of its own beside this one, is noticed by the step's next run, as when it leaves a moment after a page was committed.
 const (
 	parentsPerRecord = 4       // more than so many are dearer to read than the step's own parents are to ask for
 	parentsBytes     = 8 << 20 // what they may take; about five million fit
 	parentsBatch     = 20_000  // ids that are read at a time
 )
 
+// accountTable is the table of the records that most others belong to.
+const accountTable = "accounts"
+
 // parents are the ids of the records that one step's records may belong to. Workers share it; the first that asks reads them.
 type parents struct {
-	mu    sync.Mutex
-	of    int // position of the step
-	ready bool
-	ids   *packedIDs // nil for too many of them
+	mu     sync.Mutex
+	of     int // position of the step
+	ready  bool
+	ids    *packedIDs   // nil for too many of them
+	loaded []*packedIDs // of the accounts that first loads of this runner have brought, page by page
+	bytes  int          // that these take
+	gaps   bool         // some page is not among them
+}
+
+// keepLoaded keeps the ids of the accounts of a page that has been committed. They come in the order of the page.
+func (p *parents) keepLoaded(ids []byte) {
+	page := &packedIDs{}
+	for id := range slices.Chunk(ids, idLength) {
+		if !page.add(id) {
+			return // not in their order: they are read when they are needed
+		}
+	}
+	page.clip()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bytes += page.size(); p.bytes > parentsBytes {
+		p.loaded = nil
+	} else if page.n > 0 {
+		p.loaded = append(p.loaded, page)
+	}
+}
+
+// joinLoaded returns the ids of the accounts that were loaded, or nil when it is not known that they are all of the n.
+func (p *parents) joinLoaded(n int64) *packedIDs {
+	slices.SortFunc(p.loaded, func(a, b *packedIDs) int { return a.blocks[0].compare(b.blocks[0]) })
+	all := &packedIDs{}
+	for _, page := range p.loaded {
+		if !all.follow(page) {
+			return nil
+		}
+	}
+	if all.n != n {
+		return nil
+	}
+	return all
 }
 
 // parentsOf returns the parents of the step in progress, or nil where asking Postgres is better.
@@ -35,6 +76,17 @@ func (c *chunk) parentsOf() (*packedIDs, error) {
 	defer p.mu.Unlock()
 	if p.ready && p.of == c.step.Position {
 		return p.ids, nil
+	}
+	if c.step.Table.ParentTable() == accountTable {
+		// More are here when other runners loaded some, or an attempt before this one.
+		var n int64
+		if err := c.conn.Get(c.ctx, &n, `SELECT coalesce(sum(created), 0) FROM millrace.run_steps WHERE run_id = $1 AND records = 'Account'`, c.runID); err != nil {
+			return nil, err
+		}
+		if ids := p.joinLoaded(n); ids != nil {
+			p.of, p.ready, p.ids = c.step.Position, true, ids
+			return ids, nil
+		}
 	}
 	ids, err := readParents(c.ctx, c.conn, c.part(c.step.Table.ParentTable()), c.connectionID, c.expected*parentsPerRecord)
 	if err != nil {
@@ -89,6 +141,10 @@ type idBlock struct {
 	low      uint64
 	part, at uint32
 	n        uint32 // of distances
+}
+
+func (b idBlock) compare(other idBlock) int {
+	return cmp.Or(bytes.Compare(b.high[:], other.high[:]), cmp.Compare(b.low, other.low))
 }
 
 const (
@@ -154,9 +210,38 @@ func (p *packedIDs) has(id []byte) bool {
 	return at == low
 }
 
+// follow adds the ids of another set, unless not all of them are greater than those before. The other one is not to be used any more.
+func (p *packedIDs) follow(next *packedIDs) bool {
+	if next.n == 0 {
+		return true
+	}
+	if n := len(p.blocks); n > 0 && (idBlock{high: p.blocks[n-1].high, low: p.last}).compare(next.blocks[0]) >= 0 {
+		return false
+	}
+	for _, b := range next.blocks {
+		b.part += uint32(len(p.parts))
+		p.blocks = append(p.blocks, b)
+	}
+	p.parts = append(p.parts, next.parts...)
+	p.n, p.last = p.n+next.n, next.last
+	return true
+}
+
+// clip gives back the room for more ids.
+func (p *packedIDs) clip() {
+	for i, part := range p.parts {
+		p.parts[i] = bytes.Clone(part)
+	}
+	p.blocks = slices.Clone(p.blocks)
+}
+
 // size is how many bytes the set takes.
 func (p *packedIDs) size() int {
-	return len(p.parts)*partBytes + cap(p.blocks)*40
+	n := cap(p.blocks) * 40
+	for _, part := range p.parts {
+		n += cap(part)
+	}
+	return n
 }
 
 // lowOf returns the number in an id.

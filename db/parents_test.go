@@ -59,3 +59,47 @@ func TestPackedIDs(t *testing.T) {
 		t.Errorf("%s bytes an id", fmt.Sprintf("%.1f", each))
 	}
 }
+
+// TestLoadedIDsAreJoined puts the ids of pages together that were committed in any order, and notices when some are missing or pages overlap.
+func TestLoadedIDsAreJoined(t *testing.T) {
+	idOf := func(n int) string { return fmt.Sprintf("0010A%010dAAA", n) }
+	page := func(from, to int) (ids []byte) {
+		for n := from; n < to; n++ {
+			ids = append(ids, idOf(n)...)
+		}
+		return ids
+	}
+	var p parents
+	p.keepLoaded(page(2000, 3000))
+	p.keepLoaded(nil)
+	p.keepLoaded(page(0, 1000))
+	p.keepLoaded(page(1000, 1500))
+	if ids := p.joinLoaded(2501); ids != nil {
+		t.Errorf("2501 ids of which only %d were loaded are known", ids.n)
+	}
+	ids := p.joinLoaded(2500)
+	if ids == nil {
+		t.Fatal("the pages are not joined")
+	}
+	for n := range 3100 {
+		if want := n < 1500 || 2000 <= n && n < 3000; ids.has([]byte(idOf(n))) != want {
+			t.Fatalf("%s is found: %t", idOf(n), !want)
+		}
+	}
+	if !ids.add([]byte(idOf(3000))) || !ids.has([]byte(idOf(3000))) || !ids.has([]byte(idOf(2999))) {
+		t.Error("an id that is added to joined ones is not found")
+	}
+
+	p = parents{}
+	p.keepLoaded(page(0, 1000))
+	p.keepLoaded(page(999, 1999))
+	if p.joinLoaded(2000) != nil {
+		t.Error("pages that overlap are joined")
+	}
+
+	p = parents{}
+	p.keepLoaded(append(page(5, 10), page(0, 5)...))
+	if len(p.loaded) > 0 {
+		t.Error("a page out of order is kept")
+	}
+}
