@@ -62,7 +62,7 @@ func (q AccountQuery) normal() AccountQuery {
 	return q
 }
 
-// accountSorts are the sort keys. Each is an index's, see readIndexes; sf_id follows, so that the order is complete.
+// accountSorts are the sort keys. Each but the last is an index's, see readIndexes; sf_id follows, so that the order is complete.
 var accountSorts = map[string]string{
 	"name": "lower(a.name)", "type": "a.account_type", "website": `a.domain COLLATE "C"`, "industry": "a.industry", "synced": "a.synced_at",
 }

@@ -7,14 +7,14 @@ import (
 )
 
 // readIndexes serve the sorts and the search of the accounts list. Maintaining them during a first load would more than double its time, and a small
-// connection needs none of them, so they are made for a connection's own part once it is large.
+// connection needs none of them, so they are made for a connection's own part once it is large. None holds a column that each change of an account writes, such as synced_at: it would be written
+// whatever has changed, and the others with it.
 var readIndexes = []struct{ name, definition string }{
 	{"name", `(connection_id, lower(name), sf_id)`},
 	{"type", `(connection_id, account_type, sf_id)`},
 	{"website", `(connection_id, (domain COLLATE "C"), sf_id)`},
 	{"industry", `(connection_id, industry, sf_id)`},
 	{"owner", `(connection_id, owner_id, sf_id)`},
-	{"synced", `(connection_id, synced_at, sf_id)`},
 	{"words", `USING gin (to_tsvector('simple', name))`},
 }
 
