@@ -157,8 +157,8 @@ func (c *compiler) matching(o *object, x soql.Expr, all bool) ([]int32, error) {
 	return out, nil
 }
 
-// candidates narrows a condition to the rows that an id or a reference in it can select, so that asking for one record of a million does not
-// look at each. It returns false when the condition names none.
+// candidates narrows a condition to the rows that an id, a reference or a time of change in it can select, so that asking for one record of a million, or for
+// what has changed lately, does not look at each. It returns false when the condition names none.
 func (c *compiler) candidates(o *object, x soql.Expr) ([]int32, bool) {
 	switch x := x.(type) {
 	case *soql.Group:
@@ -170,8 +170,11 @@ func (c *compiler) candidates(o *object, x soql.Expr) ([]int32, bool) {
 			}
 		}
 	case *soql.Comparison:
-		if x.Op == soql.Equal {
+		switch x.Op {
+		case soql.Equal:
 			return c.pointed(o, x.Left, []*soql.Literal{x.Right})
+		case soql.Greater, soql.GreaterOrEqual:
+			return c.written(o, x)
 		}
 	case *soql.InList:
 		if !x.Not {
@@ -227,6 +230,34 @@ func (c *compiler) pointed(o *object, left soql.Operand, list []*soql.Literal) (
 		rows = append(rows, row)
 	}
 	sortRows(rows)
+	return rows, true
+}
+
+// written returns the rows that have been written to, where a condition asks for changes since the epoch: no generated row was changed after it.
+func (c *compiler) written(o *object, x *soql.Comparison) ([]int32, bool) {
+	p, ok := x.Left.(*soql.Path)
+	if !ok || !strings.EqualFold(p.Field(), "SystemModstamp") || len(c.local(o, p.Names)) != 1 {
+		return nil, false
+	}
+	f := c.w.visibleField(o, p.Field())
+	if f == nil || f.col < 0 || f.calc != nil {
+		return nil, false
+	}
+	if v, _, _, err := c.constant(column{f: f, obj: o}, x.Right); err != nil || v.kind != kDateTime || v.n < c.w.org.gen.epoch {
+		return nil, false
+	}
+	t := c.w.table(o)
+	rows := []int32{}
+	for i, chunk := range t.chunks {
+		if chunk == nil {
+			continue
+		}
+		for k, r := range chunk {
+			if r != nil {
+				rows = append(rows, int32(i*chunkRows+k))
+			}
+		}
+	}
 	return rows, true
 }
 
