@@ -375,43 +375,41 @@ func (m merge) assignments() string {
 func (m merge) changes() string {
 	var pairs []string
 	further := ""
+	add := func(name, becomes string) {
+		pairs = append(pairs, fmt.Sprintf("'%[1]s', CASE WHEN t.%[1]s IS DISTINCT FROM %[2]s THEN jsonb_build_array(t.%[1]s, %[2]s) END", name, becomes))
+	}
 	for _, c := range m.cols {
-		if c.name == "fields" {
+		switch {
+		case c.name == "fields":
 			further = c.value
-			continue
+		case c.typ == "":
+			add(c.name, "NULL")
+		default:
+			add(c.name, c.value)
 		}
-		pairs = append(pairs, fmt.Sprintf("('%s', to_jsonb(t.%s), %s)", c.name, c.name, toJSON(c)))
 	}
 	if !m.step.Table.Quiet && !m.step.Refresh {
 		for _, mark := range marks {
-			pairs = append(pairs, fmt.Sprintf("('%s', to_jsonb(t.%s), NULL)", mark, mark))
+			add(mark, "NULL")
 		}
 	}
 	if merges(m.step.Table) && !m.step.Refresh {
-		pairs = append(pairs, "('merged_into_id', to_jsonb(t.merged_into_id), NULL)")
+		add("merged_into_id", "NULL")
 	}
 	if m.step.Table.Typed {
-		pairs = append(pairs, "('account_type', to_jsonb(t.account_type), to_jsonb($4::text))")
+		add("account_type", "$4::text")
 	}
-	if further != "" && len(pairs) > 0 {
+	all := "'{}'::jsonb"
+	for some := range slices.Chunk(pairs, 50) { // a function has no more than 100 arguments
+		all += " || jsonb_strip_nulls(jsonb_build_object(" + strings.Join(some, ", ") + "))" // nulls within an array stay
+	}
+	if further != "" {
 		// A further field may have been given the name of a column.
 		key := "CASE WHEN key IN (" + strings.Join(columnNames(m.step.Table), ", ") + ") THEN 'fields.' || key ELSE key END"
-		return "CASE WHEN v.verdict IN ('updated', 'returned') THEN (SELECT jsonb_object_agg(d.k, jsonb_build_array(d.o, d.n))\n        FROM (VALUES " +
-			strings.Join(pairs, ", ") + "\n        UNION ALL SELECT " + key + ", o.value, n.value FROM jsonb_each(t.fields) o FULL JOIN jsonb_each(" + further +
-			") n USING (key)) AS d (k, o, n) WHERE d.o IS DISTINCT FROM d.n) END"
+		all += " || CASE WHEN t.fields IS DISTINCT FROM " + further + " THEN (SELECT coalesce(jsonb_object_agg(" + key + ", jsonb_build_array(o.value, n.value)), '{}')" +
+			"\n        FROM jsonb_each(t.fields) o FULL JOIN jsonb_each(" + further + ") n USING (key) WHERE o.value IS DISTINCT FROM n.value) ELSE '{}' END"
 	}
-	if len(pairs) == 0 {
-		return "NULL::jsonb"
-	}
-	return "CASE WHEN v.verdict IN ('updated', 'returned') THEN (SELECT jsonb_object_agg(d.k, jsonb_build_array(d.o, d.n))\n        FROM (VALUES " +
-		strings.Join(pairs, ", ") + ") AS d (k, o, n) WHERE d.o IS DISTINCT FROM d.n) END"
-}
-
-func toJSON(c mergeColumn) string {
-	if c.typ == "" {
-		return "NULL"
-	}
-	return "to_jsonb(" + c.value + ")"
+	return "CASE WHEN v.verdict IN ('updated', 'returned') THEN nullif(" + all + ", '{}') END"
 }
 
 // marks are the columns that say that a record is no longer met.
