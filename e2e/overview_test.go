@@ -56,18 +56,26 @@ func TestOverview(t *testing.T) {
 
 	// A run that begins elsewhere is noticed by a page that shows none, and so is its end.
 	b.open(d.app + runs)
-	d.query(t, `INSERT INTO millrace.runs (short_id, connection_id, entity, trigger, settings_version, state, waiting_reason, waiting_until)
-		VALUES ('R-HELD22', 1, 'contacts', 'manual', 1, 'waiting', 'Salesforce is being maintained.', now() + interval '1 hour')`)
-	b.waitText("#active-R-HELD22", "Salesforce is being maintained.")
-	b.waitText("#sync-banner", "Salesforce is being maintained.")
-	b.waitText("#run-list tbody", "R-HELD22")
-	b.follow("#active-R-HELD22 form button")
+	d.control(t, "limit", "used", "100000", "limit", "100000")
+	elsewhere := b.tab()
+	elsewhere.open(d.app + "/connections/1/settings/fields-and-frequency")
+	elsewhere.follow("button[name=entity][value=contacts]")
+	elsewhere.waitText("#run-live", "Waiting")
+	held := elsewhere.location()
+	held = held[strings.LastIndex(held, "/")+1:]
+	b.waitText("#active-"+held, "daily")
+	b.waitText("#sync-banner", "daily")
+	b.waitText("#run-list tbody", held)
+	b.follow("#active-" + held + " form button")
 	b.waitText("#run-live", "Cancelled")
+	elsewhere.waitText("#run-live", "Cancelled")
+	elsewhere.noComplaints()
+	d.control(t, "limit", "used", "10", "limit", "100000")
 
 	// Filters are in the address, one beside the other.
 	b.open(d.app + runs)
 	b.follow("nav[aria-label='Kinds of runs'] a[href*='show=failed']")
-	b.waitText("#run-list tbody", "R-HELD22")
+	b.waitText("#run-list tbody", held)
 	value[bool](b, `(() => { const s = document.querySelector("#sync"); s.value = "accounts"; s.dispatchEvent(new Event("change", { bubbles: true })); return true; })()`)
 	b.waitFor("the address to tell the filters", `["show=failed", "sync=accounts"].every((p) => location.search.includes(p)) && document.readyState === "complete"`)
 	b.waitText("#run-list", "No run fits these filters")
@@ -76,7 +84,7 @@ func TestOverview(t *testing.T) {
 		t.Errorf("the address is %s", address)
 	}
 	b.open(strings.Replace(address, "sync=accounts", "sync=contacts", 1))
-	b.waitText("#run-list tbody", "R-HELD22")
+	b.waitText("#run-list tbody", held)
 	if got := value[string](b, `document.querySelector("#sync").value`); got != "contacts" {
 		t.Errorf("the address selects %q", got)
 	}
