@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -76,19 +75,21 @@ func (s *RunStore) ParentNews(ctx context.Context, step pipeline.Step, limit int
 	var news struct {
 		Lost    bool `db:"lost"`
 		Entered int  `db:"entered"`
+		Doubted int  `db:"doubted"`
 		Written bool `db:"written"`
 	}
 	parent := step.Table.ParentTable()
 	written := "false"
-	if slices.ContainsFunc(step.Table.Lookups, func(l pipeline.Lookup) bool { return l.Key != "" }) {
-		written = `EXISTS (SELECT FROM millrace.` + parent + ` p WHERE p.connection_id = $1 AND (p.last_seen_run > $3 OR p.left_filter_at >= k.read_at - ` + leeway + `))`
+	if keyed(step.Table) {
+		written = `EXISTS (SELECT FROM millrace.` + parent + ` p WHERE p.connection_id = $1 AND (p.last_seen_run > $2 OR p.left_filter_at >= k.read_at - ` + leeway + `))`
 	}
 	err := s.db.pool.GetContext(ctx, &news, `
 		SELECT k.read_at IS NULL AS lost,
-		       (SELECT count(*) FROM (SELECT FROM millrace.`+parent+` p WHERE p.connection_id = $1 AND p.entered_run > $3 LIMIT $4) e) AS entered,
+		       (SELECT count(*) FROM (SELECT FROM millrace.`+parent+` p WHERE p.connection_id = $1 AND p.entered_run > $2 LIMIT $4) e) AS entered,
+		       (SELECT count(*) FROM (`+doubted(step.Table)+` LIMIT $4) d) AS doubted,
 		       `+written+` AS written
-		  FROM (SELECT (SELECT read_at FROM millrace.read_states WHERE connection_id = $1 AND records = $2 AND run_id = $3) AS read_at) k`,
-		s.connectionID, step.Table.Records(), step.Reading.After, limit)
+		  FROM (SELECT (SELECT read_at FROM millrace.read_states WHERE connection_id = $1 AND records = $3 AND run_id = $2) AS read_at) k`,
+		s.connectionID, step.Reading.After, step.Table.Records(), limit)
 	if err != nil {
 		return pipeline.ParentNews{}, storeFault("look for new parents of "+step.Name, err)
 	}
@@ -98,26 +99,25 @@ func (s *RunStore) ParentNews(ctx context.Context, step pipeline.Step, limit int
 // awhile is how far back, before a set was last read, a record that has left is looked at again: runs that read the records but not their parents may lie between.
 const awhile = "interval '1 day'"
 
-// Entered implements pipeline.Store. A parent that was written counts as one that has come where some record of it has left although it stayed, or is in doubt: it may not have matched just
-// while its records were read.
+// Entered implements pipeline.Store. A parent in doubt counts as one that has come, and so does one that was written, itself or its account, where some record of it has left although it stayed: it may not
+// have matched just while its records were read.
 func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
 	t := step.Table
-	query := fmt.Sprintf(`SELECT sf_id FROM millrace.%[1]s WHERE connection_id = $1 AND entered_run > $2 AND sf_id > $3 AND left_filter_at IS NULL
+	query := fmt.Sprintf(`SELECT sf_id FROM millrace.%s WHERE connection_id = $1 AND entered_run > $2 AND sf_id > $4 AND left_filter_at IS NULL
 			UNION
-			SELECT p.sf_id FROM millrace.doubted_parents d JOIN millrace.%[1]s p ON p.connection_id = $1 AND p.sf_id = d.sf_id
-			 WHERE d.connection_id = $1 AND d.records = $5 AND d.sf_id > $3 AND p.last_seen_run > $2 AND p.left_filter_at IS NULL`, t.ParentTable())
+			%s AND d.sf_id > $4`, t.ParentTable(), doubted(t))
 	if !t.Quiet {
 		query += fmt.Sprintf(`
 			UNION
 			SELECT p.sf_id
 			  FROM (SELECT DISTINCT t.%[2]s AS sf_id FROM millrace.%[1]s t
-			         WHERE t.connection_id = $1 AND t.left_filter_at >= (SELECT read_at - %[4]s FROM millrace.read_states WHERE connection_id = $1 AND records = $5)
-			           AND t.deleted_in_salesforce_at IS NULL AND t.%[2]s > $3%[5]s) c
+			         WHERE t.connection_id = $1 AND t.left_filter_at >= (SELECT read_at - %[4]s FROM millrace.read_states WHERE connection_id = $1 AND records = $3)
+			           AND t.deleted_in_salesforce_at IS NULL AND t.%[2]s > $4%[5]s) c
 			  JOIN millrace.%[3]s p ON p.connection_id = $1 AND p.sf_id = c.sf_id
-			 WHERE p.last_seen_run > $2 AND p.left_filter_at IS NULL`, t.Name, t.Parent, t.ParentTable(), awhile, sameSet(t, "t."))
+			 WHERE %[6]s AND p.left_filter_at IS NULL`, t.Name, t.Parent, t.ParentTable(), awhile, sameSet(t, "t."), writtenOr(t))
 	}
 	var ids []string
-	err := s.db.pool.SelectContext(ctx, &ids, query+` ORDER BY sf_id LIMIT $4`, s.connectionID, step.Reading.After, after, limit, t.Records())
+	err := s.db.pool.SelectContext(ctx, &ids, query+` ORDER BY sf_id LIMIT $5`, s.connectionID, step.Reading.After, t.Records(), after, limit)
 	return ids, storeFault("list the new parents of "+step.Name, err)
 }
 
@@ -195,24 +195,24 @@ func (s *RunStore) saveState(ctx context.Context, tx *sqlx.Tx, step pipeline.Ste
 			return s.forgetStates(ctx, tx, step.Table.Records())
 		}
 	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO millrace.read_states AS r (connection_id, records, table_name, set_key, parent_table, fingerprint, watermark, run_id, read_at, whole_read_at,
-		                                       silent_read_at, silent, again, sf_user_id)
-		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, CASE WHEN connected_at < $9 THEN sf_user_id ELSE '' END FROM millrace.connections WHERE id = $1
-		ON CONFLICT (connection_id, records) DO UPDATE
-		SET sf_user_id = excluded.sf_user_id, table_name = $3, set_key = $4, parent_table = $5, fingerprint = $6, watermark = $7, run_id = $8, read_at = $9, silent = $10, again = $11,
-		    whole_read_at = CASE WHEN $12 THEN r.whole_read_at ELSE $9 END, silent_read_at = CASE WHEN $12 THEN r.silent_read_at ELSE $9 END`,
-		s.connectionID, step.Table.Records(), step.Table.Name, key, parent, r.Fingerprint, watermark.Time, s.runID, set.Started,
-		pq.Array(append([]string{}, r.Silent...)), pq.Array(again), r.Changes)
-	if err != nil || step.Table.Parent == "" {
+	if err := s.doubtChanged(ctx, tx, step); err != nil {
 		return err
 	}
-	// Parents in doubt that have been read since: those that had changed were asked for their children.
 	_, err = tx.ExecContext(ctx, `
-		DELETE FROM millrace.doubted_parents
-		 WHERE connection_id = $1 AND records = $2 AND run_id < (SELECT min(run_id) FROM millrace.read_states WHERE connection_id = $1 AND table_name = $3)`,
-		s.connectionID, step.Table.Records(), parent)
-	return err
+		INSERT INTO millrace.read_states AS r (connection_id, records, table_name, set_key, parent_table, fingerprint, watermark, run_id, read_at, whole_read_at,
+		                                       silent_read_at, silent, again, whole_run, whole_at, sf_user_id)
+		SELECT $1, $2, $3, $4, $5, $6, $7::timestamptz, $8::bigint, $9, $9, $9, $10, $11, CASE WHEN $13 THEN $8::bigint END, CASE WHEN $13 THEN $7::timestamptz END,
+		       CASE WHEN connected_at < $9 THEN sf_user_id ELSE '' END FROM millrace.connections WHERE id = $1
+		ON CONFLICT (connection_id, records) DO UPDATE
+		SET sf_user_id = excluded.sf_user_id, table_name = $3, set_key = $4, parent_table = $5, fingerprint = $6, watermark = $7, run_id = $8, read_at = $9, silent = $10, again = $11,
+		    whole_run = coalesce(excluded.whole_run, r.whole_run), whole_at = coalesce(excluded.whole_at, r.whole_at),
+		    whole_read_at = CASE WHEN $12 THEN r.whole_read_at ELSE $9 END, silent_read_at = CASE WHEN $12 THEN r.silent_read_at ELSE $9 END`,
+		s.connectionID, step.Table.Records(), step.Table.Name, key, parent, r.Fingerprint, watermark.Time, s.runID, set.Started,
+		pq.Array(append([]string{}, r.Silent...)), pq.Array(again), r.Changes, !r.Changes && !r.Doubted && asksParents(step))
+	if err != nil {
+		return err
+	}
+	return s.undoubt(ctx, tx, step)
 }
 
 // otherwise reports whether the records of a set were read by other settings than their parents, or than the accounts that all hangs on: a parent that is here did perhaps not match when its children

@@ -61,25 +61,6 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 	})
 }
 
-// doubtParents notes the parents that are here of records which have changed and were not met. A record may not match by itself, or its parent may not just now: see Entered.
-func (s *RunStore) doubtParents(ctx context.Context, tx *sqlx.Tx, step pipeline.Step, ids, parents []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	_, err := tx.ExecContext(ctx, doubtInto(step.Table, "unnest($4::text[], $5::text[]) g (sf_id, parent)", unmet("g", "$3")),
-		s.connectionID, s.runID, step.Table.Records(), pq.Array(ids), pq.Array(parents))
-	return err
-}
-
-// doubtInto is an INSERT of the parents that are here of records g, which have the column parent, as far as where selects them; $1 is the connection, $2 the run and $3 the set of the records.
-func doubtInto(t pipeline.Table, from, where string) string {
-	return `INSERT INTO millrace.doubted_parents (connection_id, records, sf_id, run_id)
-		SELECT DISTINCT $1::bigint, $3, p.sf_id, $2::bigint
-		  FROM ` + from + ` JOIN millrace.` + t.ParentTable() + ` p ON p.connection_id = $1 AND p.sf_id = g.parent AND p.left_filter_at IS NULL
-		 WHERE ` + where + `
-		ON CONFLICT (connection_id, records, sf_id) DO UPDATE SET run_id = excluded.run_id`
-}
-
 // sweepMarks marks the records missed that are here: as having left, as deleted, as merged into another, or as not deleted any more. $9 is the position and $10 the entity.
 func sweepMarks(t pipeline.Table) string {
 	merged, into := "", "NULL::text"

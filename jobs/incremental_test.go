@@ -6,9 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,124 +180,310 @@ func TestAccountThatLeavesForAWhile(t *testing.T) {
 	s.equalsOrg("Name < 'S'", "Account.Name < 'S' AND AccountId != null")
 }
 
-// lateChildren are records that an account gets, by what brings them over.
-var lateChildren = map[pipeline.Entity]struct {
-	object, table string
-	values        func(account string) map[string]any
-}{
-	pipeline.EntityContacts: {"Contact", "contacts", func(account string) map[string]any {
+// lateChild is a record that an account gets, itself or through a record that belongs to it.
+type lateChild struct {
+	entity pipeline.Entity // brings it over
+	object string
+	asked  string // the object that is asked for it, where that is another
+	table  string
+	under  string // the table of the record that it belongs to
+	values func(parent string) map[string]any
+}
+
+var lateChildren = []lateChild{
+	{pipeline.EntityContacts, "Contact", "", "contacts", "accounts", func(account string) map[string]any {
 		return map[string]any{"AccountId": account, "LastName": "Late", "Email": "late@example.com"}
 	}},
-	pipeline.EntityCases: {"Case", "cases", func(account string) map[string]any {
+	{pipeline.EntityAccounts, "Opportunity", "", "opportunities", "accounts", func(account string) map[string]any {
+		return map[string]any{"AccountId": account, "Name": "Late", "StageName": "Prospecting", "CloseDate": "2026-01-31"}
+	}},
+	{pipeline.EntityAccounts, "Subscription__c", "", "custom_records", "accounts", func(account string) map[string]any {
+		return map[string]any{"Account__c": account, "Status__c": "Active"}
+	}},
+	{pipeline.EntityAccounts, "Success_Plan__c", "", "custom_records", "contacts", func(contact string) map[string]any {
+		return map[string]any{"Sponsor__c": contact, "Stage__c": "Kickoff"}
+	}},
+	{pipeline.EntityCases, "Case", "", "cases", "accounts", func(account string) map[string]any {
 		return map[string]any{"AccountId": account, "Subject": "Late", "Priority": "High"}
 	}},
-	pipeline.EntityChatter: {"FeedItem", "chatter_posts", func(account string) map[string]any {
+	{pipeline.EntityCases, "CaseComment", "", "case_messages", "cases", func(of string) map[string]any {
+		return map[string]any{"ParentId": of, "CommentBody": "Late"}
+	}},
+	{pipeline.EntityChatter, "FeedItem", "AccountFeed", "chatter_posts", "accounts", func(account string) map[string]any {
 		return map[string]any{"ParentId": account, "Body": "Late"}
+	}},
+	{pipeline.EntityChatter, "FeedItem", "OpportunityFeed", "chatter_posts", "opportunities", func(opportunity string) map[string]any {
+		return map[string]any{"ParentId": opportunity, "Body": "Late"}
 	}},
 }
 
-// beforeLateChildren syncs the accounts whose names begin before N, with everything that belongs to them, and returns one of them.
+// queried is the object that is asked for the child.
+func (c lateChild) queried() string { return first(c.asked, c.object) }
+
+// eachLateChild runs a test for each child that chosen chooses.
+func eachLateChild(t *testing.T, chosen func(lateChild) bool, test func(t *testing.T, child lateChild)) {
+	for _, child := range lateChildren {
+		if chosen(child) {
+			t.Run(child.queried(), func(t *testing.T) {
+				t.Parallel()
+				test(t, child)
+			})
+		}
+	}
+}
+
+// readAlone reports whether the child can be brought over without its account.
+func readAlone(c lateChild) bool { return c.entity != pipeline.EntityAccounts }
+
+// everyChild is for all of them.
+func everyChild(lateChild) bool { return true }
+
+// insert gives the account the child, which comes over with nothing that has changed after.
+func (c lateChild) insert(s *scene, account string) (id string) {
+	s.t.Helper()
+	parent := account
+	if c.under != "accounts" {
+		var of []string
+		for r := range s.org.Records(map[string]string{"contacts": "Contact", "opportunities": "Opportunity", "cases": "Case"}[c.under]) {
+			if r["AccountId"] == account && s.count(`SELECT count(*) FROM millrace.`+c.under+` WHERE sf_id = $1`, r["Id"]) > 0 {
+				of = append(of, str(r["Id"]))
+			}
+		}
+		parent = slices.Min(of)
+	}
+	id, err := s.org.Insert(c.object, c.values(parent))
+	s.must(err)
+	return id
+}
+
+// here reports whether the child with the id is in step.
+func (c lateChild) here(s *scene, id string) bool {
+	s.t.Helper()
+	return s.count(`SELECT count(*) FROM millrace.`+c.table+` WHERE sf_id = $1 AND left_filter_at IS NULL`, id) > 0
+}
+
+// beforeLateChildren syncs the accounts whose names begin before N, with everything that belongs to them, and returns one of them that has a contact, an opportunity and a case.
 func beforeLateChildren(t *testing.T) (s *scene, runs *syncs, set settings.Settings, account string) {
 	t.Helper()
-	s = newScene(t, sim.Options{Accounts: 60})
-	runs = s.running(s.incremental())
+	s = newScene(t, sim.Options{Accounts: 20})
+	o := s.incremental()
+	o.Pipeline.RESTLimit = 10_000
+	runs = s.running(o)
 	set = allOfIt()
 	set.Accounts = settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name < 'N'"}
 	s.saveAll(set)
 	runs.run(pipeline.EntityAll, false)
 	runs.run(pipeline.EntityChatter, false)
-	return s, runs, set, textOf(s, `SELECT min(sf_id) FROM millrace.accounts WHERE left_filter_at IS NULL`)
+	return s, runs, set, textOf(s, `
+		SELECT min(a.sf_id) FROM millrace.accounts a WHERE left_filter_at IS NULL
+		   AND EXISTS (SELECT FROM millrace.contacts WHERE account_id = a.sf_id) AND EXISTS (SELECT FROM millrace.opportunities WHERE account_id = a.sf_id)
+		   AND EXISTS (SELECT FROM millrace.cases WHERE account_id = a.sf_id)`)
+}
+
+// awayWhileAsked has an account not match just while Salesforce answers queries for an object's records, until the test is done with it.
+func (s *scene) awayWhileAsked(account, object string) (done func()) {
+	name := str(s.org.Record(account)["Name"])
+	org := s.server.Config.Handler
+	var away atomic.Bool
+	away.Store(true)
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query().Get("q")
+		if !away.Load() || !strings.Contains(q, " FROM "+object+" WHERE ") || strings.Contains(q, "COUNT(") {
+			org.ServeHTTP(w, r)
+			return
+		}
+		become := func(name string) {
+			s.org.Advance(time.Second) // times of change are in seconds
+			if err := s.org.Update("Account", account, map[string]any{"Name": name}); err != nil {
+				s.t.Error(err)
+			}
+		}
+		become("Zebra")
+		org.ServeHTTP(w, r)
+		become(name)
+	})
+	return func() { away.Store(false) }
 }
 
 // TestChildrenReadBeforeTheirAccounts has new settings, and children read by them while the accounts are still those of the old ones. An account that stays, although it does not match when its
 // children are asked for, comes to match before the accounts are read: its children are all here then, although nothing about them has changed.
 func TestChildrenReadBeforeTheirAccounts(t *testing.T) {
 	t.Parallel()
-	for entity, child := range lateChildren {
-		t.Run(string(entity), func(t *testing.T) {
-			t.Parallel()
-			s, runs, set, account := beforeLateChildren(t)
-			late, err := s.org.Insert(child.object, child.values(account))
-			s.must(err)
-			s.org.Advance(time.Hour)
-			set.Accounts.Single = "Name > 'D' AND Name != " + soql.Quote(textOf(s, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, account))
-			s.saveAll(set)
-			runs.run(entity, false)
-			runs.run(entity, false) // knows how late it is in the org, and what comes after does not overlap with what the account got
-			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1`, late); n != 0 {
-				t.Fatal("it came over although its account does not match")
-			}
-			s.must(s.org.Update("Account", account, map[string]any{"Name": "Zebra"}))
-			runs.run(pipeline.EntityAll, false)
-			runs.run(pipeline.EntityChatter, false)
-			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1 AND left_filter_at IS NULL`, late); n == 0 {
-				t.Errorf("what the account got before it matched is not here")
-			}
-			runs.agrees(func() string { return "account " + account })
-		})
-	}
+	eachLateChild(t, readAlone, func(t *testing.T, child lateChild) {
+		s, runs, set, account := beforeLateChildren(t)
+		late := child.insert(s, account)
+		s.org.Advance(time.Hour)
+		set.Accounts.Single = "Name > 'D' AND Name != " + soql.Quote(textOf(s, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, account))
+		s.saveAll(set)
+		runs.run(child.entity, false)
+		runs.run(child.entity, false) // knows how late it is in the org, and what comes after does not overlap with what the account got
+		if child.here(s, late) {
+			t.Fatal("it came over although its account does not match")
+		}
+		s.must(s.org.Update("Account", account, map[string]any{"Name": "Zebra"}))
+		runs.run(pipeline.EntityAll, false)
+		runs.run(pipeline.EntityChatter, false)
+		if !child.here(s, late) {
+			t.Errorf("what the account got before it matched is not here")
+		}
+		runs.agrees(func() string { return "account " + account })
+	})
 }
 
 // TestSettingsThatGoBack has other settings only for a while, and children read by them, but never the accounts. What belongs to accounts that matched before and match again is all here then,
 // although the accounts were read by the same settings all the time.
 func TestSettingsThatGoBack(t *testing.T) {
 	t.Parallel()
-	for entity, child := range lateChildren {
-		t.Run(string(entity), func(t *testing.T) {
-			t.Parallel()
-			s, runs, set, account := beforeLateChildren(t)
-			late, err := s.org.Insert(child.object, child.values(account))
-			s.must(err)
-			s.org.Advance(time.Hour)
-			before := set.Accounts.Single
-			set.Accounts.Single = "Name > 'N'"
-			s.saveAll(set)
-			for range 2 {
-				runs.run(entity, false)
-			}
-			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1`, late); n != 0 {
-				t.Fatal("it came over although its account does not match")
-			}
-			set.Accounts.Single = before
-			s.saveAll(set)
-			runs.run(entity, false)
-			runs.run(pipeline.EntityAll, false)
-			runs.run(pipeline.EntityChatter, false)
-			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1 AND left_filter_at IS NULL`, late); n == 0 {
-				t.Errorf("what the account got while it did not match is not here")
-			}
-			runs.agrees(func() string { return "account " + account })
-		})
-	}
+	eachLateChild(t, readAlone, func(t *testing.T, child lateChild) {
+		s, runs, set, account := beforeLateChildren(t)
+		late := child.insert(s, account)
+		s.org.Advance(time.Hour)
+		before := set.Accounts.Single
+		set.Accounts.Single = "Name > 'N'"
+		s.saveAll(set)
+		for range 2 {
+			runs.run(child.entity, false)
+		}
+		if child.here(s, late) {
+			t.Fatal("it came over although its account does not match")
+		}
+		set.Accounts.Single = before
+		s.saveAll(set)
+		runs.run(child.entity, false)
+		runs.run(pipeline.EntityAll, false)
+		runs.run(pipeline.EntityChatter, false)
+		if !child.here(s, late) {
+			t.Errorf("what the account got while it did not match is not here")
+		}
+		runs.agrees(func() string { return "account " + account })
+	})
 }
 
 // TestChildrenOfAccountThatLeavesForAWhile has an account that stays here get a child while it does not match, and match again before the accounts are read. The child comes over with the next sync, although
 // nothing about it has changed since its object was last read.
 func TestChildrenOfAccountThatLeavesForAWhile(t *testing.T) {
 	t.Parallel()
-	for entity, child := range lateChildren {
-		t.Run(string(entity), func(t *testing.T) {
-			t.Parallel()
-			s, runs, _, account := beforeLateChildren(t)
-			name := textOf(s, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, account)
-			s.must(s.org.Update("Account", account, map[string]any{"Name": "Zebra"}))
-			late, err := s.org.Insert(child.object, child.values(account))
-			s.must(err)
-			runs.run(entity, false)
-			s.org.Advance(time.Hour)
-			for range 2 { // the second knows how late it is in the org, and what comes after does not overlap with what the account got
-				runs.run(entity, false)
-			}
-			s.must(s.org.Update("Account", account, map[string]any{"Name": name}))
+	eachLateChild(t, readAlone, func(t *testing.T, child lateChild) {
+		s, runs, _, account := beforeLateChildren(t)
+		name := textOf(s, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, account)
+		s.must(s.org.Update("Account", account, map[string]any{"Name": "Zebra"}))
+		late := child.insert(s, account)
+		runs.run(child.entity, false)
+		s.org.Advance(time.Hour)
+		for range 2 { // the second knows how late it is in the org, and what comes after does not overlap with what the account got
+			runs.run(child.entity, false)
+		}
+		s.must(s.org.Update("Account", account, map[string]any{"Name": name}))
+		runs.run(pipeline.EntityAll, false)
+		runs.run(pipeline.EntityChatter, false)
+		if !child.here(s, late) {
+			t.Errorf("what the account got meanwhile is not here")
+		}
+		runs.agrees(func() string { return "account " + account })
+		s.nobodyInDoubt()
+	})
+}
+
+// TestAccountThatIsAwayWhileEverythingIsRead has an account leave while its children are read in full, and come back before the accounts are read again, to which it looks as if it had stayed. What it got
+// before comes over with the next sync, although nothing about it has changed.
+func TestAccountThatIsAwayWhileEverythingIsRead(t *testing.T) {
+	t.Parallel()
+	eachLateChild(t, everyChild, func(t *testing.T, child lateChild) {
+		s, runs, _, account := beforeLateChildren(t)
+		late := child.insert(s, account)
+		s.org.Advance(time.Hour)
+		back := s.awayWhileAsked(account, child.queried())
+		runs.run(child.entity, true)
+		back()
+		if child.here(s, late) {
+			t.Fatal("it came over although its account did not match")
+		}
+		runs.run(pipeline.EntityAll, false)
+		runs.run(pipeline.EntityChatter, false)
+		if !child.here(s, late) {
+			t.Errorf("what the account had got is not here")
+		}
+		runs.agrees(func() string { return "account " + account })
+		s.nobodyInDoubt()
+	})
+}
+
+// TestAccountThatIsAwayWhileItComes has an account come into the copy, leave while its children are asked for by its id, and come back before the accounts are read again.
+func TestAccountThatIsAwayWhileItComes(t *testing.T) {
+	t.Parallel()
+	eachLateChild(t, everyChild, func(t *testing.T, child lateChild) {
+		s, runs, _, account := beforeLateChildren(t)
+		name := textOf(s, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, account)
+		s.must(s.org.Update("Account", account, map[string]any{"Name": "Zebra"}))
+		late := child.insert(s, account)
+		runs.run(pipeline.EntityAll, false)
+		runs.run(pipeline.EntityChatter, false)
+		s.org.Advance(time.Hour)
+		s.must(s.org.Update("Account", account, map[string]any{"Name": name}))
+		back := s.awayWhileAsked(account, child.queried())
+		runs.run(pipeline.EntityAll, false)
+		runs.run(pipeline.EntityChatter, false)
+		back()
+		if child.here(s, late) {
+			t.Fatal("it came over although its account did not match")
+		}
+		for range 2 {
 			runs.run(pipeline.EntityAll, false)
 			runs.run(pipeline.EntityChatter, false)
-			if n := s.count(`SELECT count(*) FROM millrace.`+child.table+` WHERE sf_id = $1 AND left_filter_at IS NULL`, late); n == 0 {
-				t.Errorf("what the account got meanwhile is not here")
+		}
+		if !child.here(s, late) {
+			t.Errorf("what the account had got is not here")
+		}
+		s.nobodyInDoubt()
+	})
+}
+
+// TestManyAccountsInDoubt changes more accounts after everything was read than are asked for their children by their ids. The children are read in full once more, and not again and again where accounts go on
+// changing.
+func TestManyAccountsInDoubt(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 12})
+	s.filter("Name != 'Zebra'")
+	o := s.incremental()
+	o.Pipeline.Entering = 3
+	runs := s.running(o)
+	runs.run(pipeline.EntityAll, false)
+	change := func(n int) {
+		s.org.Advance(2 * time.Hour)
+		for r := range s.org.Records("Account") {
+			if n--; n >= 0 {
+				s.must(s.org.Update("Account", str(r["Id"]), map[string]any{"Website": fmt.Sprint(s.org.Now().Unix(), ".example.com")}))
 			}
-			if n := s.count(`SELECT count(*) FROM millrace.doubted_parents WHERE sf_id = $1`, account); n != 0 {
-				t.Errorf("the account is in doubt still")
+		}
+	}
+	reads := func(want string) {
+		t.Helper()
+		change(5)
+		run := runs.run(pipeline.EntityAll, false)
+		for _, name := range []string{"contacts", "opportunities"} {
+			if p := s.step(run, name); p.Reading != want || (want == "whole") != strings.HasPrefix(p.Why, "more than 3 accounts have changed since everything was read") {
+				t.Errorf("%s of run %d: %s is read because %q, want %s", name, run.ID, p.Reading, p.Why, want)
 			}
-			runs.agrees(func() string { return "account " + account })
-		})
+		}
+	}
+	reads("whole")
+	reads("changes")
+	reads("changes")
+	runs.run(pipeline.EntityAll, true)
+	reads("whole")
+	runs.run(pipeline.EntityAll, true)
+	change(2)
+	for _, name := range []string{"contacts", "opportunities"} {
+		if p := s.step(runs.run(pipeline.EntityAll, false), name); p.Reading != "changes" {
+			t.Errorf("%s are read in full because %s", name, p.Why)
+		}
+	}
+}
+
+// nobodyInDoubt fails the test where some parent would be asked for its children once more.
+func (s *scene) nobodyInDoubt() {
+	s.t.Helper()
+	if n := s.count(`SELECT count(*) FROM millrace.doubted_parents`); n != 0 {
+		s.t.Errorf("%d parents are in doubt still", n)
 	}
 }

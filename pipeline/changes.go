@@ -19,6 +19,7 @@ type Reading struct {
 	Since       time.Time // by the org's clock
 	Why         string    // why everything is read, for people
 	Fingerprint string    // of what decides which records of the set are kept, and how; empty for sets that keep no state
+	Doubted     bool      // everything is read because so many parents are in doubt, and none comes to be for that
 	Replanned   bool      // fields have gone since the fingerprint was taken, and the step was read without them
 	Last        bool      // the last step of its set: with it the set's state is written
 	After       int64     // the run whose reading of the set the step goes on from; 0 for none
@@ -46,6 +47,7 @@ type ReadState struct {
 type ParentNews struct {
 	Lost    bool // what was known of the set is not valid any more
 	Entered int  // parents that have come into the copy, counted up to a limit
+	Doubted int  // parents whose children may have been overlooked, counted likewise
 	Written bool // some parent has been written at all
 }
 

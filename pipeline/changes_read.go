@@ -50,7 +50,8 @@ func (j Work) approach(ctx context.Context, s Step) (Step, error) {
 		if err != nil {
 			return s, err
 		}
-		if why := s.whyWiden(news, j.Options.Entering); why != "" {
+		var why string
+		if why, s.Reading.Doubted = s.whyWiden(news, j.Options.Entering); why != "" {
 			return j.widen(ctx, s, why)
 		}
 	}
@@ -67,20 +68,25 @@ func (j Work) approach(ctx context.Context, s Step) (Step, error) {
 	return s, nil
 }
 
-// whyWiden says why news of the parents make a step read everything.
-func (s Step) whyWiden(news ParentNews, limit int) string {
+// whyWiden says why news of the parents make a step read everything; doubted, that it is only because so many of them are in doubt.
+func (s Step) whyWiden(news ParentNews, limit int) (why string, doubted bool) {
 	parents := parentLabel(s.Table)
 	switch {
 	case news.Lost:
-		return parents + " were read anew"
+		why = parents + " were read anew"
 	case s.Batches != nil:
-		return ""
 	case s.Table.parentField() == "" && news.Written:
-		return "they name their parents by an External ID, and " + parents + " have changed"
+		why = "they name their parents by an External ID, and " + parents + " have changed"
 	case news.Entered > limit:
-		return fmt.Sprintf("more than %d %s are new here", limit, parents)
+		why = fmt.Sprintf("more than %d %s are new here", limit, parents)
+	case news.Doubted > limit:
+		orAccounts := ""
+		if s.Table.Under != "" {
+			orAccounts = " or their accounts"
+		}
+		return fmt.Sprintf("more than %d %s%s have changed since everything was read, and may not have matched just then", limit, parents, orAccounts), true
 	}
-	return ""
+	return why, false
 }
 
 // parentLabel names the records that a table's records belong to.
