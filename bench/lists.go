@@ -147,6 +147,8 @@ func (b *bigDatabase) listPages(ctx context.Context) ([][2]string, error) {
 		{"… of contacts (none)", at + "/audit?entity=contacts&q=" + url.QueryEscape("longer than")},
 		{"… in a run", at + "/audit?run=" + middle + "&q=" + url.QueryEscape("longer than")},
 		{"search: a frequent text of the first day only", at + "/audit?q=email"},
+		{"search: a frequent text of early in the newest day only", at + "/audit?q=department"},
+		{"… failed (none)", at + "/audit?q=department&action=failed"},
 		{"search: a rare error text", at + "/audit?q=" + url.QueryEscape("longer than 1007 ")},
 		{"search: a field of contacts in a run", at + "/audit?q=phone&entity=contacts&run=" + middle},
 		{"search: nothing like it", at + "/audit?q=zyxwv"},
@@ -320,7 +322,7 @@ func (b *bigDatabase) generate(ctx context.Context) error {
 	if _, _, err := b.store.SaveSettings(ctx, c.ID, 0, s, "", user.ID); err != nil {
 		return err
 	}
-	first := b.accounts + b.accounts/2 + b.accounts/4 + b.accounts/10
+	first := b.accounts + b.accounts/2 + b.accounts/4 + 2*b.accounts/10 // with those of early in the newest day
 	perDay := max(b.rows-first, listDays) / (listDays - 1)
 	for i, statement := range strings.Split(strings.NewReplacer("$c", fmt.Sprint(c.ID), "$n", fmt.Sprint(b.accounts), "$days", fmt.Sprint(listDays), "$per", fmt.Sprint(perDay), "$u", fmt.Sprint(user.ID)).Replace(listsSQL), ";\n") {
 		started := time.Now()
@@ -341,7 +343,8 @@ func (b *bigDatabase) generate(ctx context.Context) error {
 	return nil
 }
 
-// listsSQL makes the data: $n accounts, half as many contacts, a quarter as many opportunities, four runs a day, and per day $per entries after the first.
+// listsSQL makes the data: $n accounts, half as many contacts, a quarter as many opportunities, four runs a day, per day $per entries after the first, and $n / 10 more at the beginning of
+// the newest day, none of which is among its latest.
 const listsSQL = `UPDATE millrace.runs SET state = 'completed', started_at = now() - interval '$days days', created_at = now() - interval '$days days', finished_at = now() - interval '$days days' + interval '1 hour';
 INSERT INTO millrace.runs (short_id, connection_id, trigger, settings_version, state, created_at, started_at, finished_at)
 	SELECT 'R-' || upper(substr(md5(i::text), 1, 6)), $c, 'schedule', 1, 'completed', at, at, at + interval '6 hours'
@@ -374,4 +377,7 @@ INSERT INTO millrace.audit_log (at, connection_id, run_id, actor_id, entity, sf_
 	       CASE WHEN i % 2500 = 0 THEN 'from 10.0.0.0/24' WHEN i % 100 = 7 THEN 'Region__c: The value is longer than ' || i || ' characters' WHEN i % 20 = 12 THEN 'No e-mail address' END
 	  FROM generate_series($days - 2, 0, -1) d, generate_series(1, $per) i,
 	       LATERAL (SELECT i * (CASE d WHEN 0 THEN now() - date_trunc('day', now()) ELSE interval '24 hours' END / $per::float) AS since) s;
+INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action, changes)
+	SELECT date_trunc('day', now()) + i * interval '1 millisecond', $c, 2 + 4 * ($days - 2), 'contact', '003' || lpad(i::text, 12, '0') || 'AAA', 'updated', jsonb_build_object('department', jsonb_build_array('A', 'B'))
+	  FROM generate_series(1, $n / 10) i;
 VACUUM (ANALYZE)`

@@ -73,8 +73,8 @@ type auditBounds struct {
 	reachLeast int // the same of each kind of entries
 	glance     int // the same before the indexes of what is searched for are used at all
 	most       int // entries of one day that indexes lead to
-	mostOfDays int // the same of several days
-	enough     int // the same of all days, after which no further day is begun
+	collected  int // entries that are put in order
+	enough     int // entries that indexes lead to, after which no further day is begun
 	lookups    int // how often a record is looked up in a day
 	named      int // records of one name that are looked up; of more, each entry is asked whether it is about one
 	sureNamed  int // so many that a sample promises are not even listed: the index would read them all
@@ -83,7 +83,7 @@ type auditBounds struct {
 
 var usualBounds = auditBounds{
 	reach: 20_000, reachWords: 4_000, reachNames: 3_000, reachLeast: 200, glance: 500,
-	most: 100_000, mostOfDays: 3_000, enough: 5_000, lookups: 10_000, named: 2_000, sureNamed: 10_000, count: 1_000,
+	most: 100_000, collected: 3_000, enough: 5_000, lookups: 10_000, named: 2_000, sureNamed: 10_000, count: 1_000,
 }
 
 const (

@@ -258,3 +258,59 @@ func TestAuditSearchOfALargeDay(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditSearchOfEarlyInADay looks for a text that very many entries of the newest day with indexes have, none of them among the latest of that day or of their kind.
+func TestAuditSearchOfEarlyInADay(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	fillAudit(t, d, c.ID, u.ID, 1200)
+	exec(t, d, `INSERT INTO millrace.audit_log (at, connection_id, run_id, entity, sf_id, action, changes)
+		SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '1 day' + interval '5 hours' + (i / 3) * interval '1 second', $1, 1, 'account',
+		       '001' || lpad(i::text, 12, '0') || 'AAA', CASE WHEN i % 700 = 7 THEN 'returned' ELSE 'updated' END, jsonb_build_object(CASE WHEN i > 4200 THEN 'revenue' ELSE 'labyrinth' END, '[1, 2]'::jsonb)
+		  FROM generate_series(1, 6000) i ORDER BY i / 500, md5(i::text)`, c.ID)
+	if err := d.EnsureAuditIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var want []db.AuditRow
+	for _, r := range readAll(t, d, db.AuditQuery{ConnectionID: c.ID, Limit: 1000}) {
+		if strings.Contains(string(r.Changes), "labyrinth") {
+			want = append(want, r)
+		}
+	}
+	if len(want) != 4200 {
+		t.Fatalf("%d entries have the text", len(want))
+	}
+	returned := slices.DeleteFunc(slices.Clone(want), func(r db.AuditRow) bool { return r.Action != "returned" })
+	for _, q := range []db.AuditQuery{{Limit: 25}, {Limit: 25, Ascending: true}, {Limit: 1000}, {Limit: 4, Actions: []string{"returned"}}, {Limit: 25, Actions: []string{"skipped"}}} {
+		q.ConnectionID, q.Search, q.Count = c.ID, "labyrinth", 1000
+		expected := want
+		switch {
+		case slices.Contains(q.Actions, "returned"):
+			expected = returned
+		case len(q.Actions) > 0:
+			expected = nil
+		}
+		page, err := d.AuditLog(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := expected[:min(q.Limit, len(expected))]
+		if q.Ascending {
+			part = expected[len(expected)-q.Limit:]
+		}
+		if !slices.Equal(ids(page.Rows), ids(part)) {
+			t.Errorf("%+v: looked through to %v, wanted\n%v\ngot\n%v", q, page.Reached, ids(part), ids(page.Rows))
+		}
+		if page.Total > len(expected) || page.Total < min(len(part), 1000) || !page.TotalMore && page.Total != len(expected) {
+			t.Errorf("%+v: it counts %d, more %t, of %d", q, page.Total, page.TotalMore, len(expected))
+		}
+		if len(q.Actions) == 0 && (page.Total != 1000 || !page.TotalMore) {
+			t.Errorf("%+v: it counts %d, more %t", q, page.Total, page.TotalMore)
+		}
+		if q.Count = 0; q.Limit == 1000 || len(q.Actions) > 0 {
+			if got := readAll(t, d, q); !slices.Equal(ids(got), ids(expected)) {
+				t.Errorf("%+v: read on, there are %d entries of %d", q, len(got), len(expected))
+			}
+		}
+	}
+}

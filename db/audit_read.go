@@ -18,6 +18,8 @@ type auditReader struct {
 	bare   bool // only the times and places of entries, in any order, for counting
 	looked int  // how often a record was looked up in a day
 	met    int  // entries that indexes led to
+	fit    int  // entries that are selected, of the days that were collected
+	known  int  // so many entries are selected at least
 }
 
 // page reads a page, and how many there are if that is asked for.
@@ -39,8 +41,14 @@ func (r *auditReader) page(ctx context.Context) (AuditPage, error) {
 	case r.Count == 0:
 	case r.Start == nil && !page.More:
 		page.Total = len(page.Rows)
+	case r.Start == nil && edge != nil && r.subject != nil: // counting would not look farther
+		page.Total, page.TotalMore = len(page.Rows), true
+	case r.known > min(r.Count, r.db.bounds.count):
+		page.Total, page.TotalMore = min(r.Count, r.db.bounds.count), true
 	default:
-		page.Total, page.TotalMore, err = r.count(ctx, nil, r.Count)
+		if page.Total, page.TotalMore, err = r.count(ctx, nil, r.Count); page.TotalMore {
+			page.Total = max(page.Total, len(page.Rows))
+		}
 	}
 	if r.Ascending {
 		slices.Reverse(page.Rows)
@@ -122,19 +130,20 @@ func (r *auditReader) window(ctx context.Context, w auditWindow, n int) (rows []
 	over = -1
 	if r.subject.collectable() {
 		r.looked += len(r.subject.ids) * len(w.parts)
-		large := false
-		if w.large && !r.bare && r.narrow() == "" { // with filters there may be none near
-			if rows, over, large, err = r.large(ctx, w, n); err != nil {
-				return nil, -1, nil, err
-			}
-		}
+		large := w.large && !r.bare
 		if !large {
 			if rows, over, err = r.collect(ctx, w, n); err != nil {
 				return nil, -1, nil, err
 			}
+			if r.bare && over >= 0 {
+				return rows, -1, r.entrance(w), nil
+			}
+			large = over == 0 && len(w.parts) == 1
 		}
-		if r.bare && over >= 0 {
-			return rows, -1, r.entrance(w), nil
+		if large {
+			if rows, over, err = r.large(ctx, w, n); err != nil {
+				return nil, -1, nil, err
+			}
 		}
 		if over == 0 && len(w.parts) == 1 {
 			rows, edge, err = r.walk(ctx, w, n, r.everything(r.reach()))

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/lib/pq"
@@ -18,6 +19,7 @@ type auditWalk struct {
 	found func(*auditSQL) string // the condition, besides the filters
 	of    func(auditKind) bool   // only of these kinds, where kinds have an index; nil for all
 	reach int                    // how many entries are looked at
+	each  int                    // the same of each kind, where kinds have an index; 0 for an even part of reach
 }
 
 // everything is the walk that picks all that is selected.
@@ -71,7 +73,7 @@ func (r *auditReader) paths(ctx context.Context, b *auditSQL, w auditWindow, wal
 			return p, err
 		}
 		p.from, p.on = kindTable(b, kinds), ofKind
-		p.picks, p.reach = allOf(r.ofRun(b), walk.found(b)), max(walk.reach/len(kinds), r.db.bounds.reachLeast)
+		p.picks, p.reach = allOf(r.ofRun(b), walk.found(b)), cmp.Or(walk.each, max(walk.reach/len(kinds), r.db.bounds.reachLeast))
 	} else {
 		p.from, p.on = "unnest("+b.add(pq.Array(r.connections))+"::bigint[]) AS k (connection_id)", allOf("a.connection_id = k.connection_id", r.ofPerson(b))
 		p.picks, p.reach = allOf(r.filters(b), walk.found(b)), walk.reach

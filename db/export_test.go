@@ -17,7 +17,7 @@ func (d *DB) Unlocked(id int64) bool {
 
 // TightenAudit has reading the audit log take the ways for frequent things and for much of a thing with little data already.
 func (d *DB) TightenAudit() {
-	d.bounds = auditBounds{reach: 400, reachWords: 300, reachNames: 200, reachLeast: 50, glance: 20, most: 60, mostOfDays: 40, enough: 100, lookups: 60, named: 5, sureNamed: 100, count: 1_000}
+	d.bounds = auditBounds{reach: 400, reachWords: 300, reachNames: 200, reachLeast: 50, glance: 20, most: 60, collected: 40, enough: 100, lookups: 60, named: 5, sureNamed: 100, count: 1_000}
 }
 
 // HashRow is the hash of a row of fields, of which some are nil.
