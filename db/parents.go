@@ -83,7 +83,7 @@ func (c *chunk) parentsOf() (*packedIDs, error) {
 		if err := c.conn.Get(c.ctx, &n, `SELECT coalesce(sum(created), 0) FROM millrace.run_steps WHERE run_id = $1 AND records = 'Account'`, c.runID); err != nil {
 			return nil, err
 		}
-		if ids := p.joinLoaded(n); ids != nil {
+		if ids := p.joinLoaded(n); n > 0 && ids != nil {
 			p.of, p.ready, p.ids = c.step.Position, true, ids
 			return ids, nil
 		}

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -42,9 +43,34 @@ func seenInto(from, where string) string {
 
 // noteMet notes ids of which the page could not store anything.
 func (w *pageWork) noteMet(ctx context.Context, ids []string) error {
+	return w.noteList(ctx, len(ids), slices.Min(ids), slices.Max(ids), pq.Array(ids))
+}
+
+// noteSame notes the ids, one behind the other, of records of which nothing had to be stored.
+func (w *pageWork) noteSame(ctx context.Context, ids []byte) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list := make([]byte, 0, len(ids)/idLength*(idLength+1)+1)
+	least := ids[:idLength]
+	greatest := least
+	for id := range slices.Chunk(ids, idLength) {
+		list = append(append(list, ','), id...)
+		if bytes.Compare(id, least) < 0 {
+			least = id
+		} else if bytes.Compare(id, greatest) > 0 {
+			greatest = id
+		}
+	}
+	list[0] = '{'
+	return w.noteList(ctx, len(ids)/idLength, string(least), string(greatest), string(append(list, '}')))
+}
+
+// noteList adds a list of n ids, as Postgres writes an array.
+func (w *pageWork) noteList(ctx context.Context, n int, least, greatest string, ids any) error {
 	_, err := w.conn.Exec(ctx, `
 		INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		w.runID, w.step.Table.Records(), w.step.Position, len(ids), slices.Min(ids), slices.Max(ids), pq.Array(ids))
-	w.counts.seen += int64(len(ids))
+		w.runID, w.step.Table.Records(), w.step.Position, n, least, greatest, ids)
+	w.counts.seen += int64(n)
 	return err
 }

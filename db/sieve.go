@@ -1,18 +1,19 @@
 package db
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"math/rand/v2"
+	"sort"
 	"strconv"
 	"strings"
-
-	"github.com/lib/pq"
 
 	"millrace/pipeline"
 )
 
-// Where a run reads everything again, nearly all records are here just so. Such a page goes through a sieve: of each record, only its id and a hash of its values are sent to Postgres, which answers
-// which of them differ from what is here. Only those are staged and merged; of the others it is noted that they were met.
+// Where a run reads everything again, nearly all records are here just so. Such a page goes through a sieve: Postgres tells the ids and a hash of the values of the records that are here within the
+// range of those that have come, and which it skips. Only records that differ are staged and merged; of the others it is noted that they were met.
 
 // errTwiceAgain is the fault of a page in which a record comes twice: which of the two stays is decided where both are staged, as in a page that is read carefully.
 var errTwiceAgain error = &pipeline.Fault{Kind: pipeline.Poisoned, Code: "record_twice", Message: "A record came twice in a page of records from Salesforce."}
@@ -28,21 +29,24 @@ func (w *pageWork) sifts() bool {
 // sieve collects the records of a page in chunks.
 type sieve struct {
 	*chunk
-	kinds  []pipeline.Kind // of the fields of a record
-	values string          // the values of a record t that is here, as what hashes a row of
-	alike  string          // the condition that t can be the same as a record that comes
-	hash   rowHash
-	odd    bool     // a value of the record in progress has no hash here
-	hashes []uint64 // of the chunk's records
-	odds   []bool
-	idle   bool // most records differ: they are staged without asking
+	kinds     []pipeline.Kind // of the fields of a record
+	values    string          // the values of a record t that is here, as what hashes a row of
+	alike     string          // the condition that t can be the same as a record that comes
+	hash      rowHash
+	odd       bool     // a value of the record in progress has no hash here
+	hashes    []uint64 // of the chunk's records
+	odds      []bool
+	idle      bool   // most records differ: they are staged without asking
+	scattered bool   // the records do not come in the order of their ids
+	met       []byte // ids of the page's records that are here just so
 
 	staged bool // the staging table is there
 }
 
 // sift takes the page through a sieve. What differs is staged then.
 func (w *pageWork) sift(ctx context.Context) error {
-	if _, err := w.conn.Exec(ctx, `SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1; SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off`); err != nil {
+	if _, err := w.conn.Exec(ctx, `SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1; SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off;
+		SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off`); err != nil {
 		return err
 	}
 	s := sieve{chunk: newChunk(ctx, &loader{pageWork: w}), hash: rowHash{seed: rand.Uint64()}}
@@ -56,6 +60,9 @@ func (w *pageWork) sift(ctx context.Context) error {
 	}
 	if w.report.Duplicates {
 		return errTwiceAgain
+	}
+	if err := w.noteSame(ctx, s.met); err != nil {
+		return err
 	}
 	w.sifted = !s.staged
 	_, err = w.conn.Exec(ctx, `SET LOCAL enable_nestloop = DEFAULT; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_sort = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT`)
@@ -93,9 +100,6 @@ func (s *sieve) prepare() {
 		if s.merge.later {
 			where = append(where, "t.sf_id NOT IN ("+metEarlier()+")")
 		}
-	}
-	if t.Require != "" {
-		where = append(where, "t.sf_id NOT IN (SELECT k.sf_id FROM millrace.skipped_records k WHERE k.connection_id = $1 AND k.object = $7 AND k.until_run IS NULL AND k.sf_id BETWEEN $5 AND $6)")
 	}
 	s.values, s.alike = strings.Join(values, ", "), strings.Join(where, " AND ")
 }
@@ -160,7 +164,7 @@ func (s *sieve) flush() error {
 	return err
 }
 
-// ask returns which of the chunk's records are here just so, and notes that these were met.
+// ask returns which of the chunk's records are here just so, or are skipped as before, and remembers that these were met.
 func (s *sieve) ask() (same []bool, err error) {
 	t := s.step.Table
 	parents, required := make([]string, len(s.rows)), []string(nil)
@@ -175,54 +179,128 @@ func (s *sieve) ask() (same []bool, err error) {
 		required = s.column(t.Require)
 	}
 	var asked []int
-	var ids, hashes []byte
-	var least, greatest string
 	for row := range s.rows {
-		if s.odds[row] || t.Parent != "" && (parents[row] == "" || missing[parents[row]]) || required != nil && required[row] == "" {
-			continue
+		if t.Parent == "" || parents[row] != "" && !missing[parents[row]] {
+			asked = append(asked, row)
 		}
-		id := s.id(row)
-		if len(asked) == 0 {
-			least, greatest = id, id
-		}
-		least, greatest = min(least, id), max(greatest, id)
-		ids = append(append(ids, ','), id...)
-		hashes = strconv.AppendInt(append(hashes, ','), int64(s.hashes[row]), 10)
-		asked = append(asked, row)
 	}
 	same = make([]bool, len(s.rows))
 	if len(asked) == 0 {
 		return same, nil
 	}
-	query := s.merge.bind(`
-		WITH x AS MATERIALIZED (
-		    SELECT u.i, u.id AS sf_id, t.sf_id IS NOT NULL AS same
-		      FROM unnest({ids}::text[], {hashes}::bigint[]) WITH ORDINALITY AS u (id, hash, i)
-		      LEFT JOIN (SELECT t.sf_id, hash_record_extended(ROW(`+s.values+`), {seed}) AS hash FROM `+s.merge.table+` t
-		                  WHERE t.connection_id = $1 AND t.sf_id BETWEEN $5 AND $6`+sameSet(t, "t.")+` AND `+s.alike+`) t ON t.sf_id = u.id AND t.hash = u.hash),
-		seen AS (`+seenInto("x", "same")+`)
-		SELECT coalesce((SELECT sum(n) FROM seen), 0), coalesce(array_agg(i) FILTER (WHERE same), '{}') FROM x`,
-		s.connectionID, s.runID, pipeline.Report{MinID: least, MaxID: greatest})
-	query = strings.NewReplacer("{ids}", "$1", "{hashes}", "$2", "{seed}", strconv.FormatInt(int64(s.hash.seed), 10)).Replace(query)
-	rows, err := s.conn.Query(s.ctx, query, "{"+string(ids[1:])+"}", "{"+string(hashes[1:])+"}")
+	here, err := s.here(asked)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var n int64
-	var at pq.Int64Array
-	for rows.Next() {
-		if err := rows.Scan(&n, &at); err != nil {
+	var skips map[string]openSkip
+	if t.Require != "" {
+		if skips, err = s.skips(asked); err != nil {
 			return nil, err
 		}
 	}
-	for _, i := range at {
-		same[asked[i-1]] = true
+	n := 0
+	for _, row := range asked {
+		id := s.text(s.rows[row])[:idLength]
+		skip, skipped := skips[string(id)]
+		switch {
+		case required != nil && required[row] == "":
+			under := parents[row]
+			if t.Under != "" {
+				under = ""
+			}
+			if !skipped || skip != (openSkip{string(id), under, t.Lacking, s.name(row)}) {
+				continue
+			}
+			s.counts.skipped++
+		case skipped || s.odds[row] || !here.has(id, s.hashes[row]):
+			continue
+		default:
+			s.counts.unchanged++
+		}
+		same[row] = true
+		s.met = append(s.met, id...)
+		n++
 	}
-	s.counts.seen += n
-	s.counts.unchanged += n
-	s.idle = int(n) < len(s.rows)/2
-	return same, asCancelled(s.ctx, rows.Err())
+	s.idle = n < len(s.rows)/2
+	return same, nil
+}
+
+// inRange binds a question about the records t of the chunk's rows: about all ids between the least and the greatest of them, or where these lie far apart, about each. It is read in the order of ids.
+func (s *sieve) inRange(question, alias string, rows []int) string {
+	least, greatest := s.id(rows[0]), s.id(rows[0])
+	for _, row := range rows {
+		id := s.id(row)
+		least, greatest = min(least, id), max(greatest, id)
+	}
+	among := alias + ".sf_id BETWEEN $5 AND $6"
+	if s.scattered {
+		var ids []byte
+		for _, row := range rows {
+			ids = append(append(ids, ','), s.text(s.rows[row])[:idLength]...)
+		}
+		among = alias + ".sf_id = ANY ('{" + string(ids[1:]) + "}'::text[])"
+	}
+	return s.merge.bind(strings.Replace(question, "{among}", among, 1), s.connectionID, s.runID, pipeline.Report{MinID: least, MaxID: greatest})
+}
+
+// hashed are ids of records in their order, and the hash of each.
+type hashed struct {
+	IDs    []byte `db:"ids"`
+	Hashes []byte `db:"hashes"`
+	at     int    // behind the one that was found last
+}
+
+func (h *hashed) len() int { return len(h.Hashes) / 8 }
+
+// has reports whether a record has the hash.
+func (h *hashed) has(id []byte, hash uint64) bool {
+	order := func(i int) int { return bytes.Compare(h.IDs[i*idLength:(i+1)*idLength], id) }
+	if h.at >= h.len() || order(h.at) != 0 {
+		h.at = sort.Search(h.len(), func(i int) bool { return order(i) >= 0 })
+	}
+	if h.at >= h.len() || order(h.at) != 0 {
+		return false
+	}
+	h.at++
+	return binary.BigEndian.Uint64(h.Hashes[(h.at-1)*8:]) == hash
+}
+
+// here reads the hashes of the records that are here.
+func (s *sieve) here(rows []int) (*hashed, error) {
+	// Ids of a page that follow each other have few others between them.
+	most := 4*len(rows) + 1000
+	question := `
+		SELECT coalesce(string_agg(x.sf_id, ''), '') AS ids, coalesce(string_agg(int8send(x.hash), ''), '') AS hashes
+		  FROM (SELECT t.sf_id, hash_record_extended(ROW(` + s.values + `), ` + strconv.FormatInt(int64(s.hash.seed), 10) + `) AS hash FROM ` + s.merge.table + ` t
+		         WHERE t.connection_id = $1 AND {among}` + sameSet(s.step.Table, "t.") + ` AND ` + s.alike + ` ORDER BY t.sf_id LIMIT ` + strconv.Itoa(most) + `) x`
+	var out hashed
+	err := s.conn.Get(s.ctx, &out, s.inRange(question, "t", rows))
+	if err == nil && !s.scattered && out.len() == most {
+		s.scattered = true
+		return s.here(rows)
+	}
+	return &out, asCancelled(s.ctx, err)
+}
+
+// openSkip is a record that is skipped.
+type openSkip struct {
+	ID     string `db:"sf_id"`
+	Under  string `db:"under"` // the account that it belongs to; empty for none
+	Reason string `db:"reason"`
+	Name   string `db:"name"`
+}
+
+// skips reads which records are skipped.
+func (s *sieve) skips(rows []int) (map[string]openSkip, error) {
+	var all []openSkip
+	err := s.conn.Select(s.ctx, &all, s.inRange(`
+		SELECT k.sf_id, coalesce(k.account_id, '') AS under, k.reason, coalesce(k.name, '') AS name FROM millrace.skipped_records k
+		 WHERE k.connection_id = $1 AND k.object = $7 AND k.until_run IS NULL AND {among}`, "k", rows))
+	out := make(map[string]openSkip, len(all))
+	for _, k := range all {
+		out[k.ID] = k
+	}
+	return out, asCancelled(s.ctx, err)
 }
 
 // stage copies the records of the chunk that are not the same into the staging table.
