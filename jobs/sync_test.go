@@ -209,7 +209,8 @@ func (s *scene) must(err error) {
 	}
 }
 
-// TestReadInFullMergesOnlyWhatDiffers counts the pages of which anything is staged when accounts and opportunities are read again: none where nothing has changed, whatever kinds of values they have.
+// TestReadInFullMergesOnlyWhatDiffers counts the pages of which anything is staged when accounts, opportunities and contacts are read again: none where nothing has changed, whatever kinds of values they
+// have, and also where contacts are skipped.
 func TestReadInFullMergesOnlyWhatDiffers(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 120})
@@ -218,6 +219,7 @@ func TestReadInFullMergesOnlyWhatDiffers(t *testing.T) {
 		AccountFields: []string{"NumberOfEmployees", "Phone", "CreatedDate"},
 	})
 	s.syncOf(pipeline.EntityAccounts)
+	s.syncOf(pipeline.EntityContacts)
 	_, err := s.sql.Exec(`
 		CREATE TABLE public.staged (what text);
 		CREATE FUNCTION public.note_staged() RETURNS event_trigger LANGUAGE plpgsql AS $$
@@ -232,6 +234,10 @@ func TestReadInFullMergesOnlyWhatDiffers(t *testing.T) {
 	if n := s.count(`SELECT count(*) FROM public.staged`); n > 0 || read < 200 {
 		t.Errorf("%d pages were staged and %d records read in full, none of which had changed", n, read)
 	}
+	contacts := s.step(s.syncOf(pipeline.EntityContacts), "contacts")
+	if n := s.count(`SELECT count(*) FROM public.staged`); n > 0 || contacts.Skipped == 0 || contacts.Unchanged == 0 || contacts.Skipped+contacts.Unchanged+contacts.Elsewhere != contacts.Read {
+		t.Errorf("%d pages were staged where %d contacts were as before and %d skipped as before of %d", n, contacts.Unchanged, contacts.Skipped, contacts.Read)
+	}
 	if d := differences(before, s.snapshot()); len(d) > 0 {
 		t.Errorf("reading everything again changes %d records: %s", len(d), d[0])
 	}
@@ -244,4 +250,23 @@ func TestReadInFullMergesOnlyWhatDiffers(t *testing.T) {
 		t.Errorf("%d pages were staged and %d records updated where two of different pages had changed", n, updated)
 	}
 	s.equalsOrg(allAccounts, "AccountId != null")
+}
+
+// TestReadInFullAmongManyOthers has far more accounts here between those of a page than the page has, as where Salesforce sends records in no order of their Ids.
+func TestReadInFullAmongManyOthers(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.filter(allAccounts)
+	s.completed(s.sync())
+	ids := s.accountIDs()
+	s.must(s.org.Update("Account", ids[7], map[string]any{"Website": "https://new.example"}))
+	_, err := s.sql.Exec(`
+		INSERT INTO millrace.accounts (connection_id, sf_id, account_type, first_seen_run, last_seen_run)
+		SELECT a.connection_id, left(a.sf_id, 15) || chr(97 + i / 676) || chr(97 + i / 26 % 26) || chr(97 + i % 26), a.account_type, 1, 1
+		  FROM (SELECT * FROM millrace.accounts ORDER BY sf_id LIMIT 1) a, generate_series(0, 1499) i`)
+	s.must(err)
+	run := s.completed(s.sync())
+	if p := s.step(run, "accounts:customer"); p.Unchanged != 59 || p.Updated != 1 || p.Created != 0 || p.LeftFilter != 1500 {
+		t.Errorf("%d unchanged, %d updated, %d created, %d left, want 59, 1, 0 and the 1500 that Salesforce does not have", p.Unchanged, p.Updated, p.Created, p.LeftFilter)
+	}
 }
