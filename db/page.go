@@ -134,6 +134,9 @@ func (w rowWriter) EndRow() error {
 
 // rowError tells a record that cannot be stored from a COPY that cannot go on.
 func rowError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var bad *FieldError
 	if errors.As(err, &bad) {
 		return &pipeline.RowError{Field: bad.Column, Message: "The value " + bad.Reason + "."}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
-	"sort"
 	"sync"
 )
 
@@ -137,14 +136,14 @@ type packedIDs struct {
 
 // idBlock is where in the set a block begins: the id itself, and where the distances of those that follow are.
 type idBlock struct {
-	high     [idHigh]byte
+	high     uint64
 	low      uint64
 	part, at uint32
 	n        uint32 // of distances
 }
 
 func (b idBlock) compare(other idBlock) int {
-	return cmp.Or(bytes.Compare(b.high[:], other.high[:]), cmp.Compare(b.low, other.low))
+	return cmp.Or(cmp.Compare(b.high, other.high), cmp.Compare(b.low, other.low))
 }
 
 const (
@@ -157,16 +156,16 @@ const (
 
 // add adds an id, unless it is none of Salesforce's or not greater than all before it.
 func (p *packedIDs) add(id []byte) bool {
-	low, ok := lowOf(id)
+	high, low, ok := numbersOf(id)
 	if !ok {
 		return false
 	}
 	if len(p.blocks) > 0 {
 		b := &p.blocks[len(p.blocks)-1]
-		switch order := bytes.Compare(id[:idHigh], b.high[:]); {
-		case order < 0 || order == 0 && low <= p.last:
+		switch {
+		case high < b.high || high == b.high && low <= p.last:
 			return false
-		case order == 0 && b.n < blockIDs-1:
+		case high == b.high && b.n < blockIDs-1:
 			part := &p.parts[b.part]
 			*part = binary.AppendUvarint(*part, low-p.last)
 			b.n++
@@ -179,7 +178,7 @@ func (p *packedIDs) add(id []byte) bool {
 		p.parts = append(p.parts, make([]byte, 0, partBytes))
 	}
 	part := len(p.parts) - 1
-	p.blocks = append(p.blocks, idBlock{high: [idHigh]byte(id), low: low, part: uint32(part), at: uint32(len(p.parts[part]))})
+	p.blocks = append(p.blocks, idBlock{high: high, low: low, part: uint32(part), at: uint32(len(p.parts[part]))})
 	p.n++
 	p.last = low
 	return true
@@ -187,19 +186,23 @@ func (p *packedIDs) add(id []byte) bool {
 
 // has reports whether an id is in the set.
 func (p *packedIDs) has(id []byte) bool {
-	low, ok := lowOf(id)
+	high, low, ok := numbersOf(id)
 	if !ok {
 		return false
 	}
-	after := sort.Search(len(p.blocks), func(i int) bool {
-		order := bytes.Compare(p.blocks[i].high[:], id[:idHigh])
-		return order > 0 || order == 0 && p.blocks[i].low > low
-	})
-	if after == 0 {
+	from, to := 0, len(p.blocks) // the last block that begins with the id or before it is before to
+	for from < to {
+		if i := int(uint(from+to) / 2); p.blocks[i].high > high || p.blocks[i].high == high && p.blocks[i].low > low {
+			to = i
+		} else {
+			from = i + 1
+		}
+	}
+	if to == 0 {
 		return false
 	}
-	b := &p.blocks[after-1]
-	if !bytes.Equal(b.high[:], id[:idHigh]) {
+	b := &p.blocks[to-1]
+	if b.high != high {
 		return false
 	}
 	at, distances := b.low, p.parts[b.part][b.at:]
@@ -244,24 +247,40 @@ func (p *packedIDs) size() int {
 	return n
 }
 
-// lowOf returns the number in an id.
-func lowOf(id []byte) (n uint64, ok bool) {
+// numbersOf returns the first characters of an id as a number, and the number in it. They are in the order of ids.
+func numbersOf(id []byte) (high, low uint64, ok bool) {
 	if len(id) != idLength {
-		return 0, false
+		return 0, 0, false
+	}
+	for _, c := range id[:idHigh] {
+		high = high<<8 | uint64(c)
 	}
 	for _, c := range id[idHigh : idHigh+idLow] {
-		var digit byte
-		switch { // in the order of the characters
-		case '0' <= c && c <= '9':
-			digit = c - '0'
-		case 'A' <= c && c <= 'Z':
-			digit = c - 'A' + 10
-		case 'a' <= c && c <= 'z':
-			digit = c - 'a' + 36
-		default:
-			return 0, false
+		digit := idDigits[c]
+		if digit == noDigit {
+			return 0, 0, false
 		}
-		n = n*62 + uint64(digit)
+		low = low*62 + uint64(digit)
 	}
-	return n, true
+	return high, low, true
 }
+
+// noDigit marks what no id holds.
+const noDigit = 255
+
+// idDigits are the values of the characters of ids, in the order of the characters.
+var idDigits = func() (digits [256]byte) {
+	for c := range digits {
+		switch {
+		case '0' <= c && c <= '9':
+			digits[c] = byte(c - '0')
+		case 'A' <= c && c <= 'Z':
+			digits[c] = byte(c - 'A' + 10)
+		case 'a' <= c && c <= 'z':
+			digits[c] = byte(c - 'a' + 36)
+		default:
+			digits[c] = noDigit
+		}
+	}
+	return digits
+}()

@@ -88,6 +88,7 @@ func newPage(header []string, table Table, records RecordReader) (*Page, error) 
 func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
 	var r Report
 	met := idSet{ids: make([][18]byte, 0, min(p.Declared, 100_000))}
+	var id [18]byte
 	for {
 		fields, err := p.records.Next()
 		if errors.Is(err, io.EOF) {
@@ -100,7 +101,6 @@ func (p *Page) Copy(ctx context.Context, w RowWriter) (Report, error) {
 		if r.Read++; r.Read%1024 == 0 && ctx.Err() != nil {
 			return r, ctx.Err()
 		}
-		var id [18]byte
 		bad, err := p.row(w, fields, &id)
 		if err != nil {
 			return r, err
@@ -189,7 +189,14 @@ func (p *Page) row(w RowWriter, fields [][]byte, id *[18]byte) (bad *RowError, e
 		p.json = p.fields(p.json[:0], fields)
 		w.Bytes(p.json)
 	}
-	err = w.EndRow()
+	if err = w.EndRow(); err == nil {
+		return nil, nil
+	}
+	return badRecord(err, id)
+}
+
+// badRecord tells a record that cannot be stored from an error that ends the page.
+func badRecord(err error, id *[18]byte) (bad *RowError, _ error) {
 	if errors.As(err, &bad) {
 		bad.ID = string(id[:])
 		return bad, nil

@@ -60,7 +60,7 @@ func (k Kind) write(w RowWriter, v []byte) {
 	switch {
 	case len(v) == 0:
 		w.Null()
-	case k == ID:
+	case k == ID && len(v) == 15:
 		var id [18]byte
 		fullID(&id, v)
 		w.Bytes(id[:])
@@ -92,6 +92,23 @@ func excerpt(v []byte) string {
 
 const checkDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
+// noIDChar marks what no id holds.
+const noIDChar = 1 << 7
+
+// idChars says of each character whether it is a capital letter, 1, another one of an id, 0, or noIDChar.
+var idChars = func() (kinds [256]byte) {
+	for c := range kinds {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			kinds[c] = 1
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		default:
+			kinds[c] = noIDChar
+		}
+	}
+	return kinds
+}()
+
 // fullID writes the 18-character form of the id v into out. It refuses what is no id, and an 18-character id whose check characters do not fit, such
 // as one whose letters changed case on the way.
 func fullID(out *[18]byte, v []byte) bool {
@@ -99,18 +116,12 @@ func fullID(out *[18]byte, v []byte) bool {
 		return false
 	}
 	for group := range 3 {
-		bits := 0
-		for i := range 5 {
-			c := v[group*5+i]
-			switch {
-			case 'A' <= c && c <= 'Z':
-				bits |= 1 << i
-			case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-			default:
-				return false
-			}
+		g := v[group*5 : group*5+5]
+		k0, k1, k2, k3, k4 := idChars[g[0]], idChars[g[1]], idChars[g[2]], idChars[g[3]], idChars[g[4]]
+		if (k0|k1|k2|k3|k4)&noIDChar != 0 {
+			return false
 		}
-		out[15+group] = checkDigits[bits]
+		out[15+group] = checkDigits[k0|k1<<1|k2<<2|k3<<3|k4<<4]
 	}
 	copy(out[:15], v)
 	return len(v) == 15 || bytes.Equal(out[15:], v[15:])

@@ -178,7 +178,7 @@ func (c *cluster) arguments(o Options, port int) []string {
 	args := []string{
 		"-D", c.data, "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + c.socket, "-c", "unix_socket_permissions=0700",
-		"-c", "max_connections=200", "-c", "max_wal_size=2GB", "-c", "jit=off",
+		"-c", "max_connections=200", "-c", "max_wal_size=4GB", "-c", "jit=off",
 		"-c", "logging_collector=off", "-c", "log_destination=stderr", "-c", "log_line_prefix=%m [%p] ", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
 	}
 	if o.FsyncOff {
