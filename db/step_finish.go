@@ -68,8 +68,8 @@ func (s *RunStore) parted(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 
 // metAll reports whether the run has met every record of the step's object that Salesforce has: all its steps are done, each read as many records as
 // Salesforce said, and Postgres has not lost count of them. Where all steps were fresh it need not be asked: nobody can have left.
-func (s *RunStore) metAll(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (ok bool, err error) {
-	err = tx.GetContext(ctx, &ok, `
+func (s *RunStore) metAll(ctx context.Context, q sqlx.QueryerContext, step pipeline.Step) (ok bool, err error) {
+	err = sqlx.GetContext(ctx, q, &ok, `
 		SELECT (SELECT bool_and(state = 'done' AND expected = read) AND bool_or(NOT fresh) FROM millrace.run_steps WHERE run_id = $1 AND records = $2)
 		   AND `+listsIntact, s.runID, step.Table.Records())
 	return ok, err
@@ -152,10 +152,29 @@ func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) (
 		  JOIN millrace.%s t ON t.connection_id = $3 AND t.left_filter_at = p.finished_at AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL%s
 		 WHERE p.run_id = $1 AND p.position = $2 AND p.left_filter > 0 ORDER BY t.sf_id LIMIT $4`, step.Table.Name, sameSet(step.Table, "t.")),
 		s.runID, step.Position, s.connectionID, limit)
-	return ids, storeFault("list who left", err)
+	if err != nil {
+		return nil, storeFault("list who left", err)
+	}
+	aged, err := s.aged(ctx, step, limit-len(ids))
+	return append(ids, aged...), storeFault("list who is too old to be read", err)
 }
 
-// MarkDeleted implements pipeline.Store.
+// aged lists records that are here and that a reading in full does not meet, since they have not been changed for long, the newest first. Whether they were deleted nothing else tells.
+func (s *RunStore) aged(ctx context.Context, step pipeline.Step, limit int) (ids []string, err error) {
+	if w := step.Table.Window; w == nil || w.Under != "" || step.Reading.Changes || step.Refresh || step.Missing != nil {
+		return nil, nil
+	}
+	if all, err := s.metAll(ctx, s.db.pool, step); err != nil || !all {
+		return nil, err
+	}
+	err = s.db.pool.SelectContext(ctx, &ids, fmt.Sprintf(`
+		SELECT t.sf_id FROM millrace.%s t
+		 WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND t.deleted_in_salesforce_at IS NULL AND t.first_seen_run <> $2%s AND %s
+		 ORDER BY t.system_modstamp DESC NULLS LAST, t.sf_id LIMIT $4`, step.Table.Name, sameSet(step.Table, "t."), unmetOfAll("t", "$3")), s.connectionID, s.runID, step.Table.Records(), limit)
+	return ids, err
+}
+
+// MarkDeleted implements pipeline.Store. Records that are too old to be read leave with it.
 func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []pipeline.Listed) error {
 	var ids, masters []string
 	for _, l := range gone {
@@ -168,16 +187,18 @@ func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []p
 	return s.transact(ctx, "mark deleted records", func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 			WITH gone AS (
-			    UPDATE millrace.%s t SET deleted_in_salesforce_at = now()%s
-			      FROM unnest($6::text[], $7::text[]) l (sf_id, master)
-			     WHERE t.connection_id = $1 AND t.sf_id = l.sf_id AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL%s
-			    RETURNING t.sf_id, nullif(l.master, '') AS master),
+			    UPDATE millrace.%[1]s t SET deleted_in_salesforce_at = now(), left_filter_at = coalesce(t.left_filter_at, now())%[2]s
+			      FROM unnest($6::text[], $7::text[]) l (sf_id, master), millrace.%[1]s o
+			     WHERE t.connection_id = $1 AND t.sf_id = l.sf_id AND o.connection_id = $1 AND o.sf_id = t.sf_id AND t.deleted_in_salesforce_at IS NULL%[3]s
+			    RETURNING t.sf_id, nullif(l.master, '') AS master, o.left_filter_at IS NULL AS lived),
 			log AS (
 			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
-			    SELECT $1, $2, $4, sf_id, 'deleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now())) ||
+			    SELECT $1::bigint, $2::bigint, $4, sf_id, 'deleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now())) ||
 			           CASE WHEN master IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(NULL, master)) END, 'Merged into ' || master
-			      FROM gone)
-			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
+			      FROM gone
+			    UNION ALL
+			    SELECT $1::bigint, $2::bigint, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), NULL FROM gone WHERE lived)
+			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone), left_filter = left_filter + (SELECT count(*) FROM gone WHERE lived) WHERE run_id = $2 AND position = $5 AND object = $3`,
 			step.Table.Name, merged, sameSet(step.Table, "t.")), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids), pq.Array(masters))
 		return err
 	})
