@@ -135,6 +135,7 @@ func (s *RunStore) Again(ctx context.Context, step pipeline.Step, after string, 
 type setSteps struct {
 	Complete  bool         `db:"complete"`  // each has read as many records as Salesforce said
 	Known     bool         `db:"known"`     // whom they met is still known
+	Fresh     bool         `db:"fresh"`     // some have filled an empty table, and not noted whom they met
 	Replanned bool         `db:"replanned"` // some were read without fields that have gone meanwhile
 	Clock     sql.NullTime `db:"clock"`     // the earliest of the org
 	Started   time.Time    `db:"started"`
@@ -143,7 +144,7 @@ type setSteps struct {
 func (s *RunStore) setSteps(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (set setSteps, err error) {
 	err = tx.GetContext(ctx, &set, `
 		SELECT bool_and((p.state = 'done' OR p.position = $3) AND p.reading <> 'none' AND p.read = coalesce(p.expected, p.read)) AS complete,
-		       bool_or(coalesce(p.body -> 'Reading' ->> 'Replanned', '') = 'true') AS replanned,
+		       bool_or(p.fresh) AS fresh, bool_or(coalesce(p.body -> 'Reading' ->> 'Replanned', '') = 'true') AS replanned,
 		       CASE WHEN bool_and(p.clock IS NOT NULL) THEN min(p.clock) END AS clock, min(coalesce(p.started_at, now())) AS started,
 		       `+listsIntact+` AS known
 		  FROM millrace.run_steps p WHERE p.run_id = $1 AND p.records = $2`, s.runID, step.Table.Records(), step.Position)

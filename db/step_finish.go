@@ -108,22 +108,22 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
 		    SELECT $1, $2, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
-		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table, set.Clock), unmetOfAll("t", "$3")),
+		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table, set.Clock), unmetOfAll("t", "$3")),
 		s.connectionID, s.runID, step.Table.Records(), step.Table.Entity, step.Position)
 	return err
 }
 
 // within is the condition that a record t of a table with a window has surely been in it: the window begins with the day, in the connected user's time
-// zone, and the hour is for clocks that differ. It ends at clock, the org's time. $1 is the connection.
+// zone, and the hour is for clocks that differ. It ends at clock, the org's time. What belongs to a record that has left does not stay. $1 is the connection.
 func within(t pipeline.Table, clock sql.NullTime) string {
 	if t.Window == nil {
 		return ""
 	}
-	changed := "t.system_modstamp"
-	if t.Window.Under != "" {
-		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + ")"
+	border := fmt.Sprintf("%s - interval '%d days' + interval '1 hour'", moment(clock), t.Window.Days)
+	if t.Window.Under == "" {
+		return " AND t.system_modstamp >= " + border
 	}
-	return fmt.Sprintf(" AND %s >= %s - interval '%d days' + interval '1 hour'", changed, moment(clock), t.Window.Days)
+	return " AND EXISTS (SELECT FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + " AND (w.system_modstamp >= " + border + " OR w.left_filter_at IS NOT NULL))"
 }
 
 // moment writes a time as SQL; without one, the database's own.

@@ -25,7 +25,7 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 	}
 	return s.transact(ctx, "go through what has changed of "+step.Table.Records(), func(tx *sqlx.Tx) error {
 		set, err := s.setSteps(ctx, tx, step)
-		if err != nil || !set.Complete {
+		if err != nil || !set.Complete || set.Fresh {
 			return err
 		}
 		if !set.Known {

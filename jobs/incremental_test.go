@@ -487,3 +487,58 @@ func (s *scene) nobodyInDoubt() {
 		s.t.Errorf("%d parents are in doubt still", n)
 	}
 }
+
+// TestOldCaseThatIsSelectedNoMore has a case get too old to be read, and then change so that the filter does not select it any more. It leaves with its comments, also when everything is read.
+func TestOldCaseThatIsSelectedNoMore(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		t.Run(fmt.Sprint("whole ", whole), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 20})
+			all := everything()
+			all.Cases = settings.Cases{Enabled: true, LookbackDays: 10, Conversation: settings.CaseComments, Filter: "Priority != 'Low'"}
+			s.saveAll(all)
+			var of []string
+			for range 2 {
+				id, err := s.org.Insert("Case", map[string]any{"Subject": "Old", "Priority": "High", "AccountId": slices.Min(s.inOrgIDs("Account"))})
+				s.must(err)
+				_, err = s.org.Insert("CaseComment", map[string]any{"ParentId": id, "CommentBody": "Hello"})
+				s.must(err)
+				of = append(of, id)
+			}
+			runs := s.running(s.incremental())
+			runs.run(pipeline.EntityAll, false)
+			s.org.Advance(11 * 24 * time.Hour)
+			s.must(s.org.Update("Case", of[0], map[string]any{"Priority": "Low"}))
+			runs.run(pipeline.EntityAll, whole)
+			for _, table := range []string{"cases WHERE sf_id", "case_messages WHERE case_id"} {
+				if n := s.count(`SELECT count(*) FROM millrace.`+table+` = $1 AND left_filter_at IS NULL`, of[0]); n != 0 {
+					t.Errorf("%s is still here", table)
+				}
+				if n := s.count(`SELECT count(*) FROM millrace.`+table+` = $1 AND left_filter_at IS NULL`, of[1]); n == 0 {
+					t.Errorf("%s has left, and is only old", table)
+				}
+			}
+		})
+	}
+}
+
+// TestFirstCasesOfFilter has a filter for whose sake cases are read in full each time, and that selects none at first.
+func TestFirstCasesOfFilter(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 15})
+	all := everything()
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 10, Conversation: settings.CaseComments, Filter: "Subject = 'Wanted' AND Account.Name != null"}
+	s.saveAll(all)
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	id, err := s.org.Insert("Case", map[string]any{"Subject": "Wanted", "AccountId": slices.Min(s.inOrgIDs("Account"))})
+	s.must(err)
+	for range 2 {
+		s.org.Advance(time.Minute)
+		runs.run(pipeline.EntityAll, false)
+		if n := s.count(`SELECT count(*) FROM millrace.cases WHERE sf_id = $1 AND left_filter_at IS NULL`, id); n == 0 {
+			t.Errorf("the case is not here")
+		}
+	}
+}

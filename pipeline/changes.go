@@ -121,6 +121,9 @@ func (j Work) decide(ctx context.Context, plan *Plan) error {
 				s := &plan.Steps[k]
 				s.Query = s.Reading.Whole
 				s.Reading.Changes, s.Reading.Try, s.Reading.Why = false, false, plan.Steps[set[i]].Reading.Why
+				if known && s.windowed() {
+					s.Reading.Since = state.Watermark.Add(-j.Options.Overlap).UTC()
+				}
 			}
 		}
 		// Below zero it is when the clock of Postgres was set back: how long ago it was is not known then.
@@ -252,7 +255,13 @@ func shareLists(steps []Step) error {
 }
 
 // lists reports whether the step goes by a list of what has changed.
-func (s Step) lists() bool { return s.Reading.Changes && s.Batches == nil && len(s.listed) > 0 }
+func (s Step) lists() bool {
+	return (s.Reading.Changes || s.windowed() && !s.Reading.Since.IsZero()) && s.Batches == nil && len(s.listed) > 0
+}
+
+// windowed reports whether the step's records are read only when they have been changed lately. That one which was old when it was read is not met any more says nothing, even when everything is read: only a list
+// of what has changed tells whether it has been changed since and is not selected any more.
+func (s Step) windowed() bool { return s.Table.Window != nil && s.Table.Window.Under == "" }
 
 // changedSince selects the records that have changed since.
 func changedSince(since time.Time) (soql.Expr, error) {

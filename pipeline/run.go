@@ -266,7 +266,7 @@ func (j Work) execute(ctx context.Context, s Step) error {
 }
 
 func (j Work) finish(ctx context.Context, s Step) error {
-	if s.Reading.Changes && s.Reading.Last && s.Reading.List != "" {
+	if (s.Reading.Changes || s.windowed()) && s.Reading.Last && s.Reading.List != "" {
 		if err := j.sweep(ctx, s); err != nil {
 			return err
 		}
