@@ -243,6 +243,7 @@ func (s *simulation) takeOver() {
 		return
 	}
 	s.mustExec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE state = 'running'`)
+	s.mustExec(`UPDATE millrace.run_units SET lease_until = now() - interval '1 second' WHERE owner <> ''`)
 	s.known = nil // the first process may wait in the middle of asking for an object, and who asks through its client waits with it
 	heir := s.process(0)
 	s.known = nil

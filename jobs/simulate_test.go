@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -102,6 +103,9 @@ type simulation struct {
 	hidden     [][2]string // fields that the connected user does not see for a while
 	faulty     bool
 	plagued    func(run db.Run, kill func()) // plans the faults of a process instead of chance
+	helps      int                           // pages to come of which a helper takes the one after them
+	labels     map[string]string             // that picklist values were given, by object, field and value
+	currencies bool                          // the org has several
 }
 
 var simulationBegins = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -122,6 +126,9 @@ func newSimulation(t *testing.T) *simulation {
 	s.must(s.sql.Select(&s.tables, `
 		SELECT relname FROM pg_class WHERE relnamespace = 'millrace'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 		   AND relname NOT IN ('users', 'key_check', 'connections', 'schema_migrations', 'migrations') ORDER BY relname`))
+	for _, p := range poisons {
+		s.mustExec(`ALTER TABLE millrace.` + p.table + ` ADD CONSTRAINT poison CHECK (` + p.column + ` NOT LIKE 'poison%')`)
+	}
 	s.sql.SetMaxOpenConns(1) // so that the setting below holds
 	s.mustExec(`SET session_replication_role = replica`)
 	return s
@@ -152,6 +159,8 @@ func (s *simulation) begin(t *testing.T, seed uint64) {
 	s.mutator = newMutator(org, seed)
 	s.mutator.Rand = s.Rand
 	s.requests, s.at, s.purges, s.mayPurge, s.faulty, s.hidden = 0, map[int]func(){}, false, s.chance(8), false, nil
+	s.helps, s.labels, s.currencies = 0, map[string]string{}, s.chance(3)
+	org.SetMultiCurrency(s.currencies)
 	s.wire.clear()
 	s.dead.Store(false)
 	s.connect()
@@ -195,6 +204,10 @@ func (s *simulation) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // the org's own answers say so too, but not all faults
+	if s.helps > 0 && strings.HasSuffix(r.URL.Path, "/results") && len(s.org.Faults()) == 0 {
+		s.serveHelped(w, r)
+		return
+	}
 	s.org.ServeHTTP(w, r)
 }
 
@@ -253,6 +266,9 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 	for _, f := range s.hidden {
 		s.org.ShowField(f[0], f[1])
 	}
+	if s.chance(2) {
+		s.mend(1000)
+	}
 	whole := s.purges || s.chance(4)
 	s.tell("the faults end; whole: %t", whole)
 	last := s.run(func() (db.Run, error) {
@@ -262,11 +278,13 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 		}
 		return s.request(pipeline.EntityAll)
 	})
-	s.completed(last)
+	ran := []db.Run{last}
 	if s.set.Chatter.Enabled {
-		s.completed(s.run(func() (db.Run, error) { return s.request(pipeline.EntityChatter) }))
+		ran = append(ran, s.run(func() (db.Run, error) { return s.request(pipeline.EntityChatter) }))
 	}
 	m := s.model(s.set)
+	m.labels, m.currencies = s.labels, s.currencies
+	m.listed = s.listed(ran, m.poisoned)
 	m.compare()
 	m.beside(last.ID, s.purges)
 	s.consistent()
@@ -280,10 +298,21 @@ func (s *simulation) request(e pipeline.Entity) (db.Run, error) {
 
 // change changes the org a number of times.
 func (s *simulation) change(n int) {
+	if s.chance(3) {
+		s.poison()
+	}
 	for range n {
-		switch s.IntN(40) {
+		switch s.IntN(43) {
 		case 0, 1:
 			s.lateCommit()
+		case 3:
+			s.poison()
+		case 4:
+			s.relabel()
+		case 5:
+			if s.currencies {
+				s.exchange()
+			}
 		case 2:
 			if s.mayPurge {
 				object := pick(s, "Contact", "Opportunity", "Subscription__c", "CaseComment")
@@ -344,6 +373,7 @@ func (s *simulation) run(ask func() (db.Run, error)) db.Run {
 		ctx, kill := context.WithCancel(context.Background())
 		p := s.process(n)
 		s.trouble(run, kill)
+		s.helps = pick(s, 0, 0, 0, 2)
 		s.tell("%s", p.Owner)
 		held, err := p.claimNow(ctx)
 		switch {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -170,6 +171,11 @@ func (o *Org) RenameField(objectName, from, to string) error {
 	return o.alterField(objectName, from, func(f *field) { f.name = to })
 }
 
+// RelabelValue gives a value of a picklist another label.
+func (o *Org) RelabelValue(objectName, name, value, label string) error {
+	return o.alterField(objectName, name, func(f *field) { f.picks = slices.Clone(f.picks); f.labels(value, label) })
+}
+
 // DropField deletes a field with its data.
 func (o *Org) DropField(objectName, name string) error {
 	return o.alterField(objectName, name, nil)
@@ -270,7 +276,7 @@ func (o *Org) SetMultiCurrency(on bool) {
 			if on {
 				f := pickField("CurrencyIsoCode", "Currency ISO Code", "USD", "EUR", "GBP", "JPY").
 					from(func(row int) value { return value{kind: kText, s: [...]string{"USD", "USD", "EUR", "GBP"}[row%4]} })
-				f.defaulted = true
+				f.defaulted, f.picks[0].isDefault = true, true // the corporate currency
 				c.add(f)
 			} else if f := c.field("CurrencyIsoCode"); f != nil {
 				delete(c.byName, "currencyisocode")
