@@ -141,7 +141,7 @@ func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) erro
 				return err
 			}
 		}
-		return nil
+		return trimWrites(ctx, tx)
 	})
 }
 
@@ -157,26 +157,27 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	var step struct {
 		Elsewhere int64        `db:"elsewhere"`
 		Read      int64        `db:"read"`
+		Whole     bool         `db:"whole"`
 		Clock     sql.NullTime `db:"clock"`
 	}
 	err := tx.GetContext(ctx, &step, `
-		SELECT p.read, p.clock, CASE WHEN p.reading = 'whole' THEN p.elsewhere ELSE greatest(p.elsewhere, coalesce(
+		SELECT p.read, p.clock, p.reading = 'whole' AS whole, CASE WHEN p.reading = 'whole' THEN p.elsewhere ELSE greatest(p.elsewhere, coalesce(
 		       (SELECT c.elsewhere FROM millrace.completeness_checks c WHERE c.connection_id = $3 AND c.part = $4 AND c.run_id < $1 AND c.name = $2 ORDER BY c.run_id DESC LIMIT 1), 0)) END AS elsewhere
 		  FROM millrace.run_steps p WHERE p.run_id = $1 AND p.name = $2`, s.runID, c.Name, s.connectionID, c.Part)
 	if err != nil && !errors.Is(notFound(err), ErrNotFound) {
 		return out, err
 	}
 	// A record at the border of a window may be counted there and not here, or the other way round, because the window begins with the day of the connected user.
-	least, most, err := s.countHere(ctx, tx, c, step.Clock)
+	least, most, err := s.countHere(ctx, tx, c, step.Clock, step.Whole)
 	if err != nil {
 		return out, err
 	}
 	out.Here = most
 	if c.Table.Require != "" {
 		// Of the few that are skipped each is looked up: a scalar subquery is never made a join that goes through the whole table.
-		err := tx.GetContext(ctx, &out.Skipped, `
-			SELECT count(*) FROM millrace.skipped_records k WHERE k.connection_id = $1 AND k.object = $2 AND k.until_run IS NULL
-			   AND (SELECT 1 `+here(c)+` AND t.sf_id = k.sf_id) IS NULL`, s.connectionID, c.Table.Object)
+		out.Skipped, err = s.count(ctx, tx, step.Whole, `
+			SELECT count(*) FROM millrace.skipped_records k WHERE k.connection_id = $1 AND k.object = `+pq.QuoteLiteral(c.Table.Object)+` AND k.until_run IS NULL
+			   AND (SELECT 1 `+here(c)+` AND t.sf_id = k.sf_id) IS NULL`, c.Table.Name, "skipped_records")
 		if err != nil {
 			return out, err
 		}
@@ -223,12 +224,12 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 
 // countHere counts the records of a check that are here and in step: those that are surely in the window of their table, which ends at clock, and those that may be. Where there is no window, indexes
 // alone tell how many have ever been here and how many of them have left.
-func (s *RunStore) countHere(ctx context.Context, tx *sqlx.Tx, c pipeline.Check, clock sql.NullTime) (least, most int64, err error) {
+func (s *RunStore) countHere(ctx context.Context, tx *sqlx.Tx, c pipeline.Check, clock sql.NullTime, anew bool) (least, most int64, err error) {
 	if c.Table.Window != nil {
 		err = tx.QueryRowxContext(ctx, `SELECT `+windowed(c.Table, clock)+` `+here(c), s.connectionID).Scan(&least, &most)
 		return least, most, err
 	}
-	err = tx.GetContext(ctx, &most, `SELECT (SELECT count(*) `+everHere(c)+`) - (SELECT count(*) `+everHere(c)+` AND t.left_filter_at IS NOT NULL)`, s.connectionID)
+	most, err = s.count(ctx, tx, anew, `SELECT (SELECT count(*) `+everHere(c)+`) - (SELECT count(*) `+everHere(c)+` AND t.left_filter_at IS NOT NULL)`, c.Table.Name)
 	return most, most, err
 }
 

@@ -1,5 +1,11 @@
 package db
 
+import (
+	"context"
+
+	"github.com/jmoiron/sqlx"
+)
+
 // For the tests in package db_test.
 var (
 	CheckNewPassword = checkNewPassword
@@ -38,3 +44,18 @@ func SentTime(text string) ([]byte, bool) {
 	out, ok := sentTime([]byte(text))
 	return out[:], ok
 }
+
+// Count answers a question as at the end of a run.
+func (d *DB) Count(ctx context.Context, connectionID int64, anew bool, question string, tables ...string) (n int64, err error) {
+	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
+		s := RunStore{db: d, connectionID: connectionID}
+		if n, err = s.count(ctx, tx, anew, question, tables...); err != nil {
+			return err
+		}
+		return trimWrites(ctx, tx)
+	})
+	return n, err
+}
+
+// MostWrites is how many notes of what was written to a table are kept.
+const MostWrites = mostWrites
