@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/lib/pq"
 
@@ -41,7 +42,6 @@ type chunk struct {
 	slots []int    // for each field, its place among the noted ones, or -1
 	names []string // of the noted columns
 	spots []span   // of the noted values, row after row
-	whole string   // the text of the chunk, once values of it are asked for
 }
 
 func newChunk(ctx context.Context, l *loader) *chunk {
@@ -111,7 +111,7 @@ func (c *chunk) end() (full bool, err error) {
 // empty makes room for the next records.
 func (c *chunk) empty() {
 	c.lines.buf, c.lines.row = c.lines.buf[:0], 0
-	c.rows, c.spots, c.whole = c.rows[:0], c.spots[:0], ""
+	c.rows, c.spots = c.rows[:0], c.spots[:0]
 }
 
 // name is what the record of a row is called.
@@ -175,19 +175,17 @@ func (c *chunk) text(s span) []byte { return c.lines.buf[s.from:s.to] }
 
 func (c *chunk) id(row int) string { return string(c.text(c.rows[row])[:idLength]) }
 
-// column returns the values of a noted column, empty for NULL. They share the text of the chunk: one that is kept longer is copied.
+// column returns the values of a noted column, empty for NULL. They lie in the text of the chunk and hold until it is emptied: what is kept longer is copied.
 func (c *chunk) column(name string) []string {
 	out := make([]string, len(c.rows))
 	slot := slices.Index(c.names, name)
 	if slot < 0 {
 		return out
 	}
-	if c.whole == "" {
-		c.whole = string(c.lines.buf)
-	}
+	whole := unsafe.String(unsafe.SliceData(c.lines.buf), len(c.lines.buf))
 	for row := range out {
 		if s := c.spots[row*len(c.names)+slot]; s.from >= 0 {
-			out[row] = c.whole[s.from:s.to]
+			out[row] = whole[s.from:s.to]
 		}
 	}
 	return out

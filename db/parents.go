@@ -53,16 +53,19 @@ func (p *parents) keepLoaded(ids []byte) {
 // joinLoaded returns the ids of the accounts that were loaded, or nil when it is not known that they are all of the n.
 func (p *parents) joinLoaded(n int64) *packedIDs {
 	slices.SortFunc(p.loaded, func(a, b *packedIDs) int { return a.blocks[0].compare(b.blocks[0]) })
-	all := &packedIDs{}
-	for _, page := range p.loaded {
-		if !all.follow(page) {
-			return nil
+	if len(p.loaded) > 1 {
+		all := &packedIDs{}
+		for _, page := range p.loaded {
+			if !all.follow(page) {
+				return nil
+			}
 		}
+		p.loaded = []*packedIDs{all}
 	}
-	if all.n != n {
+	if len(p.loaded) == 0 || p.loaded[0].n != n {
 		return nil
 	}
-	return all
+	return p.loaded[0]
 }
 
 // parentsOf returns the parents of the step in progress, or nil where asking Postgres is better.
@@ -213,7 +216,7 @@ func (p *packedIDs) has(id []byte) bool {
 	return at == low
 }
 
-// follow adds the ids of another set, unless not all of them are greater than those before. The other one is not to be used any more.
+// follow adds the ids of another set, unless not all of them are greater than those before.
 func (p *packedIDs) follow(next *packedIDs) bool {
 	if next.n == 0 {
 		return true
