@@ -159,9 +159,10 @@ func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) (
 	return append(ids, aged...), storeFault("list who is too old to be read", err)
 }
 
-// aged lists records that are here and that a reading in full does not meet, since they have not been changed for long, the newest first. Whether they were deleted nothing else tells.
+// aged lists records that are here and that a reading in full does not meet, since they have not been changed for long, the newest first. Where there is no list of
+// what has changed, nothing else tells whether they were deleted.
 func (s *RunStore) aged(ctx context.Context, step pipeline.Step, limit int) (ids []string, err error) {
-	if w := step.Table.Window; w == nil || w.Under != "" || step.Reading.Changes || step.Refresh || step.Missing != nil {
+	if w := step.Table.Window; w == nil || w.Under != "" || step.Reading.Changes || step.Reading.List != "" || step.Refresh || step.Missing != nil {
 		return nil, nil
 	}
 	if all, err := s.metAll(ctx, s.db.pool, step); err != nil || !all {

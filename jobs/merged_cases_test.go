@@ -41,7 +41,8 @@ func TestMergedCases(t *testing.T) {
 	}
 }
 
-// TestOldCaseIsDeleted deletes a case that has not been changed for longer than cases are looked back for. A reading in full does not meet it either way, and marks it all the same; another one as old stays.
+// TestOldCaseIsDeleted deletes a case that has not been changed for longer than cases are looked back for. A reading in full does not meet it either way, and marks it all the same, also where it
+// goes on from no earlier one; another one as old stays.
 func TestOldCaseIsDeleted(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 40})
@@ -51,8 +52,8 @@ func TestOldCaseIsDeleted(t *testing.T) {
 	runs := s.running(s.incremental())
 	runs.run(pipeline.EntityAll, false)
 	var old []string
-	s.must(s.sql.Select(&old, `SELECT sf_id FROM millrace.cases WHERE left_filter_at IS NULL AND system_modstamp < now() - interval '40 days' ORDER BY sf_id LIMIT 2`))
-	if len(old) < 2 {
+	s.must(s.sql.Select(&old, `SELECT sf_id FROM millrace.cases WHERE left_filter_at IS NULL AND system_modstamp < now() - interval '40 days' ORDER BY sf_id LIMIT 3`))
+	if len(old) < 3 {
 		t.Fatalf("%d cases are old", len(old))
 	}
 	s.must(s.org.Delete("Case", old[0]))
@@ -62,6 +63,12 @@ func TestOldCaseIsDeleted(t *testing.T) {
 	const marked = `SELECT count(*) FROM millrace.cases WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NOT NULL`
 	if s.count(marked, old[0]) != 1 || s.count(marked, old[1]) != 0 {
 		t.Error("the case that was deleted is not marked, or another is")
+	}
+	s.must(s.org.Delete("Case", old[2]))
+	s.mustExec(`DELETE FROM millrace.read_states WHERE table_name = 'cases'`)
+	runs.run(pipeline.EntityCases, false)
+	if s.count(marked, old[2]) != 1 || s.count(marked, old[1]) != 0 {
+		t.Error("where nothing is known of an earlier reading, the case that was deleted is not marked, or another is")
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE entity = 'case' AND sf_id = $1 AND action IN ('left', 'deleted')`, old[0]); n != 2 {
 		t.Errorf("the audit log has %d entries of it", n)
