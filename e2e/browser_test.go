@@ -384,8 +384,18 @@ func (b *browser) lookOnce(name, rules string) {
 	if over := value[int](b, `document.documentElement.scrollWidth - window.innerWidth`); over > 0 {
 		b.t.Errorf("%s is %d pixels wider than the screen", b.location(), over)
 	}
+	b.tablesFit()
 	if value[int](b, `document.querySelectorAll("h1").length`) != 1 {
 		b.t.Errorf("%s does not have exactly one h1", b.location())
+	}
+}
+
+// tablesFit fails the test when a table whose rows become cards on a narrow screen has to be moved sideways to see all of it.
+func (b *browser) tablesFit() {
+	b.t.Helper()
+	wide := value[string](b, `[...document.querySelectorAll(".table-wrap:has(> .table-cards)")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.getAttribute("aria-label")).join(", ")`)
+	if wide != "" {
+		b.t.Errorf("%s: cut off at the right: %s", b.location(), wide)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // pages are the addresses that TestPages looks at, besides those that differ from time to time.
@@ -33,6 +35,12 @@ func TestPages(t *testing.T) {
 	for _, page := range append(slices.Clone(pages), details(d, b)...) {
 		b.open(d.app + page)
 		b.lookAround(strings.NewReplacer("/", "_", "?", "_", "=", "_").Replace(page))
+	}
+	b.do("making the window that of a laptop", chromedp.EmulateViewport(1280, 800))
+	for _, list := range []string{"/accounts", "/runs", "/audit", "/errors"} {
+		b.open(d.app + "/connections/1" + list)
+		b.waitFor("a list", `document.querySelector(".table-cards tbody tr, #open li") !== null`)
+		b.tablesFit()
 	}
 	b.noComplaints()
 }

@@ -170,16 +170,16 @@ func noAccounts(q db.AccountQuery, banner views.Banner, clear string, admin bool
 	}
 	settingsPath := orgPath(q.ConnectionID, "/settings/account-filtering")
 	switch {
-	case q.Left == db.LeftOnly && q.Search == "" && q.Type == "":
+	case q.Left == db.LeftOnly && q.Search == "" && q.Type == "" && banner.Run != nil:
 		return &views.Empty{Title: "No account has left the filter", Text: "All synced accounts are up to date.", Href: clear, Label: "Show all accounts"}
-	case q.Search != "" || q.Type != "" || q.Left != "":
+	case q.Search != "" || q.Type != "" || q.Left != "" && banner.Run != nil:
 		return &views.Empty{Title: "No account matches", Text: "No synced account fits this search.", Href: clear, Label: "Show all accounts", Why: why}
-	case banner.Run != nil && banner.Run.State.Active():
-		return &views.Empty{Title: "The sync is under way", Text: "The first accounts show up here as soon as their page is stored."}
 	case banner.Run == nil && admin:
 		return &views.Empty{Title: "Nothing was synced yet", Text: "The first sync starts by itself when the account filter is saved.", Href: settingsPath, Label: "Set the account filter"}
 	case banner.Run == nil:
 		return &views.Empty{Title: "Nothing was synced yet", Text: "The first sync starts by itself when an admin saves the account filter."}
+	case banner.Run.State.Active():
+		return &views.Empty{Title: "The sync is under way", Text: "The first accounts show up here as soon as their page is stored."}
 	case banner.Run.State == views.RunCompleted && admin:
 		return &views.Empty{Title: "The filter matched nothing", Text: "The last sync completed, but no account in the org fits the filter.", Href: settingsPath, Label: "Loosen the account filter"}
 	case banner.Run.State == views.RunCompleted:

@@ -92,6 +92,7 @@ func TestEmptyListsNameTheCause(t *testing.T) {
 	list := orgPath(c.ID, "/accounts")
 	a.as(a.viewer).get(list).says("#account-list", "Nothing was synced yet", "when an admin saves")
 	a.as(a.admin).get(list).has("#account-list a[href$='/settings/account-filtering']")
+	a.as(a.viewer).get(list+"?left=only").says("#account-list", "Nothing was synced yet")
 	a.configure(c, "Id != null")
 	a.as(a.admin).get(list).says("#account-list", "The sync is under way")
 }

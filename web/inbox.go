@@ -11,6 +11,7 @@ import (
 
 	"millrace/db"
 	"millrace/pipeline"
+	"millrace/settings"
 	"millrace/views"
 )
 
@@ -44,6 +45,9 @@ func (s *Server) errorInbox(w http.ResponseWriter, r *http.Request) error {
 	}
 	v := views.ErrorInbox{Shell: shell, OrgName: ConnectionName(c), Here: orgPath(c.ID, "/errors"), Synced: latest != nil && (latest.FinishedAt != nil || len(cured) > 0)}
 	v.Lost = lostNote(c, latest, isAdmin(r))
+	if latest == nil && isAdmin(r) {
+		v.Start = orgPath(c.ID, "/settings/"+string(settings.SectionFiltering))
+	}
 	for _, g := range open {
 		if group := groupView(c, g, isAdmin(r)); g.MutedAt != nil {
 			v.Muted = append(v.Muted, group)

@@ -59,6 +59,8 @@ func TestErrorInbox(t *testing.T) {
 	admin, viewer := a.as(a.admin), a.as(a.viewer)
 	p := viewer.get(inbox).is(http.StatusOK)
 	p.says("#open", "Open (0)", "Nothing was synced yet")
+	p.lacks("#open a")
+	admin.get(inbox).has("#open a[href$='/settings/account-filtering']")
 	run, causes := a.troubled(c)
 
 	p = viewer.get(inbox).is(http.StatusOK)

@@ -38,7 +38,7 @@ func TestLeavers(t *testing.T) {
 	}
 	only.lacks("form[action$='/leavers']")
 	viewer.get(list+"?left=none&q=Account").says("#account-list", "of 28 accounts")
-	viewer.get(list).says("#account-list", "2 accounts left the filter or no longer exist in Salesforce")
+	viewer.get(list).says("#account-list", "2 accounts left the filter or no longer exist in Salesforce: kept and shown here")
 
 	admin.get(list).has("form[action='" + orgPath(c.ID, "/leavers") + "'] button[value=archive]")
 	done := admin.post(orgPath(c.ID, "/leavers"), url.Values{"policy": {"archive"}}).is(http.StatusSeeOther)

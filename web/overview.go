@@ -292,7 +292,10 @@ func (o *overview) leavers() error {
 		return err
 	}
 	f := views.HealthFact{Title: "Left the filter", Tone: ui.Neutral, State: "None", Text: "Every account that is here matches the filter still, as far as is known."}
-	if n > 0 {
+	switch {
+	case n == 0 && o.newest[pipeline.EntityAccounts].Last == nil:
+		f.State, f.Text = "No sync yet", "Accounts that stop matching the filter show here."
+	case n > 0:
 		f.State = ui.Plural(n, "account", "accounts")
 		if more {
 			f.State = "More than " + f.State

@@ -43,6 +43,7 @@ func TestOverviewBeginsWithTheFirstSteps(t *testing.T) {
 	p.says("#health-connection", "Connected")
 	p.says("#health-counts", "Not counted yet")
 	p.says("#health-errors", "No sync yet")
+	p.says("#health-leavers", "No sync yet")
 	p.says("#parts", "once the settings are saved")
 	p.says("#chart-records", "Shows after the first sync")
 	p.lacks("svg.chart")

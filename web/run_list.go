@@ -153,7 +153,7 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) error {
 		Show: l.show, State: l.state, Sync: l.entity, Started: l.trigger, From: l.from, Until: l.until, Zone: l.zone, ZoneFixed: l.zoneOfProfile, Narrowed: l.narrowed(),
 		Total: min(total, db.CountedRuns), TotalMore: total > db.CountedRuns, Triggers: runTriggers,
 	}
-	if isAdmin(r) {
+	if isAdmin(r) && banner.Run != nil {
 		view.WholeHref = orgPath(c.ID, "/whole")
 	}
 	for _, e := range runEntities {

@@ -18,7 +18,9 @@ func TestRunSyncJobNeverStartsTwo(t *testing.T) {
 	a := newApp(t, nil)
 	c := a.connection("acme")
 	b := a.as(a.admin)
-	b.get(orgPath(c.ID, "/runs")).is(http.StatusOK).says("main", "Nothing was synced yet", "Never synced", "Save an account filter first")
+	p := b.get(orgPath(c.ID, "/runs")).is(http.StatusOK)
+	p.says("main", "Nothing was synced yet", "Never synced", "Save an account filter first")
+	p.lacks("main a[href$='/whole']") // nothing was read that could be read again
 	b.post(orgPath(c.ID, "/runs"), nil).is(http.StatusConflict).says("main", "Save an account filter first")
 	a.configure(c, "Id != null")
 	first, err := a.db.LatestRun(t.Context(), c.ID)
