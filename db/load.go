@@ -43,7 +43,7 @@ func (m merge) fixed(connectionID, runID int64) (columns, values []string) {
 // load takes the page over into a table that held nothing when the first step that fills it began.
 func (w *pageWork) load(ctx context.Context) error {
 	columns, values := w.merge.fixed(w.connectionID, w.runID)
-	l := loader{pageWork: w, values: values, ids: make([]byte, 0, idLength*min(w.page.Declared, 100_000))}
+	l := loader{pageWork: w, begun: time.Now(), values: values, ids: make([]byte, 0, idLength*min(w.page.Declared, 100_000))}
 	l.columns = slices.Concat([]string{"sf_id"}, w.merge.copied(), l.foundColumns(), columns)
 	var err error
 	if l.asks() {
@@ -76,12 +76,13 @@ func (w *pageWork) load(ctx context.Context) error {
 // loader loads one page.
 type loader struct {
 	*pageWork
-	columns []string // of the table, in the order of COPY
-	values  []string // of the last of them
-	ids     []byte   // of the records that were loaded, one after the other
-	skipped []string // ids of records that lack something that is required
-	under   []string // for each of them, the id of its parent; empty for none
-	called  []string // for each of them, its name
+	begun   time.Time // by the clock here, which goes on evenly
+	columns []string  // of the table, in the order of COPY
+	values  []string  // of the last of them
+	ids     []byte    // of the records that were loaded, one after the other
+	skipped []string  // ids of records that lack something that is required
+	under   []string  // for each of them, the id of its parent; empty for none
+	called  []string  // for each of them, its name
 }
 
 // asks reports whether records must be held against others that are here before they are taken.

@@ -15,13 +15,13 @@ func TestEntriesNearMidnightAreLeftToPostgres(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := loader{pageWork: &pageWork{began: began, begun: time.Now()}}
+		l := loader{pageWork: &pageWork{began: began}, begun: time.Now()}
 		if got := l.auditTable(); got != want {
 			t.Errorf("at %s: got %s, want %s", at, got, want)
 		}
 	}
 	// A page may take long to arrive.
-	l := loader{pageWork: &pageWork{began: time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC), begun: time.Now().Add(-119 * time.Minute)}}
+	l := loader{pageWork: &pageWork{began: time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)}, begun: time.Now().Add(-119 * time.Minute)}
 	if got := l.auditTable(); got != "audit_log" {
 		t.Errorf("of a page that began two hours ago: got %s", got)
 	}

@@ -54,7 +54,6 @@ type pageWork struct {
 	merge    merge
 	conn     *Conn
 	began    time.Time // when its transaction began, by Postgres' clock
-	begun    time.Time // the same by the clock here, which goes on evenly
 	sifted   bool      // all records of the page are here just so: nothing is staged
 	expected int64     // records of the whole step; 0 where that is not known
 	report   pipeline.Report
@@ -81,7 +80,7 @@ func (w *pageWork) standing(ctx context.Context) (done bool, err error) {
 		SELECT fresh, coalesce(expected, 0) AS expected, EXISTS (SELECT FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position) AS later,
 		       EXISTS (SELECT FROM millrace.run_pages p WHERE p.run_id = s.run_id AND p.position = s.position AND p.page = $3) AS done, clock_timestamp() AS now
 		  FROM millrace.run_steps s WHERE run_id = $1 AND position = $2`, w.runID, w.step.Position, w.page.Number)
-	w.step.Fresh, w.merge.step.Fresh, w.merge.later, w.expected, w.began, w.begun = row.Fresh, row.Fresh, row.Later, row.Expected, row.Now, time.Now()
+	w.step.Fresh, w.merge.step.Fresh, w.merge.later, w.expected, w.began = row.Fresh, row.Fresh, row.Later, row.Expected, row.Now
 	return row.Done, err
 }
 
