@@ -210,3 +210,19 @@ func TestRunTellsItsCallsApart(t *testing.T) {
 		}
 	}
 }
+
+// TestRunWithoutAPlan has a run end before it knows what to read.
+func TestRunWithoutAPlan(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	a.configure(c, "Id != null")
+	run, err := a.db.Claim(t.Context(), "test", time.Hour)
+	if err != nil || run == nil {
+		t.Fatal(run, err)
+	}
+	page := runPath(c.ID, run.ShortID)
+	a.as(a.viewer).get(page).says("#run-steps", "The plan is made when this run starts")
+	a.finish(run, db.Ending{State: db.RunFailed, Outcome: "Failed", Code: "filter_invalid", Error: "The filter is not valid."})
+	a.as(a.viewer).get(page).says("#run-steps", "ended before it read anything")
+}
