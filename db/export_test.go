@@ -59,3 +59,16 @@ func (d *DB) Count(ctx context.Context, connectionID int64, anew bool, question 
 
 // MostWrites is how many notes of what was written to a table are kept.
 const MostWrites = mostWrites
+
+// TakeHashing takes all places in which passwords are hashed, until it is told to let go.
+func (d *DB) TakeHashing() (letGo func()) {
+	n := cap(d.hashing)
+	for range n {
+		d.hashing <- struct{}{}
+	}
+	return func() {
+		for range n {
+			<-d.hashing
+		}
+	}
+}

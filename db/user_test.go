@@ -238,3 +238,31 @@ func TestSetupLink(t *testing.T) {
 		t.Errorf("a link after the first user: got %v", err)
 	}
 }
+
+// TestUnknownUsersCostAsMuch has the password of an address that nobody has be hashed as that of any other: an answer that comes sooner would tell who has an account.
+func TestUnknownUsersCostAsMuch(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	newUser(t, d, "ann@example.com", db.RoleAdmin)
+	letGo := d.TakeHashing()
+	answers := make(chan error, 2)
+	for _, email := range []string{"ann@example.com", "nobody@example.com"} {
+		go func() {
+			_, err := d.Authenticate(t.Context(), email, "not "+goodPassword, "203.0.113.7")
+			answers <- err
+		}()
+	}
+	left := 2
+	select {
+	case err := <-answers:
+		t.Errorf("an answer came without a hash: %v", err)
+		left--
+	case <-time.After(time.Second / 2):
+	}
+	letGo()
+	for range left {
+		if err := <-answers; !errors.Is(err, db.ErrBadCredentials) {
+			t.Error(err)
+		}
+	}
+}

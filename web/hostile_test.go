@@ -1,9 +1,13 @@
 package web
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"millrace/db"
@@ -103,5 +107,43 @@ func TestSettingsAreClosedToViewersAndOtherSites(t *testing.T) {
 	}
 	if d := a.draft(one, a.viewer); d != nil {
 		t.Errorf("the viewer has a draft: %+v", d)
+	}
+}
+
+// locked is a buffer that several write into.
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A refused request is in the log, with who sent it, what it was, and its id, and without what it held.
+func TestRefusalsAreLogged(t *testing.T) {
+	t.Parallel()
+	var said locked
+	a := newApp(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&said, nil)) })
+	a.as(a.viewer).post("/alerts/channels", url.Values{"email": {"secret@example.com"}}).is(http.StatusForbidden)
+	a.as(a.viewer).get(orgPath(1, "/runs/R-NONE")).is(http.StatusNotFound)
+	for _, want := range []string{
+		`msg="request refused" request_id=[^ ]+ method=POST path=/alerts/channels status=403 user_id=` + itoa(a.viewer.ID),
+		`msg="request refused" request_id=[^ ]+ method=GET path=/connections/1/runs/R-NONE status=404 user_id=` + itoa(a.viewer.ID),
+	} {
+		if !regexp.MustCompile(want).MatchString(said.String()) {
+			t.Errorf("the log does not say %s:\n%s", want, said.String())
+		}
+	}
+	if strings.Contains(said.String(), "secret") {
+		t.Errorf("the log says what was sent:\n%s", said.String())
 	}
 }
