@@ -94,6 +94,7 @@ func (b *bigDatabase) listPages(ctx context.Context) ([][2]string, error) {
 	}
 	return [][2]string{
 		{"Accounts", at + "/accounts"},
+		{"Accounts, those changed last first", at + "/accounts?sort=synced&dir=desc"},
 		{"An account with its timeline", at + "/accounts/" + account},
 		{"A contact with its timeline", at + "/contacts/" + contact},
 		{"An opportunity with its timeline", at + "/opportunities/" + opportunity},

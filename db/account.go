@@ -62,7 +62,7 @@ func (q AccountQuery) normal() AccountQuery {
 	return q
 }
 
-// accountSorts are the sort keys. Each but the last is an index's, see readIndexes; sf_id follows, so that the order is complete.
+// accountSorts are the sort keys. Each but the last is an index's, see readIndexes and lastChanged; sf_id follows, so that the order is complete.
 var accountSorts = map[string]string{
 	"name": "lower(a.name)", "type": "a.account_type", "website": `a.domain COLLATE "C"`, "industry": "a.industry", "synced": "a.synced_at",
 }
@@ -86,7 +86,7 @@ func (d *DB) Accounts(ctx context.Context, q AccountQuery) (rows []Account, tota
 	case q.Search != "" && indexed["words"]:
 		rows, total, err = d.searchAccounts(ctx, q)
 	default:
-		rows, total, err = d.listAccounts(ctx, q, indexed["owner"])
+		rows, total, err = d.listAccounts(ctx, q, indexed)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("db.Accounts(%d): %w", q.ConnectionID, asCancelled(ctx, err))
@@ -94,10 +94,18 @@ func (d *DB) Accounts(ctx context.Context, q AccountQuery) (rows []Account, tota
 	return rows, total, nil
 }
 
-func (d *DB) listAccounts(ctx context.Context, q AccountQuery, owners bool) (rows []Account, total int, err error) {
+func (d *DB) listAccounts(ctx context.Context, q AccountQuery, indexed map[string]bool) (rows []Account, total int, err error) {
 	where, args := q.where(false)
-	if err := d.pool.SelectContext(ctx, &rows, q.page("millrace.accounts", where, owners), args...); err != nil {
-		return nil, 0, err
+	if q.Sort == "synced" && q.Desc && q.Search == "" && indexed["name"] {
+		if err := d.pool.SelectContext(ctx, &rows, q.lastChanged(where), args...); err != nil {
+			return nil, 0, err
+		}
+	}
+	if len(rows) < q.PerPage {
+		rows = nil
+		if err := d.pool.SelectContext(ctx, &rows, q.page("millrace.accounts", where, indexed["owner"]), args...); err != nil {
+			return nil, 0, err
+		}
 	}
 	if q.Search == "" && q.Type == "" {
 		n, left, err := d.CountAccounts(ctx, q.ConnectionID)
@@ -214,6 +222,18 @@ func (q AccountQuery) page(from, where string, owners bool) string {
 	}
 	order := " ORDER BY " + key + dir + ", a.sf_id" + dir
 	return "SELECT " + accountFields + " FROM (SELECT " + accountColumns + " FROM " + from + " a WHERE " + where + order + window + ") a" + owner + order
+}
+
+// lastEntries is how many entries of the audit log are looked through for the accounts that were changed last.
+const lastEntries = 30_000
+
+// lastChanged builds the query of a page of the accounts that were changed last, from the audit log, which holds an entry of each change, at its time or after it: an account that was changed after the oldest
+// of the entries is among those that these entries name. A page that is not full may lack accounts. No index holds the time of the last change; see readIndexes.
+func (q AccountQuery) lastChanged(where string) string {
+	entries := `WITH entries AS MATERIALIZED (SELECT at, entity, sf_id FROM millrace.audit_log WHERE connection_id = $1 ORDER BY at DESC LIMIT ` + strconv.Itoa(lastEntries) + `),
+		named AS MATERIALIZED (SELECT a.* FROM (SELECT DISTINCT sf_id FROM entries WHERE entity = 'account') e JOIN millrace.accounts a ON a.connection_id = $1 AND a.sf_id = e.sf_id
+		                        WHERE a.synced_at > (SELECT min(at) FROM entries)) `
+	return entries + q.page("named", where, false)
 }
 
 // ownerPage goes through the owners in the order of their names and stops when the page is full: it reads reach rows of an owner at most. The

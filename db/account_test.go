@@ -40,6 +40,11 @@ func TestAccountsListIsTheSameWithAndWithoutReadIndexes(t *testing.T) {
 	t.Parallel()
 	d, _, c := connected(t)
 	fill(t, d, c.ID, 10_050)
+	exec(t, d, `UPDATE millrace.accounts SET synced_at = now() - interval '1 year'`)
+	exec(t, d, `
+		WITH changed AS (
+		    UPDATE millrace.accounts SET synced_at = now() - interval '1 second' * (right(left(sf_id, 15), 2)::int / 10) WHERE sf_id IN (SELECT sf_id FROM millrace.accounts ORDER BY md5(sf_id) LIMIT 250) RETURNING sf_id)
+		INSERT INTO millrace.audit_log (connection_id, entity, sf_id, action) SELECT $1, e, sf_id, 'updated' FROM changed, unnest(ARRAY['contact', 'account', 'account']) e`, c.ID)
 	type page struct {
 		q    db.AccountQuery
 		rows []string
