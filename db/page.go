@@ -263,7 +263,7 @@ func (w *pageWork) checkpoint(ctx context.Context) (cancelled bool, err error) {
 		    SELECT id, $3, $4, $5, $6, $7, $8, fence FROM held),
 		step AS (
 		    UPDATE millrace.run_steps s
-		       SET read = read + $7, expected = CASE WHEN $19::boolean THEN coalesce(expected, 0) + $7 ELSE expected END, touched = touched + $20, created = created + $9, updated = updated + $10, unchanged = unchanged + $11, skipped = skipped + $12,
+		       SET read = read + $7, expected = CASE WHEN $19::boolean THEN expected + $7 ELSE expected END, touched = touched + $20, created = created + $9, updated = updated + $10, unchanged = unchanged + $11, skipped = skipped + $12,
 		           elsewhere = elsewhere + $13, failed = failed + $14
 		      FROM held WHERE s.run_id = held.id AND s.position = $3),
 		log AS (

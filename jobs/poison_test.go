@@ -3,13 +3,16 @@ package jobs
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/salesforce/sim"
+	"millrace/settings"
 )
 
 // TestPoisonRecords has records that Postgres refuses only when their page is merged. They alone are left out, and listed with cause and remedy.
@@ -133,5 +136,35 @@ func TestLastingErrorIsTriedFiveTimes(t *testing.T) {
 	}
 	if waiting.WaitingUntil == nil || !strings.Contains(waiting.WaitingReason, "Trying again") {
 		t.Errorf("it waits until %v: %s", waiting.WaitingUntil, waiting.WaitingReason)
+	}
+}
+
+// TestPoisonedCommentIsMended has a Chatter comment that could not be stored and is mended, of which its post tells nothing. It comes over with the next sync.
+func TestPoisonedCommentIsMended(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 12})
+	all := everything()
+	all.Chatter = settings.Chatter{Enabled: true, Accounts: true, Comments: true}
+	s.saveAll(all)
+	s.mustExec(`ALTER TABLE millrace.chatter_comments ADD CONSTRAINT poison CHECK (body NOT LIKE 'poison%')`)
+	post, err := s.org.Insert("FeedItem", map[string]any{"ParentId": slices.Min(s.inOrgIDs("Account")), "Body": "Hello"})
+	s.must(err)
+	id, err := s.org.Insert("FeedComment", map[string]any{"FeedItemId": post, "CommentBody": "poison"})
+	s.must(err)
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	run, _, err := s.db.RequestRun(t.Context(), s.conn, pipeline.EntityChatter, db.TriggerManual, &s.admin)
+	s.must(err)
+	if run = s.until(run.ID, ended); run.State != db.RunCompletedWithErrors {
+		t.Fatalf("the run is %s: %s %s", run.State, run.Outcome, run.Error)
+	}
+	s.must(s.org.Update("FeedComment", id, map[string]any{"CommentBody": "cured"}))
+	another, err := s.org.Insert("FeedItem", map[string]any{"ParentId": slices.Min(s.inOrgIDs("Account")), "Body": "Another"})
+	s.must(err)
+	_, err = s.org.Insert("FeedComment", map[string]any{"FeedItemId": another, "CommentBody": "beside it"})
+	s.must(err)
+	runs.run(pipeline.EntityChatter, false)
+	if n := s.count(`SELECT count(*) FROM millrace.chatter_comments WHERE sf_id = $1 AND body = 'cured'`, id); n != 1 {
+		t.Error("the comment is not here")
 	}
 }

@@ -130,7 +130,10 @@ func (j Work) listed(ctx context.Context, s Step) (changeList, error) {
 // readChanges reads what has changed since the step's state: see docs/decisions/0012.
 func (j Work) readChanges(ctx context.Context, s Step, started bool) error {
 	if s.Batches != nil {
-		return j.readBatches(ctx, s)
+		if err := j.readBatches(ctx, s); err != nil {
+			return err
+		}
+		return j.readAgain(ctx, s)
 	}
 	some := true
 	if !started && s.Reading.List != "" {
@@ -152,12 +155,15 @@ func (j Work) readChanges(ctx context.Context, s Step, started bool) error {
 			return err
 		}
 	}
-	if len(s.Reading.Again) > 0 {
-		if err := j.readAlong(ctx, s, j.again(s)); err != nil {
-			return err
-		}
+	return j.readAgain(ctx, s)
+}
+
+// readAgain reads what could not be stored the last time.
+func (j Work) readAgain(ctx context.Context, s Step) error {
+	if len(s.Reading.Again) == 0 {
+		return nil
 	}
-	return nil
+	return j.readAlong(ctx, s, j.again(s))
 }
 
 // readSelected reads the step's own query: through REST, unless that turns out to be too much for it.
