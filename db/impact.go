@@ -132,7 +132,7 @@ func (s *RunStore) SaveForecast(ctx context.Context, steps []pipeline.Forecast) 
 		return err
 	}
 	return s.transact(ctx, "keep the forecast", func(tx *sqlx.Tx) error {
-		if err := s.emptyAside(ctx, tx); err != nil {
+		if err := emptyAside(ctx, tx, s.connectionID); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE millrace.impacts SET forecast = $2 WHERE run_id = $1`, s.runID, body)
@@ -140,10 +140,11 @@ func (s *RunStore) SaveForecast(ctx context.Context, steps []pipeline.Forecast) 
 	})
 }
 
-func (s *RunStore) emptyAside(ctx context.Context, tx *sqlx.Tx) error {
+// emptyAside removes what an impact has read of a connection.
+func emptyAside(ctx context.Context, tx *sqlx.Tx, connectionID int64) error {
 	for _, table := range partitioned {
 		if strings.HasPrefix(table, pipeline.AsidePrefix) {
-			if _, err := tx.ExecContext(ctx, fmt.Sprintf(`TRUNCATE millrace.%s_%d`, table, s.connectionID)); err != nil {
+			if _, err := tx.ExecContext(ctx, fmt.Sprintf(`TRUNCATE millrace.%s_%d`, table, connectionID)); err != nil {
 				return err
 			}
 		}
@@ -178,7 +179,7 @@ func (s *RunStore) Compare(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE millrace.impacts SET counts = $2 WHERE run_id = $1`, s.runID, body); err != nil {
 			return err
 		}
-		return s.emptyAside(ctx, tx)
+		return emptyAside(ctx, tx, s.connectionID)
 	})
 }
 

@@ -131,22 +131,30 @@ type Ending struct {
 	Surprising bool // it completed, but what it did deserves a look
 }
 
-// Finish ends a held run and forgets which pages were in work and which records it met. It returns ErrFenced when the run is no longer held under this fence. A
+// Finish ends a held run and forgets which pages were in work, which records it met, and what an impact has read. It returns ErrFenced when the run is no longer held under this fence. A
 // run that met millions of records has ended before they are forgotten, and what is not forgotten within ctx is left to ForgetEnded: an end that had to wait for
 // that would be given up, and the run would be ended again and again.
 func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
-		var id int64
-		err := tx.GetContext(ctx, &id, `
+		var run struct {
+			Entity       pipeline.Entity `db:"entity"`
+			ConnectionID int64           `db:"connection_id"`
+		}
+		err := tx.GetContext(ctx, &run, `
 			UPDATE millrace.runs
 			   SET state = $3, outcome = $4, error_code = $5, error = $6, phase = '', owner = '', lease_until = NULL, finished_at = now(),
 			       surprising = $7, in_flight = 0
-			 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id`, runID, fence, e.State, e.Outcome, e.Code, e.Error, e.Surprising)
+			 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING entity, connection_id`, runID, fence, e.State, e.Outcome, e.Code, e.Error, e.Surprising)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrFenced
 		}
 		if err != nil {
 			return err
+		}
+		if run.Entity == pipeline.EntityImpact {
+			if err := emptyAside(ctx, tx, run.ConnectionID); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_units WHERE run_id = $1`, runID); err != nil {
 			return err
