@@ -12,7 +12,7 @@ import (
 	"millrace/pipeline"
 )
 
-// FinishStep implements pipeline.Store.
+// FinishStep implements pipeline.Store. A step that is done already, since the answer to its end was lost, stays as it is.
 func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 	transact := s.transact
 	if step.Calculation != nil {
@@ -25,10 +25,13 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 		if step.Missing != nil {
 			return s.finishMissing(ctx, tx, step)
 		}
-		_, err := tx.ExecContext(ctx, `
-			UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = coalesce(expected, read) WHERE run_id = $1 AND position = $2`,
+		done, err := tx.ExecContext(ctx, `
+			UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = coalesce(expected, read) WHERE run_id = $1 AND position = $2 AND state <> 'done'`,
 			s.runID, step.Position)
 		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
 		if err := s.settle(ctx, tx, step); err != nil {

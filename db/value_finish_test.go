@@ -185,6 +185,12 @@ func TestZombieWorksNothingOut(t *testing.T) {
 	if err := d.RunStore(heir).FinishStep(t.Context(), step); err != nil || arr() != "2.5" {
 		t.Errorf("the heir: %v, ARR %s", err, arr())
 	}
+	if err := d.RunStore(heir).FinishStep(t.Context(), step); err != nil { // once more, when it did not hear that it was done
+		t.Error(err)
+	}
+	if n := get[int](t, d, `SELECT updated FROM millrace.run_steps WHERE run_id = $1 AND position = 1`, heir.ID); n != 1 {
+		t.Errorf("%d accounts count as updated", n)
+	}
 	if n := get[int](t, d, `SELECT count(*) FROM millrace.audit_log WHERE changes ? 'arr'`); n != 1 {
 		t.Errorf("%d audit rows", n)
 	}
