@@ -127,6 +127,9 @@ func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) erro
 		if _, err := tx.ExecContext(ctx, `SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1`); err != nil {
 			return err
 		}
+		if err := trimWrites(ctx, tx); err != nil {
+			return err
+		}
 		for _, c := range checks {
 			row, err := s.measure(ctx, tx, c)
 			if err != nil {
@@ -141,7 +144,7 @@ func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) erro
 				return err
 			}
 		}
-		return trimWrites(ctx, tx)
+		return nil
 	})
 }
 

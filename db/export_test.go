@@ -49,10 +49,11 @@ func SentTime(text string) ([]byte, bool) {
 func (d *DB) Count(ctx context.Context, connectionID int64, anew bool, question string, tables ...string) (n int64, err error) {
 	err = d.Transact(ctx, func(tx *sqlx.Tx) error {
 		s := RunStore{db: d, connectionID: connectionID}
-		if n, err = s.count(ctx, tx, anew, question, tables...); err != nil {
+		if err := trimWrites(ctx, tx); err != nil {
 			return err
 		}
-		return trimWrites(ctx, tx)
+		n, err = s.count(ctx, tx, anew, question, tables...)
+		return err
 	})
 	return n, err
 }

@@ -51,7 +51,7 @@ func (s *RunStore) count(ctx context.Context, tx *sqlx.Tx, anew bool, question s
 // mostWrites is how many notes of a table are kept.
 const mostWrites = 100
 
-// trimWrites replaces the notes of tables with very many of them by a new one: that of no earlier count.
+// trimWrites replaces the notes of tables with very many of them by a new one: that of no earlier count. It comes before counts, which are kept with what it leaves.
 func trimWrites(ctx context.Context, tx *sqlx.Tx) error {
 	_, err := tx.ExecContext(ctx, `
 		WITH many AS (SELECT table_name, connection_id FROM millrace.record_writes GROUP BY table_name, connection_id HAVING count(*) > $1),
