@@ -40,10 +40,11 @@ func writtenOr(t pipeline.Table) string {
 	return "(p.last_seen_run > $2 OR EXISTS (SELECT FROM millrace.accounts a WHERE a.connection_id = $1 AND a.sf_id = p.account_id AND a.last_seen_run > $2))"
 }
 
-// doubted selects the parents in doubt whose children the set $3 asks for: $1 is the connection and $2 the run that read the set last.
+// doubted selects, with a look at each, the parents in doubt whose children the set $3 asks for: $1 is the connection and $2 the run that read the set last.
 func doubted(t pipeline.Table) string {
-	return `SELECT p.sf_id FROM millrace.doubted_parents d JOIN millrace.` + t.ParentTable() + ` p ON p.connection_id = $1 AND p.sf_id = d.sf_id
-			 WHERE d.connection_id = $1 AND d.records = $3 AND (d.due OR ` + writtenOr(t) + `) AND p.left_filter_at IS NULL`
+	return `SELECT d.sf_id FROM millrace.doubted_parents d
+			 WHERE d.connection_id = $1 AND d.records = $3
+			   AND (SELECT d.due OR ` + writtenOr(t) + ` FROM millrace.` + t.ParentTable() + ` p WHERE p.connection_id = $1 AND p.sf_id = d.sf_id AND p.left_filter_at IS NULL)`
 }
 
 // doubtParents notes the parents that are here of records which have changed and were not met. A record may not match by itself, or its parent may not just now: see Entered.
@@ -82,7 +83,8 @@ func (s *RunStore) doubtChanged(ctx context.Context, tx *sqlx.Tx, step pipeline.
 	err := tx.SelectContext(ctx, &of, `
 		SELECT records, parent_table, run_id, whole_run, whole_at FROM millrace.read_states
 		 WHERE connection_id = $1 AND (parent_table = $2 OR $2 = 'accounts' AND parent_table <> '')
-		   AND whole_run >= coalesce((SELECT run_id FROM millrace.read_states WHERE connection_id = $1 AND records = $3), 0)`, s.connectionID, t.Name, t.Records())
+		   AND EXISTS (SELECT FROM millrace.runs r JOIN millrace.run_steps p ON p.run_id = r.id WHERE r.connection_id = $1 AND r.id > whole_run AND p.object = $4 AND p.touched > 0)
+		   AND whole_run >= coalesce((SELECT run_id FROM millrace.read_states WHERE connection_id = $1 AND records = $3), 0)`, s.connectionID, t.Name, t.Records(), t.Object)
 	if err != nil {
 		return err
 	}
