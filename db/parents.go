@@ -29,7 +29,6 @@ type parents struct {
 	ids    *packedIDs   // nil for too many of them
 	loaded []*packedIDs // of the accounts that first loads of this runner have brought, page by page
 	bytes  int          // that these take
-	gaps   bool         // some page is not among them
 }
 
 // keepLoaded keeps the ids of the accounts of a page that has been committed. They come in the order of the page.
