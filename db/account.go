@@ -225,7 +225,7 @@ func (q AccountQuery) page(from, where string, owners bool) string {
 }
 
 // lastEntries is how many entries of the audit log are looked through for the accounts that were changed last.
-const lastEntries = 30_000
+const lastEntries = 10_000
 
 // lastChanged builds the query of a page of the accounts that were changed last, from the audit log, which holds an entry of each change, at its time or after it: an account that was changed after the oldest
 // of the entries is among those that these entries name. A page that is not full may lack accounts. No index holds the time of the last change; see readIndexes.
