@@ -161,7 +161,7 @@ func (s *RunStore) Compare(ctx context.Context) error {
 	return s.transact(ctx, "compare", func(tx *sqlx.Tx) error {
 		var compared bool
 		if err := tx.GetContext(ctx, &compared, `SELECT counts IS NOT NULL FROM millrace.impacts WHERE run_id = $1`, s.runID); err != nil || compared {
-			return err // by a process that did not live to end the run, and that has emptied what was read
+			return err // by a process that did not live to end the run
 		}
 		if _, err := tx.ExecContext(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'`); err != nil {
 			return err
@@ -176,10 +176,8 @@ func (s *RunStore) Compare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE millrace.impacts SET counts = $2 WHERE run_id = $1`, s.runID, body); err != nil {
-			return err
-		}
-		return emptyAside(ctx, tx, s.connectionID)
+		_, err = tx.ExecContext(ctx, `UPDATE millrace.impacts SET counts = $2 WHERE run_id = $1`, s.runID, body)
+		return err
 	})
 }
 

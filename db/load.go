@@ -81,7 +81,7 @@ type loader struct {
 	values  []string  // of the last of them
 	ids     []byte    // of the records that were loaded, one after the other
 	skipped []string  // ids of records that lack something that is required
-	under   []string  // for each of them, the id of its parent; empty for none
+	under   []string  // for each of them, the id of its account; empty for none
 	called  []string  // for each of them, its name
 }
 
@@ -165,7 +165,6 @@ func (l *loader) noteSkips(ctx context.Context) error {
 		return nil
 	}
 	t := l.step.Table
-	ofAccount := t.Parent != "" && t.Under == ""
 	values := []string{strconv.FormatInt(l.connectionID, 10), t.Object, t.Lacking, strconv.FormatInt(l.runID, 10)}
 	err := l.conn.CopyText(ctx, "millrace.skipped_records", []string{"sf_id", "account_id", "name", "connection_id", "object", "reason", "since_run"}, func(w *CopyWriter) error {
 		w.Fix(values)
@@ -178,11 +177,7 @@ func (l *loader) noteSkips(ctx context.Context) error {
 		}
 		for i, id := range l.skipped {
 			w.String(id)
-			if ofAccount {
-				optional(l.under[i])
-			} else {
-				w.Null()
-			}
+			optional(l.under[i])
 			optional(l.called[i])
 			if err := w.EndRow(); err != nil {
 				return err

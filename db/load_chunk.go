@@ -231,7 +231,7 @@ func (c *chunk) decide() (found [][]string, taken []int, err error) {
 		case t.Parent != "" && (parents[row] == "" || missing[parents[row]]), elsewhere[string(id)]:
 			c.counts.elsewhere++
 		case required != nil && required[row] == "":
-			c.skipped, c.under, c.called = append(c.skipped, string(id)), append(c.under, strings.Clone(parents[row])), append(c.called, c.name(row))
+			c.skipped, c.under, c.called = append(c.skipped, string(id)), append(c.under, strings.Clone(skippedUnder(t, parents[row]))), append(c.called, c.name(row))
 		default:
 			taken = append(taken, row)
 			c.ids = append(c.ids, id...)

@@ -222,7 +222,7 @@ func (s *RunStore) otherwise(ctx context.Context, tx *sqlx.Tx, t pipeline.Table)
 	const chosen = `(SELECT CASE p.table_name WHEN 'cases' THEN jsonb_build_array(v.body -> 'accounts', v.body -> 'cases') ELSE v.body -> 'accounts' END
 		FROM millrace.runs r JOIN millrace.settings_versions v ON v.connection_id = r.connection_id AND v.version = r.settings_version WHERE r.id = %s)`
 	err = tx.GetContext(ctx, &other, `
-		SELECT NOT bool_and(`+fmt.Sprintf(chosen, "p.run_id")+` IS NOT DISTINCT FROM `+fmt.Sprintf(chosen, "$2")+`) OR coalesce(bool_or(p.table_name = 'accounts'), false) IS FALSE
+		SELECT NOT coalesce(bool_or(p.table_name = 'accounts') AND bool_and(`+fmt.Sprintf(chosen, "p.run_id")+` IS NOT DISTINCT FROM `+fmt.Sprintf(chosen, "$2")+`), false)
 		  FROM millrace.read_states p WHERE p.connection_id = $1 AND p.table_name IN ('accounts', $3)`, s.connectionID, s.runID, t.ParentTable())
 	return other, err
 }

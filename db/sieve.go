@@ -204,11 +204,7 @@ func (s *sieve) ask() (same []bool, err error) {
 		skip, skipped := skips[string(id)]
 		switch {
 		case required != nil && required[row] == "":
-			under := parents[row]
-			if t.Under != "" {
-				under = ""
-			}
-			if !skipped || skip != (openSkip{string(id), under, t.Lacking, s.name(row)}) {
+			if !skipped || skip != (openSkip{string(id), skippedUnder(t, parents[row]), t.Lacking, s.name(row)}) {
 				continue
 			}
 			s.counts.skipped++

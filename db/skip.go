@@ -1,6 +1,10 @@
 package db
 
-import "context"
+import (
+	"context"
+
+	"millrace/pipeline"
+)
 
 // Skip is a record that runs skip.
 type Skip struct {
@@ -11,6 +15,14 @@ type Skip struct {
 	Account   string `db:"account_name"` // the account's name here; may be empty
 	Reason    string `db:"reason"`       // a plain sentence without its full stop
 	New       bool   `db:"new"`          // skipped for the first time by the run that was asked about
+}
+
+// skippedUnder is the account that a skipped record is listed under: its parent, where that is one. It is empty for none.
+func skippedUnder(t pipeline.Table, parent string) string {
+	if t.Under != "" {
+		return ""
+	}
+	return parent
 }
 
 // skippedBy selects the records that the run $2 of the connection $1 skipped, of the objects that it has read to their ends. A record that was skipped in two spells counts for the newer one.

@@ -6,13 +6,13 @@ import (
 	"millrace/salesforce/soql"
 )
 
-// A run asks of so many leavers of a step whether they were deleted, so many with each call. Beyond that the reason stays open.
+// A run asks of so many records of a step whether they were deleted, so many with each call. Beyond that the reason stays open.
 const (
 	maxAsked     = 2000
 	askedAtATime = 200
 )
 
-// findDeleted tells, of the records that left with this run, those that were deleted in Salesforce from the others. The copy is complete without that, so
+// findDeleted tells, of the records that left with this run, or were too old to be met, those that were deleted in Salesforce from the others. The copy is complete without that, so
 // a fault of Salesforce leaves the question open and does not hold up the run's end.
 func (j Work) findDeleted(ctx context.Context) error {
 	steps, err := j.Store.Steps(ctx)

@@ -84,9 +84,10 @@ type Store interface {
 	SeenObjects(ctx context.Context) ([]SeenObject, error)
 	// NoteDrifts keeps the changes in the org that touch the settings: new ones, those that last, and, of those that are known, which are over.
 	NoteDrifts(ctx context.Context, drifts []NoticedDrift) error
-	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step and that are not known to be deleted.
+	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step and that are not known to be deleted, and of those that the step read nothing of, nor of a list of changes,
+	// because they have not been changed for so long.
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
-	// MarkDeleted notes that records which have left are deleted in Salesforce.
+	// MarkDeleted notes that some of the Leavers are deleted in Salesforce. Those that had not left do so with it.
 	MarkDeleted(ctx context.Context, s Step, gone []Listed) error
 	// SaveChecks holds what is here against what Salesforce counts, and keeps how they differ.
 	SaveChecks(ctx context.Context, checks []Check) error

@@ -41,10 +41,11 @@ func lockDir(dir string) (*dirLock, error) {
 	if err != nil {
 		return nil, plain(err, "")
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	for try := 0; errors.Is(err, syscall.EWOULDBLOCK) && try < lockTries; try++ {
+	for range lockTries {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
 		time.Sleep(lockPause)
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	}
 	if err != nil {
 		defer f.Close()
