@@ -27,6 +27,7 @@ type Check struct {
 	Here        int64     `db:"here"`
 	Skipped     int64     `db:"skipped"`
 	Failed      int64     `db:"failed"`
+	Waiting     int64     `db:"waiting"`     // of records that could not be stored
 	Elsewhere   int64     `db:"elsewhere"`   // of accounts that are not synced
 	Unexplained *int64    `db:"unexplained"` // missing here; below 0: here, but not in Salesforce any more; nil when it was not counted
 	Note        string    `db:"note"`        // why it was not counted or compared
@@ -36,7 +37,7 @@ type Check struct {
 // Open reports whether there is a gap: records are missing here, or are here that Salesforce no longer has.
 func (c Check) Open() bool { return c.Unexplained != nil && *c.Unexplained != 0 }
 
-const checkColumns = `c.run_id, r.short_id AS run, c.name, c.part, c.label, c.object, c.account_type, c.in_salesforce, c.here, c.skipped, c.failed, c.elsewhere,
+const checkColumns = `c.run_id, r.short_id AS run, c.name, c.part, c.label, c.object, c.account_type, c.in_salesforce, c.here, c.skipped, c.failed, c.waiting, c.elsewhere,
 	c.unexplained, c.note, c.checked_at FROM millrace.completeness_checks c JOIN millrace.runs r ON r.id = c.run_id`
 
 // RunChecks returns the checks at the end of a run, in the order of its steps.
@@ -121,6 +122,17 @@ func everHere(c pipeline.Check) string {
 	return "FROM millrace." + c.Table.Name + " t WHERE " + where
 }
 
+// NotStored implements pipeline.Store.
+func (s *RunStore) NotStored(ctx context.Context, t pipeline.Table, offset, limit int) ([]string, error) {
+	var ids []string
+	err := s.db.pool.SelectContext(ctx, &ids, `
+		SELECT DISTINCT e.sf_id FROM millrace.run_errors e
+		 WHERE e.connection_id = $1 AND e.until_run IS NULL AND e.records = $2 AND e.sf_id <> ''
+		   AND NOT EXISTS (SELECT FROM millrace.`+t.Name+` t WHERE t.connection_id = $1 AND t.sf_id = e.sf_id AND t.left_filter_at IS NULL)
+		 ORDER BY 1 OFFSET $3 LIMIT $4`, s.connectionID, t.Records(), offset, limit)
+	return ids, storeFault("list what could not be stored of "+t.Label, err)
+}
+
 // SaveChecks implements pipeline.Store.
 func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) error {
 	return s.transactLong(ctx, "hold the copy against the counts", func(tx *sqlx.Tx) error {
@@ -136,10 +148,10 @@ func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) erro
 				return err
 			}
 			_, err = tx.NamedExecContext(ctx, `
-				INSERT INTO millrace.completeness_checks (run_id, name, connection_id, part, position, label, object, account_type, in_salesforce, here, skipped, failed, elsewhere, unexplained, note)
-				VALUES (:run_id, :name, `+strconv.FormatInt(s.connectionID, 10)+`, :part, `+strconv.Itoa(c.Position)+`, :label, :object, :account_type, :in_salesforce, :here, :skipped, :failed, :elsewhere, :unexplained, :note)
+				INSERT INTO millrace.completeness_checks (run_id, name, connection_id, part, position, label, object, account_type, in_salesforce, here, skipped, failed, waiting, elsewhere, unexplained, note)
+				VALUES (:run_id, :name, `+strconv.FormatInt(s.connectionID, 10)+`, :part, `+strconv.Itoa(c.Position)+`, :label, :object, :account_type, :in_salesforce, :here, :skipped, :failed, :waiting, :elsewhere, :unexplained, :note)
 				ON CONFLICT (run_id, name) DO UPDATE SET in_salesforce = excluded.in_salesforce, here = excluded.here, skipped = excluded.skipped, failed = excluded.failed,
-				    elsewhere = excluded.elsewhere, unexplained = excluded.unexplained, note = excluded.note, checked_at = now()`, row)
+				    waiting = excluded.waiting, elsewhere = excluded.elsewhere, unexplained = excluded.unexplained, note = excluded.note, checked_at = now()`, row)
 			if err != nil {
 				return err
 			}
@@ -188,7 +200,7 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	if c.Salesforce == nil {
 		return out, nil
 	}
-	missing := func() int64 { return *c.Salesforce - out.Here - out.Skipped - out.Failed - out.Elsewhere }
+	missing := func() int64 { return *c.Salesforce - out.Here - out.Skipped - out.Failed - out.Waiting - out.Elsewhere }
 	if n := missing(); n < 0 && least < most {
 		out.Here = max(least, most+n)
 	}
@@ -203,6 +215,7 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 		}
 		out.Failed = min(failed, missing())
 	}
+	out.Waiting = min(c.Waiting, max(missing(), 0))
 	if c.AccountType == "" && missing() > 0 {
 		out.Elsewhere = min(step.Elsewhere, missing())
 	}

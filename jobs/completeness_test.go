@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"millrace/db"
@@ -120,6 +121,49 @@ func TestCountsThatDiffer(t *testing.T) {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
+}
+
+// TestCountsOfWhatWaitsForItsParent has an account and a case that could not be stored: what belongs to them is not here, which the counts say for what it is, also of what has come since. Cured, they
+// bring it along.
+func TestCountsOfWhatWaitsForItsParent(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 40})
+	all := everything()
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 200}
+	s.saveAll(all)
+	s.mustExec(`ALTER TABLE millrace.accounts ADD CONSTRAINT poison CHECK (name NOT LIKE 'poison%')`)
+	s.mustExec(`ALTER TABLE millrace.cases ADD CONSTRAINT poison CHECK (subject NOT LIKE 'poison%')`)
+	insert := func(object string, fields map[string]any) string {
+		t.Helper()
+		id, err := s.org.Insert(object, fields)
+		s.must(err)
+		return id
+	}
+	under := func(account string) {
+		insert("Contact", map[string]any{"LastName": "Here", "Email": "here@example.com", "AccountId": account})
+		insert("Contact", map[string]any{"LastName": "Without", "AccountId": account})
+		insert("Opportunity", map[string]any{"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2026-01-01", "AccountId": account})
+		insert("CaseComment", map[string]any{"ParentId": insert("Case", map[string]any{"Subject": "Help", "AccountId": account}), "CommentBody": "Please"})
+	}
+	account := insert("Account", map[string]any{"Name": "poison"})
+	under(account)
+	bad := insert("Case", map[string]any{"Subject": "poison", "AccountId": slices.Min(s.inOrgIDs("Account"))})
+	insert("CaseComment", map[string]any{"ParentId": bad, "CommentBody": "Anybody there?"})
+	waiting := func(run db.Run, want map[string]int64) {
+		t.Helper()
+		for name, c := range s.checks(run) {
+			if c.Unexplained == nil || *c.Unexplained != 0 || c.Waiting != want[name] || c.Salesforce == nil || *c.Salesforce != c.Here+c.Skipped+c.Failed+c.Waiting+c.Elsewhere {
+				t.Errorf("%s: %+v, should wait: %d", name, c, want[name])
+			}
+		}
+	}
+	waiting(s.sync(), map[string]int64{"contacts": 2, "opportunities": 1, "cases": 1, "case_messages": 2})
+	under(account)
+	waiting(s.syncWith(s.incremental()), map[string]int64{"contacts": 4, "opportunities": 2, "cases": 2, "case_messages": 3})
+	s.must(s.org.Update("Account", account, map[string]any{"Name": "cured"}))
+	waiting(s.syncWith(s.incremental()), map[string]int64{"case_messages": 1})
+	s.must(s.org.Update("Case", bad, map[string]any{"Subject": "cured"}))
+	waiting(s.syncWith(s.incremental()), nil)
 }
 
 // TestBackfillLeavesNothingBehind closes a gap while an account does not match for a while: its contacts and opportunities leave, and come back with the next sync although nothing about

@@ -21,6 +21,7 @@ type Check struct {
 	Salesforce  *int64 // nil when it was not counted
 	Loose       bool   // the count holds records that are not to be here: those of accounts that are not synced
 	Note        string // why it was not counted
+	Waiting     int64  // of Salesforce's count, how many belong to records that could not be stored: they come with these
 }
 
 // check counts in Salesforce what the plan of the run selects, with at most one request for each step, and has it held against what is here. The copy is
@@ -57,7 +58,76 @@ func (j Work) check(ctx context.Context) error {
 	if err := j.countChecks(ctx, plan, checks); err != nil {
 		return err
 	}
+	for i := range checks {
+		if err := j.countWaiting(ctx, plan, schema, &checks[i]); err != nil {
+			return err
+		}
+	}
 	return j.Store.SaveChecks(ctx, checks)
+}
+
+// mostWaitedFor is how many records that could not be stored one count of their children names, and how many such counts there are.
+const (
+	mostWaitedFor = 200
+	mostWaits     = 5
+)
+
+// countWaiting asks Salesforce how many of the records of a check belong to records that could not be stored, or to ones of accounts that could not. What it is not told stays unexplained.
+func (j Work) countWaiting(ctx context.Context, plan Plan, schema soql.Schema, c *Check) error {
+	field := c.Table.parentField()
+	if c.Salesforce == nil || field == "" {
+		return nil
+	}
+	type level struct {
+		of    Table
+		field string // of the check's records
+	}
+	var levels []level
+	for _, t := range []Table{accounts, contacts, opportunities, cases} {
+		if t.Name == c.Table.ParentTable() {
+			levels = append(levels, level{t, field})
+		}
+	}
+	if object := schema.Object(c.Table.Object); c.Table.Under != "" && object != nil {
+		if f := fieldOf(object, field); f != nil && len(f.ReferenceTo) == 1 && f.RelationshipName != "" {
+			levels = append(levels, level{accounts, f.RelationshipName + ".AccountId"})
+		}
+	}
+	for batch := range mostWaits {
+		var of []soql.Expr
+		for _, l := range levels {
+			ids, err := j.Store.NotStored(ctx, l.of, batch*mostWaitedFor, mostWaitedFor)
+			if err != nil {
+				return err
+			}
+			if len(ids) == 0 {
+				continue
+			}
+			among, err := soql.In(l.field, ids)
+			if err != nil {
+				return err
+			}
+			of = append(of, among)
+		}
+		if len(of) == 0 {
+			return nil
+		}
+		query, err := narrow(plan.Steps[c.Position-1].CountQuery, soql.AnyOf(of...))
+		if err != nil {
+			return err
+		}
+		if j.Afford != nil {
+			if err := j.Afford(ctx, 1); err != nil {
+				return j.unchecked(ctx, err)
+			}
+		}
+		n, err := j.Source.Count(ctx, query)
+		if err != nil {
+			return j.unchecked(ctx, err)
+		}
+		c.Waiting += n
+	}
+	return nil
 }
 
 // unchecked passes on what ends the run, and lets other errors be.

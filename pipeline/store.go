@@ -89,6 +89,8 @@ type Store interface {
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
 	// MarkDeleted notes that some of the Leavers are deleted in Salesforce. Those that had not left do so with it.
 	MarkDeleted(ctx context.Context, s Step, gone []Listed) error
+	// NotStored returns, in order, a part of the Ids of the records of a table that could not be stored and that are not here.
+	NotStored(ctx context.Context, t Table, offset, limit int) ([]string, error)
 	// SaveChecks holds what is here against what Salesforce counts, and keeps how they differ.
 	SaveChecks(ctx context.Context, checks []Check) error
 	// Gaps returns the names of the steps that the latest checks found incomplete.

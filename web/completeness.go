@@ -3,8 +3,10 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"millrace/db"
+	"millrace/pipeline"
 	"millrace/settings"
 	"millrace/views"
 	"millrace/views/ui"
@@ -42,7 +44,7 @@ func (s *Server) addChecks(r *http.Request, c db.Connection, run db.Run, view *v
 
 // checkRow describes one check.
 func checkRow(c db.Check) views.CheckRow {
-	row := views.CheckRow{Label: c.Label, Object: c.Object, Salesforce: -1, Here: c.Here, Compared: c.Unexplained != nil, Note: c.Note}
+	row := views.CheckRow{Label: c.Label, Object: c.Object, Salesforce: -1, Here: c.Here, Compared: c.Unexplained != nil, NotStored: c.Failed + c.Waiting, Note: c.Note}
 	if c.AccountType != "" && c.Label == "Accounts" {
 		row.Label += ": " + settings.AccountType(c.AccountType).Label()
 	}
@@ -58,10 +60,26 @@ func checkRow(c db.Check) views.CheckRow {
 	if c.Failed > 0 {
 		row.Explained = append(row.Explained, ui.Count(c.Failed)+" could not be stored")
 	}
+	if c.Waiting > 0 {
+		row.Explained = append(row.Explained, ui.Count(c.Waiting)+" of "+parentsWord(c)+" that could not be stored")
+	}
 	if c.Elsewhere > 0 {
 		row.Explained = append(row.Explained, ui.Count(c.Elsewhere)+" of accounts that are not synced")
 	}
 	return row
+}
+
+// parentsWord says what the records of a check belong to.
+func parentsWord(c db.Check) string {
+	switch {
+	case c.Part == string(pipeline.EntityCases) && c.Object != "Case":
+		return "cases or accounts"
+	case strings.HasPrefix(c.Object, "Opportunity") && c.Part == string(pipeline.EntityChatter):
+		return "opportunities or accounts"
+	case strings.HasPrefix(c.Name, pipeline.CustomStep("")):
+		return "accounts or contacts"
+	}
+	return "accounts"
 }
 
 // closeGap queues a run that fetches what is missing. Pressed twice, or by two admins, it leads to the same run.

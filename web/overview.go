@@ -234,7 +234,10 @@ func (o *overview) checks() error {
 }
 
 func drifts(c views.CheckRow) int {
-	if c.Compared && c.Unexplained != 0 {
+	switch {
+	case c.Compared && c.Unexplained != 0:
+		return 2
+	case c.Compared && c.NotStored > 0:
 		return 1
 	}
 	return 0
