@@ -47,6 +47,7 @@ func internal(cause error) *failure {
 func classify(err error) *failure {
 	var f *failure
 	var tooLarge *http.MaxBytesError
+	var tooMany *tooManyFields
 	switch {
 	case errors.As(err, &f):
 		return f
@@ -55,6 +56,9 @@ func classify(err error) *failure {
 	case errors.As(err, &tooLarge):
 		return &failure{status: http.StatusRequestEntityTooLarge, title: "That is too much", cause: err,
 			sentence: "The form is larger than " + strconv.FormatInt(tooLarge.Limit>>10, 10) + " KB, so it was not read. Shorten it and send it again."}
+	case errors.As(err, &tooMany):
+		return &failure{status: http.StatusRequestEntityTooLarge, title: "That is too much", cause: err,
+			sentence: "The form has more than " + strconv.Itoa(tooMany.most) + " fields, so it was not read. Choose fewer and send it again."}
 	case db.Retryable(err), errors.Is(err, context.DeadlineExceeded):
 		return &failure{status: http.StatusServiceUnavailable, title: "The database does not answer", cause: err,
 			sentence: "Millrace cannot reach its Postgres at the moment. Nothing is lost: syncs wait and go on by themselves. Try again in a few seconds."}
@@ -108,7 +112,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *failure) {
 
 func badForm(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	var tooMany *tooManyFields
+	if errors.As(err, &tooLarge) || errors.As(err, &tooMany) {
 		return err
 	}
 	return badRequest("What the browser sent is not a form that this page sends.", err)

@@ -1,11 +1,15 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"io"
+	"mime"
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +20,12 @@ import (
 const (
 	formLimit     = 64 << 10
 	settingsLimit = 5 << 20
+)
+
+// Limits on the number of a form's fields: each costs far more memory than its bytes. A section of the settings may choose hundreds of fields of several objects, one by one.
+const (
+	formFields     = 1_000
+	settingsFields = 5_000
 )
 
 // csp allows what the pages use: their own files and nothing inline.
@@ -114,20 +124,43 @@ func (s *Server) secured(next http.Handler) http.Handler {
 	})
 }
 
-// limited bounds the body of every request.
+// limited bounds the body of every request, and the number of fields in it.
 func limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limit := int64(formLimit)
+		limit, fields := int64(formLimit), formFields
 		switch {
 		case strings.Contains(r.URL.Path, "/settings/"):
-			limit = settingsLimit
+			limit, fields = settingsLimit, settingsFields
 		case r.URL.Path == "/sign-in" && keptPage(r.URL.Query().Get("next")) != "": // it carries a settings form
-			limit = keptLimit + formLimit
+			limit, fields = keptLimit+formLimit, settingsFields
+		}
+		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/x-www-form-urlencoded" {
+			r.Body = &fewFields{ReadCloser: r.Body, most: fields}
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }
+
+// fewFields reads a form and ends with a *tooManyFields where it has more than most.
+type fewFields struct {
+	io.ReadCloser
+	most, seen int
+}
+
+// Read implements io.Reader.
+func (f *fewFields) Read(p []byte) (int, error) {
+	n, err := f.ReadCloser.Read(p)
+	if f.seen += bytes.Count(p[:n], []byte("&")); f.seen >= f.most {
+		return n, &tooManyFields{f.most}
+	}
+	return n, err
+}
+
+// tooManyFields says that a form has more fields than are read.
+type tooManyFields struct{ most int }
+
+func (e *tooManyFields) Error() string { return "the form has more than " + strconv.Itoa(e.most) + " fields" }
 
 // clientIP is the address at the other end of the connection.
 func clientIP(r *http.Request) string {

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -154,6 +157,46 @@ func TestBodiesAreLimited(t *testing.T) {
 	c := a.connection("acme")
 	big := url.Values{"base": {"0"}, "accounts.mode": {"single"}, "accounts.single": {strings.Repeat("x", settingsLimit)}}
 	a.as(a.admin).post("/connections/"+itoa(c.ID)+"/settings/account-filtering", big).is(http.StatusRequestEntityTooLarge)
+}
+
+// TestManyFieldsAreRefused sends forms with very many fields: nothing of what follows the limit is read, other people go on, and a form of as many fields as the limit allows is read.
+func TestManyFieldsAreRefused(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	admin := a.as(a.admin)
+	settings := "/connections/" + itoa(c.ID) + "/settings/account-filtering"
+	many := func(n int) url.Values {
+		form := url.Values{}
+		for i := range n {
+			form.Set("f"+strconv.Itoa(i), "x")
+		}
+		return form
+	}
+	for _, in := range []struct {
+		as    *browser
+		path  string
+		limit int
+	}{{a.nobody(), "/sign-in", formFields}, {admin, settings, settingsFields}, {admin, "/theme", formFields}} {
+		for _, n := range []int{in.limit + 1, 10_000} {
+			if n*10 > formLimit && in.limit == formFields {
+				n = formLimit / 10 // it is refused for its size else
+			}
+			in.as.post(in.path, many(n)).is(http.StatusRequestEntityTooLarge).says("main", "more than "+strconv.Itoa(in.limit)+" fields")
+		}
+		if p := in.as.post(in.path, many(in.limit)); p.Status == http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: a form of %d fields is refused", in.path, in.limit)
+		}
+	}
+	r, rest := httptest.NewRequest(http.MethodPost, "/sign-in", nil), strings.NewReader(strings.Repeat("a&", 30_000))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	r.Body = io.NopCloser(rest)
+	w := httptest.NewRecorder()
+	a.server.Handler().ServeHTTP(w, r)
+	if w.Code != http.StatusRequestEntityTooLarge || rest.Len() < 50_000 {
+		t.Errorf("the answer is %d, after reading all but %d bytes", w.Code, rest.Len())
+	}
+	admin.get("/").is(http.StatusSeeOther)
 }
 
 func TestRedirectsStayHere(t *testing.T) {
