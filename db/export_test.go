@@ -2,8 +2,11 @@ package db
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
+
+	"millrace/db/migrations"
 )
 
 // For the tests in package db_test.
@@ -43,6 +46,15 @@ func HashRow(seed uint64, fields ...[]byte) uint64 {
 func SentTime(text string) ([]byte, bool) {
 	out, ok := sentTime([]byte(text))
 	return out[:], ok
+}
+
+// MigrateTo brings the schema to the state that it had with this migration.
+func (d *DB) MigrateTo(ctx context.Context, number int) error {
+	all, err := loadMigrations(migrations.Files)
+	if err != nil {
+		return err
+	}
+	return d.migrate(ctx, slices.DeleteFunc(all, func(m migration) bool { return m.number > number }))
 }
 
 // Count answers a question as at the end of a run.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -51,15 +52,33 @@ func (d *DB) Migrate(ctx context.Context) error {
 	return d.EnsureAuditPartitions(ctx, auditDays)
 }
 
+// A migration that needs a table to itself waits for those who read it, and whoever comes to read meanwhile waits behind the migration. It therefore waits only for a moment, lets everybody pass,
+// and tries again.
+const (
+	migrationWait  = "2s"
+	migrationPause = time.Second
+	migrationTries = 300 // some 15 minutes in all
+)
+
 func (d *DB) migrate(ctx context.Context, all []migration) error {
-	for {
+	for tries := 1; ; {
 		done := false
 		err := d.Transact(ctx, func(tx *sqlx.Tx) error {
 			var err error
 			done, err = migrateOne(ctx, tx, all)
 			return err
 		})
-		if err != nil || done {
+		switch {
+		case isCode(err, "55P03") && tries < migrationTries:
+			tries++
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(migrationPause):
+			}
+		case isCode(err, "55P03"):
+			return fmt.Errorf("other sessions of this database keep using what has to change; end them, see pg_stat_activity, and start again: %w", err)
+		case err != nil || done:
 			return err
 		}
 	}
@@ -72,6 +91,8 @@ func migrateOne(ctx context.Context, tx *sqlx.Tx, all []migration) (done bool, e
 	}
 	if _, err := tx.ExecContext(ctx, `
 		SET LOCAL client_min_messages = warning;
+		SET LOCAL lock_timeout = '`+migrationWait+`';
+		SET LOCAL statement_timeout = 0; -- of the role; an index of a large table takes its time
 		CREATE SCHEMA IF NOT EXISTS millrace;
 		CREATE TABLE IF NOT EXISTS millrace.migrations (
 			number     integer PRIMARY KEY,

@@ -160,7 +160,9 @@ func (f *fewFields) Read(p []byte) (int, error) {
 // tooManyFields says that a form has more fields than are read.
 type tooManyFields struct{ most int }
 
-func (e *tooManyFields) Error() string { return "the form has more than " + strconv.Itoa(e.most) + " fields" }
+func (e *tooManyFields) Error() string {
+	return "the form has more than " + strconv.Itoa(e.most) + " fields"
+}
 
 // clientIP is the address at the other end of the connection.
 func clientIP(r *http.Request) string {
