@@ -30,6 +30,7 @@ type compiler struct {
 // column is a field at the end of a path from the queried object.
 type column struct {
 	get getter
+	has test // whether a row has a value at all, where that is known without making the value; else nil
 	f   *field
 	obj *object // that has the field; nil for the Type of a polymorphic relationship
 	rel bool    // the path crosses a relationship
@@ -115,7 +116,7 @@ func (c *compiler) resolve(o *object, names []string, p *soql.Path) (column, err
 		if f == nil {
 			return column{}, c.noColumn(names[0], o.name, p.Start)
 		}
-		return column{get: c.w.getter(o, f), f: f, obj: o}, nil
+		return column{get: c.w.getter(o, f), has: c.w.haver(o, f), f: f, obj: o}, nil
 	}
 	ref := c.relation(o, names[0])
 	if ref == nil {
@@ -135,19 +136,36 @@ func (c *compiler) resolve(o *object, names []string, p *soql.Path) (column, err
 	}
 	t := c.w.table(target)
 	packed := target.packed
-	get := inner.get
-	inner.rel = true
-	inner.get = func(row int) value {
+	follow := func(row int) (at int, ok bool) {
 		v := link(row)
 		if v.kind != kID {
-			return null
+			return 0, false
 		}
-		if prefix, at := splitID(v.n); prefix == packed && t.exists(at) {
+		prefix, at := splitID(v.n)
+		return at, prefix == packed && t.exists(at)
+	}
+	get, has := inner.get, inner.present()
+	inner.rel = true
+	inner.get = func(row int) value {
+		if at, ok := follow(row); ok {
 			return get(at)
 		}
 		return null
 	}
+	inner.has = func(row int) bool {
+		at, ok := follow(row)
+		return ok && has(at)
+	}
 	return inner, nil
+}
+
+// present returns whether rows have a value in the column.
+func (col column) present() test {
+	if col.has != nil {
+		return col.has
+	}
+	get := col.get
+	return func(row int) bool { return !get(row).isNull() }
 }
 
 // nameFields are those of the Name pseudo-object, which stands for every possible target of a polymorphic relationship.
@@ -245,6 +263,15 @@ func (w *world) getter(o *object, f *field) getter {
 		}
 		return base(row)
 	}
+}
+
+// haver returns whether rows have a value in a field that no generated row leaves empty, and nil for other fields.
+func (w *world) haver(o *object, f *field) test {
+	if f.nillable || f.gen == nil && f.text == nil || f.calc != nil || f.col < 0 {
+		return nil
+	}
+	t, get := w.table(o), w.getter(o, f)
+	return func(row int) bool { return row < t.size && t.rec(row) == nil || !get(row).isNull() }
 }
 
 // texter returns a function that appends a field's text, generated text straight into the buffer.

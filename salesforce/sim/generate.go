@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +14,34 @@ type gen struct {
 	epoch int64 // milliseconds; generated dates lie around it and no generated record was changed after it
 	n     sizes
 	years int64
+
+	contactAccounts rowMemo // by contact; the complement of it where the contact does not name it
+}
+
+// rowMemo keeps a number of each row, as a stored column would, for what is looked at of all rows again and again. Its chunks are filled when they are first needed.
+type rowMemo struct {
+	rows   int
+	of     func(row int) int32
+	chunks []atomic.Pointer[[chunkRows]int32]
+}
+
+func newRowMemo(rows int, of func(row int) int32) rowMemo {
+	return rowMemo{rows, of, make([]atomic.Pointer[[chunkRows]int32], (rows+chunkRows-1)/chunkRows)}
+}
+
+// get returns the number of a row. Two who fill the same chunk find the same.
+func (m *rowMemo) get(row int) int32 {
+	at := &m.chunks[row/chunkRows]
+	c := at.Load()
+	if c == nil {
+		c = new([chunkRows]int32)
+		from := row / chunkRows * chunkRows
+		for i := range min(chunkRows, m.rows-from) {
+			c[i] = m.of(from + i)
+		}
+		at.Store(c)
+	}
+	return c[row%chunkRows]
 }
 
 // sizes is how many rows of each object are generated.
@@ -81,10 +111,7 @@ func (g *gen) parent(tag string, row, children, parents int) int {
 	block := at &^ 15
 	width := min(16, parents-block)
 	r := g.roll(tag, row, width*width)
-	pick := 0
-	for pick*pick < r { // the square root favours the later of a block
-		pick++
-	}
+	pick := int(math.Ceil(math.Sqrt(float64(r)))) // the square root favours the later of a block
 	return block + min(pick, width-1)
 }
 

@@ -39,7 +39,8 @@ func stageNames() (names []string) {
 }
 
 func (g *gen) contactAccount(row int) int {
-	return g.parent("conacc", row, g.n.contacts, g.n.accounts)
+	at := g.contactAccounts.get(row)
+	return int(max(at, ^at))
 }
 
 func (g *gen) contactNames(row int) (l *locale, given, family word) {
@@ -49,14 +50,21 @@ func (g *gen) contactNames(row int) (l *locale, given, family word) {
 
 func (g *gen) contacts() *object {
 	n := g.n.contacts
-	orphan := func(row int) bool { return g.maybe("conorphan", row, 2) }
+	g.contactAccounts = newRowMemo(n, func(row int) int32 {
+		at := int32(g.parent("conacc", row, n, g.n.accounts))
+		if g.maybe("conorphan", row, 2) {
+			return ^at
+		}
+		return at
+	})
 	o := newObject("003", "Contact", "Contact", "Contacts", g.systemFields("contact", n, true)...)
 	o.add(refField("MasterRecordId", "Master Record ID", "MasterRecord", "Contact").readonly())
 	o.add(refField("AccountId", "Account ID", "Account", "Account").children("Contacts").from(func(row int) value {
-		if orphan(row) {
+		at := g.contactAccounts.get(row)
+		if at < 0 {
 			return null
 		}
-		return idValue(rowID(prefixAccount, g.contactAccount(row)))
+		return idValue(rowID(prefixAccount, int(at)))
 	}))
 	last := textField("LastName", "Last Name", 80).required().as("Name").from(func(row int) value {
 		_, _, family := g.contactNames(row)

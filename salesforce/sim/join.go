@@ -144,15 +144,14 @@ func (c *compiler) matching(o *object, x soql.Expr, all bool) ([]int32, error) {
 		}
 		return out, nil
 	}
-	capacity := 0
-	if filter == nil && mine == nil {
-		capacity = t.rows
-	}
-	out := make([]int32, 0, capacity)
+	out := make([]int32, 0, t.rows)
 	for row := range t.rows {
 		if keep(row) {
 			out = append(out, int32(row))
 		}
+	}
+	if len(out) < cap(out)/2 {
+		out = slices.Clone(out)
 	}
 	return out, nil
 }

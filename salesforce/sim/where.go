@@ -197,9 +197,10 @@ func (c *compiler) comparison(col column, left soql.Operand, op soql.Op, l *soql
 	if v.isNull() {
 		switch op {
 		case soql.Equal:
-			return func(row int) bool { return get(row).isNull() }, nil
+			has := col.present()
+			return func(row int) bool { return !has(row) }, nil
 		case soql.NotEqual:
-			return func(row int) bool { return !get(row).isNull() }, nil
+			return col.present(), nil
 		}
 		if l.Kind == soql.NullLiteral {
 			return nil, c.operatorError(col, left)
