@@ -100,7 +100,7 @@ func (s *RunStore) ParentNews(ctx context.Context, step pipeline.Step, limit int
 const awhile = "interval '1 day'"
 
 // Entered implements pipeline.Store. A parent in doubt counts as one that has come, and so does one that was written, itself or its account, where some record of it has left although it stayed: it may not
-// have matched just while its records were read.
+// have matched just while its records were read. The few parents of such records are looked up one by one: made a join, Postgres would read all of them.
 func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
 	t := step.Table
 	query := fmt.Sprintf(`SELECT sf_id FROM millrace.%s WHERE connection_id = $1 AND entered_run > $2 AND sf_id > $4 AND left_filter_at IS NULL
@@ -109,12 +109,11 @@ func (s *RunStore) Entered(ctx context.Context, step pipeline.Step, after string
 	if !t.Quiet {
 		query += fmt.Sprintf(`
 			UNION
-			SELECT p.sf_id
+			SELECT c.sf_id
 			  FROM (SELECT DISTINCT t.%[2]s AS sf_id FROM millrace.%[1]s t
 			         WHERE t.connection_id = $1 AND t.left_filter_at >= (SELECT read_at - %[4]s FROM millrace.read_states WHERE connection_id = $1 AND records = $3)
 			           AND t.deleted_in_salesforce_at IS NULL AND t.%[2]s > $4%[5]s) c
-			  JOIN millrace.%[3]s p ON p.connection_id = $1 AND p.sf_id = c.sf_id
-			 WHERE %[6]s AND p.left_filter_at IS NULL`, t.Name, t.Parent, t.ParentTable(), awhile, sameSet(t, "t."), writtenOr(t))
+			 WHERE (SELECT %[6]s AND p.left_filter_at IS NULL FROM millrace.%[3]s p WHERE p.connection_id = $1 AND p.sf_id = c.sf_id)`, t.Name, t.Parent, t.ParentTable(), awhile, sameSet(t, "t."), writtenOr(t))
 	}
 	var ids []string
 	err := s.db.pool.SelectContext(ctx, &ids, query+` ORDER BY sf_id LIMIT $5`, s.connectionID, step.Reading.After, t.Records(), after, limit)
