@@ -12,6 +12,18 @@ import (
 	"millrace/pipeline"
 )
 
+// Unmet implements pipeline.Store.
+func (s *RunStore) Unmet(ctx context.Context, step pipeline.Step, all []pipeline.Listed) ([]string, error) {
+	var ids, parents, out []string
+	for _, l := range all {
+		ids, parents = append(ids, l.ID), append(parents, l.Parent)
+	}
+	err := s.db.pool.SelectContext(ctx, &out, `
+		SELECT l.sf_id FROM unnest($4::text[], $5::text[]) AS l (sf_id, parent) JOIN millrace.`+step.Table.ParentTable()+` p ON p.connection_id = $1 AND p.sf_id = l.parent
+		 WHERE p.left_filter_at IS NULL AND `+unmet("l", "$3"), s.connectionID, s.runID, step.Table.Records(), pq.Array(ids), pq.Array(parents))
+	return out, storeFault("tell what was not met of "+step.Name, err)
+}
+
 // Sweep implements pipeline.Store.
 func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline.Listed) error {
 	var ids, masters, living, parents []string
@@ -31,8 +43,10 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 		if !set.Known {
 			return pipeline.ErrSeenLost
 		}
-		if err := s.doubtParents(ctx, tx, step, living, parents); err != nil {
-			return err
+		if asksParents(step) {
+			if err := s.doubtParents(ctx, tx, step, living, parents); err != nil {
+				return err
+			}
 		}
 		// What has changed since the set's first step began may have been where no step looked when it looked: the next run tells.
 		args := []any{s.connectionID, s.runID, step.Table.Records(), pq.Array(ids), pq.Array(deleted), pq.Array(masters), pq.Array(changed), set.Clock}

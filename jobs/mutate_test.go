@@ -151,6 +151,7 @@ func (m *mutator) step() {
 			m.insert("FeedComment", map[string]any{"FeedItemId": m.any("FeedItem"), "CommentBody": m.word()})
 		},
 		func() { m.remove("FeedComment") },
+		func() { m.update("FeedComment", map[string]any{"CommentBody": m.word()}) },
 	}
 	all[m.IntN(len(all))]()
 }

@@ -397,9 +397,21 @@ func (s *simulation) run(ask func() (db.Run, error)) db.Run {
 		}
 		if ended(run) {
 			s.tell("run %d is %s: %s %s", run.ID, run.State, run.Outcome, run.Error)
+			if *simulateSeed != "" {
+				s.tellSteps(run)
+			}
 			return run
 		}
 		s.heal()
+	}
+}
+
+// tellSteps adds to the story what the steps of a run have read and why.
+func (s *simulation) tellSteps(run db.Run) {
+	steps, err := s.behind.RunSteps(context.Background(), run.ID)
+	s.must(err)
+	for _, p := range steps {
+		s.tell("  %s: %d read, %d created, %d updated, %d left, %d skipped, %d failed; %s %s", p.Name, p.Read, p.Created, p.Updated, p.LeftFilter, p.Skipped, p.Failed, p.Why, p.Query)
 	}
 }
 

@@ -203,6 +203,9 @@ func (s *Step) narrowTo(state ReadState, overlap time.Duration) (why string) {
 	r.After, r.Again = state.Run, state.Again
 	if s.Batches != nil {
 		r.Changes = true
+		if s.stamped {
+			r.Since = state.Watermark.Add(-overlap).UTC()
+		}
 		return ""
 	}
 	if !s.stamped {
@@ -256,7 +259,7 @@ func shareLists(steps []Step) error {
 
 // lists reports whether the step goes by a list of what has changed.
 func (s Step) lists() bool {
-	return (s.Reading.Changes || s.windowed() && !s.Reading.Since.IsZero()) && s.Batches == nil && len(s.listed) > 0
+	return (s.Reading.Changes || s.windowed() && !s.Reading.Since.IsZero()) && len(s.listed) > 0
 }
 
 // windowed reports whether the step's records are read only when they have been changed lately. That one which was old when it was read is not met any more says nothing, even when everything is read: only a list

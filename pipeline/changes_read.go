@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"millrace/salesforce/soql"
@@ -59,6 +60,12 @@ func (j Work) approach(ctx context.Context, s Step) (Step, error) {
 		return s, nil
 	}
 	l, err := j.listed(ctx, s)
+	if s.Batches != nil && KindOf(err) == Refused {
+		// Salesforce lists some objects only under named parents, unless the user may view all data.
+		j.Log.Warn("cannot list what has changed; the next complete read finds it", "step", s.Name, "err", err)
+		s.Reading.List = ""
+		return s, j.Store.SetReading(ctx, s)
+	}
 	if err != nil {
 		return s, err
 	}
@@ -133,6 +140,9 @@ func (j Work) readChanges(ctx context.Context, s Step, started bool) error {
 		if err := j.readBatches(ctx, s); err != nil {
 			return err
 		}
+		if err := j.readListed(ctx, s); err != nil {
+			return err
+		}
 		return j.readAgain(ctx, s)
 	}
 	some := true
@@ -166,6 +176,39 @@ func (j Work) readAgain(ctx context.Context, s Step) error {
 	return j.readAlong(ctx, s, j.again(s))
 }
 
+// readListed reads the records that have changed although their parents tell nothing of it, such as a comment that was edited.
+func (j Work) readListed(ctx context.Context, s Step) error {
+	if s.Reading.List == "" {
+		return nil
+	}
+	var unmet []string
+	err := j.eachListed(ctx, s, func(all []Listed) error {
+		all = slices.DeleteFunc(all, func(l Listed) bool { return l.Deleted })
+		if len(all) == 0 {
+			return nil
+		}
+		ids, err := j.Store.Unmet(ctx, s, all)
+		unmet = append(unmet, ids...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices.Sort(unmet)
+	unmet = slices.Compact(unmet)
+	return j.readAlong(ctx, s, along{
+		prefix: "listed:", first: listedPages,
+		next: func(_ context.Context, after string, limit int) ([]string, error) {
+			from, found := slices.BinarySearch(unmet, after)
+			if found {
+				from++
+			}
+			return unmet[from:min(from+limit, len(unmet))], nil
+		},
+		query: func(ids []string) (string, error) { return s.among("Id", ids) },
+	})
+}
+
 // readSelected reads the step's own query: through REST, unless that turns out to be too much for it.
 func (j Work) readSelected(ctx context.Context, s Step) error {
 	if s.Mode == REST {
@@ -184,6 +227,7 @@ func (j Work) readSelected(ctx context.Context, s Step) error {
 const (
 	enteredPages = 1 << 20
 	againPages   = 1 << 21
+	listedPages  = 3 << 20
 )
 
 // entered reads the records of parents that have come into the copy since the set was last read.
@@ -228,6 +272,13 @@ func (j Work) readAlong(ctx context.Context, s Step, a along) error {
 
 // sweep goes through the list of what has changed of the set's object: what is here and was not met by the set's steps has left. It may be done again.
 func (j Work) sweep(ctx context.Context, s Step) error {
+	return j.eachListed(ctx, s, func(all []Listed) error {
+		return j.attempt(ctx, func() error { return j.Store.Sweep(ctx, s, all) })
+	})
+}
+
+// eachListed goes through the list of what has changed of the set's object, page by page.
+func (j Work) eachListed(ctx context.Context, s Step, do func(all []Listed) error) error {
 	l, err := j.listed(ctx, s)
 	if err != nil {
 		return err
@@ -238,7 +289,7 @@ func (j Work) sweep(ctx context.Context, s Step) error {
 			return err
 		}
 		if len(all) > 0 {
-			if err := j.attempt(ctx, func() error { return j.Store.Sweep(ctx, s, all) }); err != nil {
+			if err := do(all); err != nil {
 				return err
 			}
 		}

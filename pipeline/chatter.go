@@ -172,5 +172,6 @@ func (p *planner) feedComments() {
 		return
 	}
 	step.Position, step.Query = len(p.plan.Steps)+1, q.String()
+	step.inspect(p.schema.Object(feedComments.Object), fields)
 	p.plan.Steps = append(p.plan.Steps, step)
 }

@@ -26,6 +26,8 @@ type Store interface {
 	Entered(ctx context.Context, s Step, after string, limit int) ([]string, error)
 	// Again returns, in order, the next of the records after an id that could not be stored the last time, without those that the run has met by now; fewer than limit when there are no more.
 	Again(ctx context.Context, s Step, after string, limit int) ([]string, error)
+	// Unmet returns those of the records listed that s's set has not met in this run, and that belong to parents which are here.
+	Unmet(ctx context.Context, s Step, all []Listed) ([]string, error)
 	// Sweep takes note of records that have changed: those that are here and were not met by any step of s's set have left it. It does nothing while a step of the set is incomplete, and may be called
 	// again with the same. It returns ErrSeenLost as CommitPage does.
 	Sweep(ctx context.Context, s Step, all []Listed) error
