@@ -85,3 +85,12 @@ func (d *DB) TakeHashing() (letGo func()) {
 		}
 	}
 }
+
+// SumOfIDs writes the sum of the hashes of ids.
+func SumOfIDs(ids ...string) string {
+	var sum idSum
+	for _, id := range ids {
+		sum.add([]byte(id))
+	}
+	return sum.String()
+}

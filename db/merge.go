@@ -306,7 +306,7 @@ func (m merge) general() string {
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
 		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
 		"    WHERE v.verdict IN ('updated', 'returned', 'amended') AND t.connection_id = $1 AND t.sf_id = s.sf_id" + sameSet(m.step.Table, "t.") + "),\n" + log +
-		"seen AS (" + seenInto("verdict", "verdict <> 'elsewhere'") + ")" + skips + "\n" +
+		"seen AS (" + seenInto("verdict") + ")" + skips + "\n" +
 		"SELECT verdict, count(*) AS n, (SELECT coalesce(sum(n), 0) FROM seen) AS seen FROM verdict GROUP BY verdict"
 }
 

@@ -1,8 +1,11 @@
 package db_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/lib/pq"
 
 	"millrace/db"
 	"millrace/db/dbtest"
@@ -45,5 +48,24 @@ func TestRowHash(t *testing.T) {
 		if want := get[int64](t, d, `SELECT hash_record_extended(ROW(timestamptz_send($1::text::timestamptz)), 7)`, text); int64(got) != want {
 			t.Errorf("%s: %d, want %d", text, int64(got), want)
 		}
+	}
+}
+
+// TestIDSum has Postgres sum the hashes of the same ids.
+func TestIDSum(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	var ids []string
+	for n := range 500 {
+		ids = append(ids, fmt.Sprintf("0015g0000%06dAAA", n*n*7919%1_000_000))
+		if n != 0 && n != 1 && n != 499 {
+			continue
+		}
+		if got, want := db.SumOfIDs(ids...), get[string](t, d, `SELECT sum(hashtextextended(id, 0))::text FROM unnest($1::text[]) AS i (id)`, pq.Array(ids)); got != want {
+			t.Errorf("the sum of %d ids is %s, want %s", len(ids), got, want)
+		}
+	}
+	if got := db.SumOfIDs(); got != "0" {
+		t.Errorf("the sum of no ids is %s", got)
 	}
 }

@@ -3,8 +3,10 @@ package db
 import (
 	"bytes"
 	"context"
+	"math/big"
 	"slices"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
 
@@ -35,19 +37,47 @@ const listsIntact = `EXISTS (SELECT FROM millrace.run_seen WHERE run_id = $1 AND
 		       AND (SELECT coalesce(sum(n), 0) FROM millrace.run_seen WHERE run_id = $1 AND object = $2)
 		         = (SELECT coalesce(sum(g.seen), 0) FROM millrace.run_pages g JOIN millrace.run_steps o USING (run_id, position) WHERE g.run_id = $1 AND o.records = $2)`
 
-// seenInto is an INSERT of the ids of a relation that has the column sf_id, as far as where selects them; $2 is the run, $8 the position of the step and $9 the set of records.
-func seenInto(from, where string) string {
-	return "INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids)\n    SELECT $2, $9, $8, count(*), min(sf_id), max(sf_id), array_agg(sf_id) FROM " + from +
-		" WHERE " + where + " HAVING count(*) > 0 RETURNING n"
+// seenInto is an INSERT of the ids of a relation of verdicts; $2 is the run, $8 the position of the step and $9 the set of records.
+func seenInto(verdicts string) string {
+	return "INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids, kept, skipped)\n    SELECT $2, $9, $8, count(*), min(sf_id), max(sf_id), array_agg(sf_id),\n           " +
+		sumOf("sf_id", " FILTER (WHERE verdict IN ('unchanged', 'updated', 'returned'))") + ", " + sumOf("sf_id", " FILTER (WHERE verdict = 'skipped')") + "\n      FROM " + verdicts +
+		" WHERE verdict <> 'elsewhere' HAVING count(*) > 0 RETURNING n"
+}
+
+// sumOf aggregates ids into a sum that two different sets of ids do not share, but by a chance of one in 2^64. See idSum.
+func sumOf(id, filter string) string {
+	return "coalesce(sum(hashtextextended(" + id + ", 0))" + filter + ", 0)"
+}
+
+// idSum is sumOf for ids that are at hand. Should Postgres ever work the hash out in another way, no sums would be alike: that costs time and is never wrong.
+type idSum struct{ high, low int64 }
+
+func (s *idSum) add(id []byte) {
+	h := int64(hashBytes(id, 0))
+	s.high += h >> 32
+	s.low += h & (1<<32 - 1)
+}
+
+// String writes the sum as Postgres reads a number.
+func (s idSum) String() string {
+	sum := new(big.Int).Lsh(big.NewInt(s.high), 32)
+	return sum.Add(sum, big.NewInt(s.low)).String()
+}
+
+// metJust reports whether the ids that rest selects, which begins with FROM, are just those whose sum the run has noted in a column: then it has met them all. If not, each has to be looked at.
+// $1 is the connection, $2 the run and $3 the set.
+func metJust(ctx context.Context, q sqlx.QueryerContext, column, id, rest string, args ...any) (yes bool, err error) {
+	err = sqlx.GetContext(ctx, q, &yes, "SELECT (SELECT "+sumOf(id, "")+" "+rest+") = (SELECT coalesce(sum(e."+column+"), 0) FROM millrace.run_seen e WHERE e.run_id = $2 AND e.object = $3)", args...)
+	return yes, err
 }
 
 // noteMet notes ids of which the page could not store anything.
 func (w *pageWork) noteMet(ctx context.Context, ids []string) error {
-	return w.noteList(ctx, len(ids), slices.Min(ids), slices.Max(ids), pq.Array(ids))
+	return w.noteList(ctx, len(ids), slices.Min(ids), slices.Max(ids), pq.Array(ids), idSum{}, idSum{})
 }
 
-// noteSame notes the ids, one behind the other, of records of which nothing had to be stored.
-func (w *pageWork) noteSame(ctx context.Context, ids []byte) error {
+// noteSame notes the ids, one behind the other, of records of which nothing had to be stored: kept sums those that are here, and skipped those that are not.
+func (w *pageWork) noteSame(ctx context.Context, ids []byte, kept, skipped idSum) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -63,14 +93,14 @@ func (w *pageWork) noteSame(ctx context.Context, ids []byte) error {
 		}
 	}
 	list[0] = '{'
-	return w.noteList(ctx, len(ids)/idLength, string(least), string(greatest), string(append(list, '}')))
+	return w.noteList(ctx, len(ids)/idLength, string(least), string(greatest), string(append(list, '}')), kept, skipped)
 }
 
 // noteList adds a list of n ids, as Postgres writes an array.
-func (w *pageWork) noteList(ctx context.Context, n int, least, greatest string, ids any) error {
+func (w *pageWork) noteList(ctx context.Context, n int, least, greatest string, ids any, kept, skipped idSum) error {
 	_, err := w.conn.Exec(ctx, `
-		INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		w.runID, w.step.Table.Records(), w.step.Position, n, least, greatest, ids)
+		INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids, kept, skipped) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		w.runID, w.step.Table.Records(), w.step.Position, n, least, greatest, ids, kept.String(), skipped.String())
 	w.counts.seen += int64(n)
 	return err
 }

@@ -38,7 +38,9 @@ type sieve struct {
 	odds      []bool
 	idle      bool   // most records differ: they are staged without asking
 	scattered bool   // the records do not come in the order of their ids
-	met       []byte // ids of the page's records that are here just so
+	met       []byte // ids of the page's records that are here just so, or skipped
+	kept      idSum  // of those that are here
+	skipped   idSum  // of those that are skipped
 
 	staged bool // the staging table is there
 }
@@ -61,7 +63,7 @@ func (w *pageWork) sift(ctx context.Context) error {
 	if w.report.Duplicates {
 		return errTwiceAgain
 	}
-	if err := w.noteSame(ctx, s.met); err != nil {
+	if err := w.noteSame(ctx, s.met, s.kept, s.skipped); err != nil {
 		return err
 	}
 	w.sifted = !s.staged
@@ -208,10 +210,12 @@ func (s *sieve) ask() (same []bool, err error) {
 				continue
 			}
 			s.counts.skipped++
+			s.skipped.add(id)
 		case skipped || s.odds[row] || !here.has(id, s.hashes[row]):
 			continue
 		default:
 			s.counts.unchanged++
+			s.kept.add(id)
 		}
 		same[row] = true
 		s.met = append(s.met, id...)

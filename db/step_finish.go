@@ -102,16 +102,21 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	if err != nil {
 		return err
 	}
+	table := "millrace." + step.Table.Name + " t"
+	stays := "t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2" + sameSet(step.Table, "t.") + within(step.Table, set.Clock)
+	if all, err := metJust(ctx, tx, "kept", "t.sf_id", "FROM "+table+" WHERE "+stays, s.connectionID, s.runID, step.Table.Records()); err != nil || all {
+		return err
+	}
 	_, err = tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH gone AS (
-		    UPDATE millrace.%s t SET left_filter_at = now()
-		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2%s%s
+		    UPDATE %s SET left_filter_at = now()
+		     WHERE %s
 		       AND %s
 		    RETURNING t.sf_id),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
 		    SELECT $1, $2, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
-		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, step.Table.Name, sameSet(step.Table, "t."), within(step.Table, set.Clock), unmetOfAll("t", "$3")),
+		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, table, stays, unmetOfAll("t", "$3")),
 		s.connectionID, s.runID, step.Table.Records(), step.Table.Entity, step.Position)
 	return err
 }
@@ -139,11 +144,12 @@ func moment(at sql.NullTime) string {
 
 // endSkips ends the skips of records that the run has not met: a record that is skipped again counts as met.
 func (s *RunStore) endSkips(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
-	_, err := tx.ExecContext(ctx, `
-		UPDATE millrace.skipped_records k SET until_run = $2
-		 WHERE k.connection_id = $1 AND k.object = $3 AND k.until_run IS NULL
-		   AND `+unmetOfAll("k", "$4"),
-		s.connectionID, s.runID, step.Table.Object, step.Table.Records())
+	const open = "k.connection_id = $1 AND k.object = $4 AND k.until_run IS NULL"
+	args := []any{s.connectionID, s.runID, step.Table.Records(), step.Table.Object}
+	if all, err := metJust(ctx, tx, "skipped", "k.sf_id", "FROM millrace.skipped_records k WHERE "+open, args...); err != nil || all {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE millrace.skipped_records k SET until_run = $2 WHERE `+open+` AND `+unmetOfAll("k", "$3"), args...)
 	return err
 }
 
