@@ -210,6 +210,30 @@ func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []p
 			    SELECT $1::bigint, $2::bigint, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), NULL FROM gone WHERE lived)
 			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone), left_filter = left_filter + (SELECT count(*) FROM gone WHERE lived) WHERE run_id = $2 AND position = $5 AND object = $3`,
 			step.Table.Name, merged, sameSet(step.Table, "t.")), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids), pq.Array(masters))
-		return err
+		if err != nil || step.Table.Window == nil {
+			return err
+		}
+		for _, t := range pipeline.Under(step.Table) {
+			if err := s.leaveWith(ctx, tx, t, ids); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+}
+
+// leaveWith marks the records of a table whose parents have just been found deleted: of parents that are too old to be read their step knew nothing yet.
+func (s *RunStore) leaveWith(ctx context.Context, tx *sqlx.Tx, t pipeline.Table, parents []string) error {
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
+		WITH gone AS (
+		    UPDATE millrace.%[1]s t SET left_filter_at = now() FROM millrace.%[2]s p
+		     WHERE t.connection_id = $1 AND t.%[3]s = ANY ($5) AND t.left_filter_at IS NULL%[4]s
+		       AND p.connection_id = $1 AND p.sf_id = t.%[3]s AND p.left_filter_at IS NOT NULL
+		    RETURNING t.sf_id),
+		log AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
+		    SELECT $1, $2, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
+		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND records = $3`,
+		t.Name, t.Under, t.Parent, sameSet(t, "t.")), s.connectionID, s.runID, t.Records(), t.Entity, pq.Array(parents))
+	return err
 }

@@ -56,6 +56,12 @@ func TestOldCaseIsDeleted(t *testing.T) {
 	if len(old) < 3 {
 		t.Fatalf("%d cases are old", len(old))
 	}
+	const comments = `SELECT count(*) FROM millrace.case_messages WHERE case_id = $1 AND left_filter_at IS NULL`
+	for _, id := range old {
+		_, err := s.org.Insert("CaseComment", map[string]any{"ParentId": id, "CommentBody": "Any news?"})
+		s.must(err)
+	}
+	runs.run(pipeline.EntityCases, false)
 	s.must(s.org.Delete("Case", old[0]))
 	all.Cases.LookbackDays = 20
 	s.saveAll(all)
@@ -65,10 +71,15 @@ func TestOldCaseIsDeleted(t *testing.T) {
 		t.Error("the case that was deleted is not marked, or another is")
 	}
 	s.must(s.org.Delete("Case", old[2]))
-	s.mustExec(`DELETE FROM millrace.read_states WHERE table_name = 'cases'`)
+	s.mustExec(`DELETE FROM millrace.read_states WHERE table_name IN ('cases', 'case_messages')`)
 	runs.run(pipeline.EntityCases, false)
 	if s.count(marked, old[2]) != 1 || s.count(marked, old[1]) != 0 {
 		t.Error("where nothing is known of an earlier reading, the case that was deleted is not marked, or another is")
+	}
+	for i, want := range []bool{false, true, false} {
+		if n := s.count(comments, old[i]); (n > 0) != want {
+			t.Errorf("of case %d, %d comments are in step", i, n)
+		}
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE entity = 'case' AND sf_id = $1 AND action IN ('left', 'deleted')`, old[0]); n != 2 {
 		t.Errorf("the audit log has %d entries of it", n)

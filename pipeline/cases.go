@@ -61,6 +61,14 @@ func messagesOf(c settings.Conversation, days int) Table {
 	return t
 }
 
+// Under returns the tables of the records that belong to those of a table with a window.
+func Under(t Table) []Table {
+	if t.Name != cases.Name {
+		return nil
+	}
+	return []Table{messagesOf(settings.CaseComments, t.Window.Days), messagesOf(settings.EmailMessages, t.Window.Days)}
+}
+
 // cases plans the steps of the cases and of their messages. Where the org has no cases, one step says so.
 func (p *planner) cases(s settings.Settings, filters []settings.Filter) {
 	if p.schema.Object(cases.Object) == nil {
