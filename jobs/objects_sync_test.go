@@ -282,6 +282,64 @@ func TestCases(t *testing.T) {
 	}
 }
 
+// TestChatterLookback reads the posts of some days only, then all of them, then fewer: what is here stays, except what was deleted, whose comments leave with it.
+func TestChatterLookback(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 130})
+	all := everything()
+	runs := s.running(s.incremental())
+	chatter := func(days int) map[string]db.Check {
+		t.Helper()
+		all.Chatter = settings.Chatter{Enabled: true, Accounts: true, Opportunities: true, Comments: true, LookbackDays: days}
+		s.saveAll(all)
+		return s.checks(runs.run(pipeline.EntityChatter, false))
+	}
+	s.saveAll(all)
+	runs.run(pipeline.EntityAll, false)
+	inOrg := func(where string) (n int) {
+		return len(s.asked("SELECT Id FROM AccountFeed WHERE Type != 'TrackedChange'"+where)) + len(s.asked("SELECT Id FROM OpportunityFeed WHERE Type != 'TrackedChange'"+where))
+	}
+	here := func(want int) {
+		t.Helper()
+		if n := s.count(`SELECT count(*) FROM millrace.chatter_posts WHERE left_filter_at IS NULL`); n != int64(want) {
+			t.Errorf("%d posts are here, should be %d", n, want)
+		}
+		if n := s.count(`SELECT count(*) FROM millrace.chatter_posts p WHERE comment_count <> (SELECT count(*) FROM millrace.chatter_comments c WHERE c.post_id = p.sf_id AND c.left_filter_at IS NULL) AND left_filter_at IS NULL`); n != 0 {
+			t.Errorf("%d posts are here without their comments", n)
+		}
+	}
+	lately, ever := inOrg(" AND SystemModstamp >= LAST_N_DAYS:365"), inOrg("")
+	if lately == 0 || lately == ever {
+		t.Fatalf("%d of %d posts are of the last year", lately, ever)
+	}
+	complete := func(checks map[string]db.Check) {
+		t.Helper()
+		for _, name := range []string{"AccountFeed", "OpportunityFeed"} {
+			if c := checks[name]; c.Unexplained == nil || *c.Unexplained != 0 {
+				t.Errorf("%s: %+v", name, c)
+			}
+		}
+	}
+	complete(chatter(365))
+	here(lately)
+	complete(chatter(0))
+	here(ever)
+	old := textOf(s, `SELECT sf_id FROM millrace.chatter_posts WHERE comment_count > 0 AND system_modstamp < now() - interval '2 years' ORDER BY sf_id LIMIT 1`)
+	s.must(s.org.Delete("FeedItem", old))
+	complete(chatter(30))
+	here(ever - 1)
+	if n := s.count(`SELECT count(*) FROM millrace.chatter_comments WHERE post_id = $1 AND left_filter_at IS NULL`, old); n != 0 {
+		t.Errorf("%d comments of the post that was deleted are here", n)
+	}
+	fresh, err := s.org.Insert("FeedItem", map[string]any{"ParentId": textOf(s, `SELECT min(sf_id) FROM millrace.accounts`), "Body": "Hello"})
+	s.must(err)
+	complete(s.checks(runs.run(pipeline.EntityChatter, false)))
+	here(ever)
+	if n := s.count(`SELECT count(*) FROM millrace.chatter_posts WHERE sf_id = $1`, fresh); n != 1 {
+		t.Error("the post that was just written is missing")
+	}
+}
+
 // TestChatter brings posts and comments over.
 func TestChatter(t *testing.T) {
 	t.Parallel()

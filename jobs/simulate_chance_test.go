@@ -82,8 +82,8 @@ func (s *simulation) casesSettings(days int) settings.Cases {
 	return settings.Cases{Enabled: true, LookbackDays: days, Conversation: pick(s, settings.CaseComments, settings.EmailMessages), Filter: pick(s, "", "Priority != 'Low'", "Account.Type = 'Customer'"), Fields: some(s, "Reason", "Description")}
 }
 
-func (s *simulation) chatterSettings() settings.Chatter {
-	c := settings.Chatter{Enabled: s.chance(2), Accounts: s.chance(2), Opportunities: true, Comments: !s.chance(3), TrackedChanges: s.chance(2), AccountFilter: pick(s, "", "Type != 'LinkPost'")}
+func (s *simulation) chatterSettings(days int) settings.Chatter {
+	c := settings.Chatter{Enabled: s.chance(2), Accounts: s.chance(2), Opportunities: true, Comments: !s.chance(3), TrackedChanges: s.chance(2), AccountFilter: pick(s, "", "Type != 'LinkPost'"), LookbackDays: days}
 	if c.Accounts && s.chance(2) {
 		c.Opportunities = false
 	}
@@ -98,7 +98,7 @@ func (s *simulation) advanced() settings.Advanced {
 
 func (s *simulation) anySettings() settings.Settings {
 	set := settings.Settings{
-		Accounts: s.accountFiltering(), ARR: s.arr(), Renewal: s.renewal(), CustomObjects: s.customObjects(), Cases: s.casesSettings(pick(s, 7, 30, 200)), Chatter: s.chatterSettings(), Advanced: s.advanced(),
+		Accounts: s.accountFiltering(), ARR: s.arr(), Renewal: s.renewal(), CustomObjects: s.customObjects(), Cases: s.casesSettings(pick(s, 7, 30, 200)), Chatter: s.chatterSettings(pick(s, 0, 7, 200)), Advanced: s.advanced(),
 		AccountFields: some(s, "NumberOfEmployees", "Days_To_Renewal__c", "Region__c", "Tags__c", "Onboarded_At__c", "Is_Reference__c"),
 		Owners:        settings.OwnerMapping{AccountOwner: "OwnerId", CSM: pick(s, "", "CSM__c")},
 	}
@@ -127,7 +127,7 @@ func (s *simulation) alter() {
 	case 4:
 		s.set.Cases = s.casesSettings(s.set.Cases.LookbackDays)
 	case 5:
-		s.set.Chatter = s.chatterSettings()
+		s.set.Chatter = s.chatterSettings(s.set.Chatter.LookbackDays)
 	case 6:
 		s.set.Advanced = s.advanced()
 	case 7:

@@ -194,23 +194,34 @@ func (m *model) here(table string) rows {
 	return out
 }
 
-// same holds a table against what it is to be. Cases and their messages that are out of the lookback stay as they are.
+// lookback returns how far back a table's records are read, 0 for all, and the column of the record whose time of change counts, if it is not the record itself.
+func (m *model) lookback(table string) (days int, of string) {
+	switch table {
+	case "cases", "case_messages":
+		return m.set.Cases.LookbackDays, "case_id"
+	case "chatter_posts", "chatter_comments":
+		return m.set.Chatter.LookbackDays, "post_id"
+	}
+	return 0, ""
+}
+
+// same holds a table against what it is to be. Cases with their messages, and posts with their comments, that are out of the lookback stay as they are.
 func (m *model) same(table string, want rows) {
 	m.t.Helper()
 	got := m.here(table)
-	if days := m.set.Cases.LookbackDays; table == "cases" || table == "case_messages" {
+	if days, of := m.lookback(table); days > 0 {
 		border := m.org.Now().AddDate(0, 0, -days).Add(26 * time.Hour).Format("2006-01-02 15:04:05.000")
-		old := func(caseID string) bool {
-			r := m.org.Record(caseID)
+		old := func(id string) bool {
+			r := m.org.Record(id)
 			return r == nil || plain(r["SystemModstamp"]) < border
 		}
 		for id, values := range got {
-			if _, ok := want[id]; !ok && old(first(values["case_id"], id)) {
+			if _, ok := want[id]; !ok && old(first(values[of], id)) {
 				delete(got, id)
 			}
 		}
 		for id, values := range want {
-			if _, ok := got[id]; !ok && old(first(values["case_id"], id)) {
+			if _, ok := got[id]; !ok && old(first(values[of], id)) {
 				delete(want, id)
 			}
 		}
@@ -555,6 +566,13 @@ func (m *model) wantPosts() rows {
 		}
 		if !wanted {
 			continue
+		}
+		if c.LookbackDays > 0 {
+			lately := fmt.Sprintf("SystemModstamp >= LAST_N_DAYS:%d", c.LookbackDays)
+			if filter != "" {
+				lately += " AND (" + filter + ")"
+			}
+			filter = lately
 		}
 		selected := m.chosen(f.Object(), filter)
 		columns := map[string]string{"parent_id": "ParentId", "post_type": "Type", "title": "Title", "body": "Body", "link_url": "LinkUrl", "author_id": "CreatedById", "posted_at": "CreatedDate", "comment_count": "CommentCount",

@@ -63,10 +63,13 @@ func messagesOf(c settings.Conversation, days int) Table {
 
 // Under returns the tables of the records that belong to those of a table with a window.
 func Under(t Table) []Table {
-	if t.Name != cases.Name {
-		return nil
+	switch t.Name {
+	case cases.Name:
+		return []Table{messagesOf(settings.CaseComments, t.Window.Days), messagesOf(settings.EmailMessages, t.Window.Days)}
+	case chatterPosts:
+		return []Table{feedComments}
 	}
-	return []Table{messagesOf(settings.CaseComments, t.Window.Days), messagesOf(settings.EmailMessages, t.Window.Days)}
+	return nil
 }
 
 // cases plans the steps of the cases and of their messages. Where the org has no cases, one step says so.

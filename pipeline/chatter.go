@@ -60,6 +60,9 @@ func feedTable(f FeedParent, c settings.Chatter) Table {
 			{"LikeCount", "like_count", Number}, {"IsRichText", "is_rich_text", Bool}, {"SystemModstamp", "system_modstamp", DateTime},
 		},
 	}
+	if c.LookbackDays > 0 {
+		t.Window = &Window{Days: c.LookbackDays}
+	}
 	if f == OnOpportunities {
 		t.Under = opportunities.Name
 		t.Lookups = []Lookup{{Column: "account_id", Table: opportunities.Name, By: "parent_id", Take: "account_id"}}
@@ -136,6 +139,13 @@ func (p *planner) feed(s settings.Settings, f FeedParent, filters []settings.Fil
 			return nil, nil
 		}
 		where = soql.AllOf(written, where)
+	}
+	if days := s.Chatter.LookbackDays; days > 0 {
+		lately, err := soql.Compare(timeField, soql.GreaterOrEqual, soql.LastDays(days))
+		if p.keep(err) {
+			return nil, nil
+		}
+		where = soql.AllOf(where, lately)
 	}
 	filter, _ := f.chosen(s.Chatter)
 	own := fmt.Sprintf("%s\n%t", filter, s.Chatter.TrackedChanges)

@@ -57,6 +57,7 @@ var fileNotes = map[string]string{
 	"cases.lookback_days":              "1 to 365",
 	"cases.conversation":               "case_comments or email_messages",
 	"chatter":                          "Chatter; its schedule is no part of the settings",
+	"chatter.lookback_days":            "up to 365; 0 reads all posts",
 	"advanced":                         "Advanced: lists that are not empty leave only their fields",
 	"advanced.contact_fields":          "Contact fields besides the predefined ones, each with a name of its own if wanted",
 	"advanced.excluded_contact_fields": "predefined Contact fields that are not synced",

@@ -32,7 +32,7 @@ func Defaults() Settings {
 		ARR:      ValueRule{Mode: NoValue},
 		Renewal:  ValueRule{Mode: NoValue},
 		Cases:    Cases{LookbackDays: DefaultLookback, Conversation: CaseComments},
-		Chatter:  Chatter{Accounts: true, Opportunities: true, Comments: true},
+		Chatter:  Chatter{Accounts: true, Opportunities: true, Comments: true, LookbackDays: DefaultLookback},
 	}
 }
 

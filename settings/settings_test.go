@@ -1,9 +1,39 @@
 package settings
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 )
+
+func TestChatterLookback(t *testing.T) {
+	t.Parallel()
+	older := Defaults() // as a stored version is read
+	if err := json.Unmarshal([]byte(`{"chatter": {"enabled": true, "accounts": true}}`), &older); err != nil {
+		t.Fatal(err)
+	}
+	if n := older.Normalize().Chatter.LookbackDays; n != 0 {
+		t.Errorf("a version from before the lookback reads %d days", n)
+	}
+	if n := (Settings{}).Normalize().Chatter.LookbackDays; n != DefaultLookback {
+		t.Errorf("new settings begin with %d days", n)
+	}
+	for days, ok := range map[int]bool{-1: false, 0: true, 1: true, MaxLookback: true, MaxLookback + 1: false} {
+		s := Defaults()
+		s.Chatter.LookbackDays = days
+		if errs := s.Validate(); (len(errs[PathChatterLookback]) == 0) != ok {
+			t.Errorf("%d days: %v", days, errs)
+		}
+		stored, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := Defaults()
+		if err := json.Unmarshal(stored, &again); err != nil || again.Chatter.LookbackDays != days {
+			t.Errorf("%d days are read as %d: %v", days, again.Chatter.LookbackDays, err)
+		}
+	}
+}
 
 func TestFilters(t *testing.T) {
 	t.Parallel()

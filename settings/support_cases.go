@@ -35,7 +35,7 @@ type Cases struct {
 	Fields       []string     `json:"fields,omitempty"` // API names of Case fields besides the core ones
 }
 
-// The lookback of cases in days.
+// The lookback of cases, and of Chatter, in days.
 const (
 	MinLookback     = 1
 	MaxLookback     = 365

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -50,9 +51,17 @@ var feeds = []feed{
 }
 
 func readChatter(p *settingsPage, form url.Values) {
+	days := p.shown.Chatter.LookbackDays
+	if form.Has(settings.PathChatterLookback) {
+		var err error
+		if days, err = strconv.Atoi(strings.TrimSpace(form.Get(settings.PathChatterLookback))); err != nil {
+			days = -1 // no number of days: validation says so
+		}
+	}
 	p.shown.Chatter = settings.Chatter{
 		Enabled: form.Has(settings.PathChatterEnabled), Accounts: form.Has(settings.PathChatterAccounts), Opportunities: form.Has(settings.PathChatterOpportunities),
-		Comments: form.Has(settings.PathChatterComments), TrackedChanges: form.Has(settings.PathChatterTrackedChanges), Fields: readMany(form, settings.PathChatterFields),
+		Comments: form.Has(settings.PathChatterComments), TrackedChanges: form.Has(settings.PathChatterTrackedChanges), LookbackDays: days,
+		Fields: readMany(form, settings.PathChatterFields),
 	}
 	for _, f := range feeds {
 		*f.filter(&p.shown.Chatter) = unixLines(form.Get(f.path))
@@ -119,6 +128,9 @@ func (o *org) tryFeed(ctx context.Context, f feed, all settings.Settings) *views
 		return out
 	}
 	out.Count, out.Query, out.Note, out.Took = found.Count, found.Query, found.Note, ui.Duration(found.Took)
+	if days := all.Chatter.LookbackDays; days > 0 {
+		out.Note = strings.TrimSpace("Only posts that were written or changed in the last " + ui.Plural(int64(days), "day", "days") + " are counted. " + out.Note)
+	}
 	o.fillPosts(out, f, text, found.Samples)
 	if plan, err := o.client.Explain(ctx, found.Query); err == nil {
 		out.Speed = speed(plan, "record")
@@ -181,7 +193,14 @@ func checkChatter(ctx context.Context, o *org, all settings.Settings) (settings.
 func drawChatter(s *Server, r *http.Request, p *settingsPage, frame views.SettingsFrame) (templ.Component, error) {
 	known := s.catalog(r.Context(), p.connection)
 	c := p.shown.Chatter
-	view := views.Chatter{Frame: frame, Settings: c, EnabledPath: settings.PathChatterEnabled}
+	view := views.Chatter{Frame: frame, Settings: c, EnabledPath: settings.PathChatterEnabled, Lookback: ui.Field{
+		ID: views.BoxID(settings.PathChatterLookback), Name: settings.PathChatterLookback, Errors: p.errs[settings.PathChatterLookback], Required: true, Type: "number",
+		Label: fmt.Sprintf("Lookback in days (0 to %d)", settings.MaxLookback), Hint: "Posts that were written or changed in these days are synced; 0 reads all. What is here already stays.",
+		Attrs: templ.Attributes{"min": "0", "max": strconv.Itoa(settings.MaxLookback), "step": "1"},
+	}}
+	if view.Lookback.Value = strconv.Itoa(c.LookbackDays); c.LookbackDays < 0 {
+		view.Lookback.Value = r.PostForm.Get(settings.PathChatterLookback)
+	}
 	var err error
 	if view.State, err = s.chatterState(r, p); err != nil {
 		return nil, err

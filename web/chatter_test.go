@@ -97,7 +97,14 @@ func TestChatterValidates(t *testing.T) {
 	if err != nil || posts == 0 {
 		t.Fatalf("%d posts: %v", posts, err)
 	}
-	p := b.post(path, chatterForm("1", settings.PathChatterAccountFilter, "Type = 'LinkPost'", "do", "validate:chatter.account_filter")).is(http.StatusOK)
+	first := b.get(path)
+	if got := first.attr("#chatter-lookback_days", "value"); got != "30" {
+		t.Errorf("the lookback is %q at first", got)
+	}
+	b.post(path, chatterForm("1", settings.PathChatterLookback, "400")).is(http.StatusUnprocessableEntity).says("#summary", "up to 365")
+	few := b.post(path, chatterForm("1", settings.PathChatterAccountFilter, "Type = 'LinkPost'", settings.PathChatterLookback, "1", "do", "validate:chatter.account_filter")).is(http.StatusOK)
+	few.says("#result-chatter-account_filter", "Only posts that were written or changed in the last 1 day are counted")
+	p := b.post(path, chatterForm("1", settings.PathChatterAccountFilter, "Type = 'LinkPost'", settings.PathChatterLookback, "0", "do", "validate:chatter.account_filter")).is(http.StatusOK)
 	p.says("#result-chatter-account_filter", itoa(int64(posts)), "LinkPost", "Created Date")
 	anyway := b.get(orgPath(c.ID, "/settings/pick") + "?object=AccountFeed&path=chatter.fields&for=additional&q=body").is(http.StatusOK)
 	anyway.says("[data-pick-found=Body]", "Synced anyway")
@@ -107,7 +114,7 @@ func TestChatterValidates(t *testing.T) {
 	p.says("#unsaved", "unsaved change")
 
 	// What Salesforce writes itself counts only when it is wanted.
-	written := []string{settings.PathChatterOpportunityFilter, "Type = 'TrackedChange'", "do", "validate:chatter.opportunity_filter"}
+	written := []string{settings.PathChatterLookback, "0", settings.PathChatterOpportunityFilter, "Type = 'TrackedChange'", "do", "validate:chatter.opportunity_filter"}
 	for row, r := range []string{"", "on"} {
 		p := b.post(path, chatterForm("1", append(written, settings.PathChatterTrackedChanges, r)...)).is(http.StatusOK)
 		if row == 0 {

@@ -106,9 +106,13 @@ func (m *missing) chatter(schedules []db.Schedule) {
 		m.add(true, "Chatter", "Chatter is switched off in the settings. Switch it on and save, and save a frequency: it needs both.", label, path)
 		return
 	}
+	posts := "Posts of chosen feeds come"
+	if days := m.settings.Chatter.LookbackDays; days > 0 {
+		posts = "Posts of chosen feeds that were written or changed in the last " + ui.Plural(int64(days), "day", "days") + " come"
+	}
 	for _, s := range schedules {
 		if s.Entity == pipeline.EntityChatter && s.Enabled {
-			m.add(false, "Chatter", "Chatter is on. Currently scheduled: "+s.Spec.String()+". Posts of chosen feeds come with the next of these syncs.", label, path+"#sync-frequency")
+			m.add(false, "Chatter", "Chatter is on. Currently scheduled: "+s.Spec.String()+". "+posts+" with the next of these syncs.", label, path+"#sync-frequency")
 			return
 		}
 	}

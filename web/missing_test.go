@@ -40,7 +40,7 @@ func TestWhatIsMissingOnAnAccount(t *testing.T) {
 
 	save(func(s *settings.Settings) {
 		s.Cases = settings.Cases{Enabled: true, LookbackDays: 30, Conversation: settings.CaseComments, Filter: "Priority = 'High'"}
-		s.Chatter = settings.Chatter{Enabled: true, Accounts: true}
+		s.Chatter = settings.Chatter{Enabled: true, Accounts: true, LookbackDays: 45}
 		s.Sync.Contacts.Off = true
 		s.ARR = settings.ValueRule{Mode: settings.DirectValue, Field: "AnnualRevenue"}
 		s.Renewal = settings.ValueRule{Mode: settings.CalculatedValue, Object: "Subscription__c", Link: "Account__c", Value: "End_Date__c", Combine: settings.Latest}
@@ -53,7 +53,7 @@ func TestWhatIsMissingOnAnAccount(t *testing.T) {
 	if err := a.db.SaveChatterSchedule(t.Context(), c.ID, settings.Hourly, "UTC", a.admin.ID); err != nil {
 		t.Fatal(err)
 	}
-	admin.get(page).says("#missing", "Currently scheduled: every hour")
+	admin.get(page).says("#missing", "Currently scheduled: every hour", "written or changed in the last 45 days")
 	save(func(*settings.Settings) {})
 	a.exec(`INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run) VALUES ($1, 'Contact', '003000000000001AAA', '001000000000001AAA', 'The contact has no Email', 1)`, c.ID)
 	p = admin.get(page)
