@@ -34,11 +34,24 @@ func (j Work) readBulk(ctx context.Context, s Step) (err error) {
 	if err := j.Store.SetPhase(ctx, "Loading "+lower(s.Label)); err != nil {
 		return err
 	}
-	if err := j.readPages(ctx, s); err != nil {
+	if err := j.readPages(ctx, s, j.Options.pageRows(s, job.Processed)); err != nil {
 		return err
 	}
 	j.dropJob(ctx, s.JobID)
 	return nil
+}
+
+// leastPageRows is how few records a page of changes is cut down to.
+const leastPageRows = 1_500
+
+// pageRows is how many of a job's records a page has. Of what has changed each worker gets two pages, where that is not too little: its records lie scattered over their table, and most of the time goes into
+// writing them.
+func (o Options) pageRows(s Step, records int64) int {
+	if !s.Reading.Changes {
+		return o.PageRows
+	}
+	pages := int64(2 * o.Workers)
+	return min(o.PageRows, max(leastPageRows, int((records+pages-1)/pages)))
 }
 
 // whole reports whether the committed pages of a step, by locator, lead from its beginning to its end.

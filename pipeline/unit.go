@@ -24,9 +24,9 @@ type Unit struct {
 // it has of the page.
 var ErrUnitLost = errors.New("the page is somebody else's now")
 
-// readPages has Options.Workers workers load the units of a step until none is left, whoever worked on them.
-func (j Work) readPages(ctx context.Context, s Step) error {
-	if err := j.attempt(ctx, func() error { return j.Store.OpenUnits(ctx, s, j.Options.PageRows) }); err != nil {
+// readPages has Options.Workers workers load the units of a step, each of so many records, until none is left, whoever worked on them.
+func (j Work) readPages(ctx context.Context, s Step, rows int) error {
+	if err := j.attempt(ctx, func() error { return j.Store.OpenUnits(ctx, s, rows) }); err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
