@@ -295,14 +295,14 @@ func (m merge) general() string {
 	if m.step.Table.Require != "" {
 		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'", m.nameOf("s.")) + m.endSkips()
 	}
-	log := "log AS (" + auditInto + "\n    SELECT $1, $2, $3, s.sf_id, v.verdict, " + m.changes() + ", NULL\n" +
-		"    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n    LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id" +
-		sameSet(m.step.Table, "t.") + "\n    WHERE v.verdict IN ('created', 'updated', 'returned')),\n"
+	log, changes := "log AS ("+auditInto+"\n    SELECT $1, $2, $3, sf_id, verdict, changes, NULL FROM verdict WHERE verdict IN ('created', 'updated', 'returned')),\n", ", "+m.changes()+" AS changes"
 	if m.step.Table.Quiet {
-		log = ""
+		log, changes = "", ""
 	}
-	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, s.sf_id, " + m.verdict() + " AS verdict\n      FROM " + stage + " s\n" +
-		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + "),\n" +
+	// What changes is worked out where the record is compared, so that a record that is here is read once for both. OFFSET 0 keeps its verdict from being reached twice.
+	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, s.sf_id, v.verdict" + changes + "\n      FROM " + stage + " s\n" +
+		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + "\n" +
+		"     CROSS JOIN LATERAL (SELECT " + m.verdict() + " AS verdict OFFSET 0) v),\n" +
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
 		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
 		"    WHERE v.verdict IN ('updated', 'returned', 'amended') AND t.connection_id = $1 AND t.sf_id = s.sf_id" + sameSet(m.step.Table, "t.") + "),\n" + log +
@@ -370,13 +370,12 @@ func (m merge) assignments() string {
 	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now()", ", ")
 }
 
-// changes is the before and after of each field that differs, one entry for each of the further fields too. The statement still sees t as it was before
-// the update beside it.
+// changes is the before and after of each field that differs, one entry for each of the further fields too. It is put together as text: of the many columns few differ.
 func (m merge) changes() string {
 	var pairs []string
 	further := ""
 	add := func(name, becomes string) {
-		pairs = append(pairs, fmt.Sprintf("'%[1]s', CASE WHEN t.%[1]s IS DISTINCT FROM %[2]s THEN jsonb_build_array(t.%[1]s, %[2]s) END", name, becomes))
+		pairs = append(pairs, fmt.Sprintf("CASE WHEN t.%[1]s IS DISTINCT FROM %[2]s THEN '\"%[1]s\": ' || jsonb_build_array(t.%[1]s, %[2]s)::text END", name, becomes))
 	}
 	for _, c := range m.cols {
 		switch {
@@ -400,8 +399,8 @@ func (m merge) changes() string {
 		add("account_type", "$4::text")
 	}
 	all := "'{}'::jsonb"
-	for some := range slices.Chunk(pairs, 50) { // a function has no more than 100 arguments
-		all += " || jsonb_strip_nulls(jsonb_build_object(" + strings.Join(some, ", ") + "))" // nulls within an array stay
+	for some := range slices.Chunk(pairs, 90) { // a function has no more than 100 arguments
+		all += " || ('{' || concat_ws(', ', " + strings.Join(some, ", ") + ") || '}')::jsonb"
 	}
 	if further != "" {
 		// A further field may have been given the name of a column.
