@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,7 +138,7 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 		if now.Waits < len(r.Pauses) {
 			pause := r.Pauses[now.Waits]
 			log.Warn("run rests after a fault", "pause", pause, "err", f)
-			return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{For: pause, Fault: true, Reason: sentence(f) + " Trying again in " + words(pause) + "."})
+			return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{For: apart(pause), Fault: true, Reason: sentence(f) + " Trying again in " + words(pause) + "."})
 		}
 	}
 	steps, err := r.DB.RunSteps(ctx, run.ID)
@@ -155,6 +156,9 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 	}
 	return r.DB.Finish(ctx, run.ID, run.Fence, db.Ending{State: db.RunFailed, Outcome: outcome, Code: f.Code, Error: said})
 }
+
+// apart lengthens a pause by up to a fifth, so that runs which were held up together do not all come back at once.
+func apart(pause time.Duration) time.Duration { return pause + rand.N(pause/5+1) }
 
 // sentence is what people are told about a fault. A fault without words of its own is a bug: its details are for the log only.
 func sentence(f *pipeline.Fault) string {

@@ -3,11 +3,34 @@ package jobs
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/db"
 	"millrace/salesforce"
 	"millrace/salesforce/sim"
 )
+
+// TestRestsGrowAndDiffer holds how long a run rests after a fault: longer and longer, and not as long as all others that were held up with it.
+func TestRestsGrowAndDiffer(t *testing.T) {
+	t.Parallel()
+	pauses := Options{}.withDefaults().Pauses
+	for i, usual := range pauses {
+		if i > 0 && usual < pauses[i-1] || i == len(pauses)-1 && usual < 10*pauses[0] {
+			t.Errorf("rest %d is %v", i+1, usual)
+		}
+		seen := map[time.Duration]bool{}
+		for range 100 {
+			d := apart(usual)
+			if d < usual || d > usual+usual/5 {
+				t.Fatalf("a rest of %v, usually %v", d, usual)
+			}
+			seen[d] = true
+		}
+		if len(seen) < 50 {
+			t.Errorf("of %v there are only %d different rests", usual, len(seen))
+		}
+	}
+}
 
 // TestBlockedAddressWaits has a connection whose address is no longer allowed. The run waits for a person, the connection stays as it is, and a runner
 // that starts with the address allowed goes on with the run.

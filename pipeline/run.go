@@ -378,8 +378,7 @@ type poisonedPage struct {
 
 // attempt calls fn until it succeeds, fails for good, or Options.Attempts are used up.
 func (j Work) attempt(ctx context.Context, fn func() error) error {
-	pause := j.Options.Backoff
-	for n := 1; ; n++ {
+	for n, failures := 1, 1; ; n, failures = n+1, failures+1 {
 		err := fn()
 		if f := (*Fault)(nil); errors.As(err, &f) && f.Tried > 1 {
 			n += f.Tried - 1 // by the client, with pauses of its own
@@ -388,16 +387,20 @@ func (j Work) attempt(ctx context.Context, fn func() error) error {
 			return err
 		}
 		j.Log.Info("trying again", "attempt", n, "err", err)
-		if k := KindOf(err); k == Conflict || k == Poisoned {
-			err = sleep(ctx, rand.N(j.Options.Backoff))
-		} else {
-			err = sleep(ctx, pause/2+rand.N(pause))
-			pause *= 2
-		}
-		if err != nil {
+		if err := sleep(ctx, j.Options.pause(failures, KindOf(err))); err != nil {
 			return err
 		}
 	}
+}
+
+// pause is how long to wait after the n-th failure: twice as long each time, and not the same for all who failed together. What stood in the way within Postgres, or wants another way of storing, is
+// over sooner.
+func (o Options) pause(n int, k FaultKind) time.Duration {
+	if k == Conflict || k == Poisoned {
+		return rand.N(o.Backoff)
+	}
+	pause := o.Backoff << (n - 1)
+	return pause/2 + rand.N(pause)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -95,6 +95,25 @@ func TestRetrySucceeds(t *testing.T) {
 	}
 }
 
+// TestBackoffGrowsAndDiffers holds the pauses themselves: each may be twice as long as the one before, up to a cap, and clients that failed together come back apart.
+func TestBackoffGrowsAndDiffers(t *testing.T) {
+	t.Parallel()
+	for n := 1; n <= 9; n++ {
+		limit := min(backoffBase<<(n-1), 30*time.Second)
+		longest, seen := time.Duration(0), map[time.Duration]bool{}
+		for range 300 {
+			d := backoff(n)
+			if d <= 0 || d > limit+time.Millisecond {
+				t.Fatalf("pause %d is %v; it may be %v", n, d, limit)
+			}
+			longest, seen[d] = max(longest, d), true
+		}
+		if longest < limit*3/4 || len(seen) < 100 {
+			t.Errorf("of 300 pauses %d, the longest is %v, and %d differ", n, longest, len(seen))
+		}
+	}
+}
+
 func TestCreateJobIsNeverRepeated(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) })
