@@ -341,21 +341,76 @@ func TestValuesSurviveKills(t *testing.T) {
 func TestSettingsThatCannotWork(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 10})
+	all := everything()
+	all.ARR = subscriptions(settings.Sum)
+	all.ARR.Filter = "Status__c = "
+	s.saveAll(all)
+	if run := s.sync(); run.State != db.RunFailed || !strings.Contains(run.Error, "The filter of ARR is not valid") {
+		t.Errorf("%s %s", run.State, run.Error)
+	}
+}
+
+// TestFieldsOfAnotherKind has fields that do not hold any more what the settings take from them, since somebody gave them another type. Runs do without them and say so, what was brought over from them
+// stays, and everything else goes on.
+func TestFieldsOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 10})
+	all := everything()
+	all.Owners.CSM = "CSM__c"
+	all.ARR = settings.ValueRule{Mode: settings.DirectValue, Field: "AnnualRevenue"}
+	all.Renewal = ends(settings.Latest)
+	s.saveAll(all)
+	s.completed(s.sync())
+	values := func() rows {
+		return s.copied("accounts", "", "csm_id", "arr::text AS arr", "renewal_date::text AS renewal")
+	}
+	before := values()
+	if v := before[textOf(s, `SELECT sf_id FROM millrace.accounts WHERE csm_id IS NOT NULL AND arr IS NOT NULL AND renewal_date IS NOT NULL ORDER BY sf_id LIMIT 1`)]; v == nil {
+		t.Fatal("there is nothing to keep")
+	}
 	for sentence, change := range map[string]func(*settings.Settings){
-		"chosen as CSM, does not point to a user": func(a *settings.Settings) { a.Owners.CSM = "ParentId" },
-		"holds no numbers":                        func(a *settings.Settings) { a.ARR = settings.ValueRule{Mode: settings.DirectValue, Field: "Industry"} },
-		"is not a date field": func(a *settings.Settings) {
+		"Owners of the kind CSM were left as they were. ParentId, chosen as CSM, does not point to a user. Choose another field under Owner Mapping.": func(a *settings.Settings) { a.Owners.CSM = "ParentId" },
+		"ARR was left as it was. Industry of Account, from which the ARR is taken, holds no numbers.": func(a *settings.Settings) {
+			a.ARR = settings.ValueRule{Mode: settings.DirectValue, Field: "Industry"}
+		},
+		"Renewal dates were left as they were. Onboarded_At__c of Account, from which the renewal date is taken, is not a date field.": func(a *settings.Settings) {
 			a.Renewal = settings.ValueRule{Mode: settings.DirectValue, Field: "Onboarded_At__c"}
 		},
-		"does not point to an account":          func(a *settings.Settings) { a.ARR = subscriptions(settings.Sum); a.ARR.Link = "OwnerId" },
-		"is neither a date nor a date and time": func(a *settings.Settings) { a.Renewal = ends(settings.Latest); a.Renewal.LatestBy = "Name" },
-		"The filter of ARR is not valid":        func(a *settings.Settings) { a.ARR = subscriptions(settings.Sum); a.ARR.Filter = "Status__c = " },
+		"OwnerId of Subscription does not point to an account.":                                             func(a *settings.Settings) { a.ARR = subscriptions(settings.Sum); a.ARR.Link = "OwnerId" },
+		"Name of Subscription, by which the latest record is found, is neither a date nor a date and time.": func(a *settings.Settings) { a.Renewal.LatestBy = "Name" },
+		"Not read. OwnerId of Subscription__c points to User, not to Account.": func(a *settings.Settings) {
+			a.CustomObjects = []settings.CustomObject{{Object: "Subscription__c", Name: "Subscriptions", Parent: settings.ParentAccount, Match: "OwnerId"}}
+		},
 	} {
-		all := everything()
-		change(&all)
-		s.saveAll(all)
-		if run := s.sync(); run.State != db.RunFailed || !strings.Contains(run.Error, sentence) {
-			t.Errorf("%s: %s %s", sentence, run.State, run.Error)
+		now := all
+		change(&now)
+		s.saveAll(now)
+		id, err := s.org.Insert("Contact", map[string]any{"LastName": "New", "Email": "new@example.com", "AccountId": slices.Min(s.inOrgIDs("Account"))})
+		s.must(err)
+		run := s.completed(s.syncWith(s.incremental()))
+		if said := s.steps(run); !strings.Contains(said, sentence) {
+			t.Errorf("the steps do not say %q, but %s", sentence, said)
 		}
+		if n := s.count(`SELECT count(*) FROM millrace.contacts WHERE sf_id = $1`, id); n != 1 {
+			t.Errorf("%s: contacts did not come over", sentence)
+		}
+		if c := s.checks(run)["contacts"]; c.Unexplained == nil || *c.Unexplained != 0 {
+			t.Errorf("%s: contacts were not counted: %+v", sentence, c)
+		}
+		same(t, sentence, before, values())
+	}
+
+	// The first run that notices names the settings, which their author can see under Settings too; the next one says nothing.
+	seen, _, err := s.db.SchemaSeen(t.Context(), s.conn)
+	s.must(err)
+	all.ARR.Field = "Industry"
+	s.saveAll(all)
+	seen = []pipeline.SeenObject{{Name: "Account", Label: "Account", Fields: []pipeline.SeenField{{Name: "Industry", Label: "Industry", Type: "Currency"}}}}
+	s.must(s.db.KeepSchemaSeen(t.Context(), s.conn, seen))
+	if run := s.completed(s.syncWith(s.incremental())); !strings.Contains(run.Outcome, "Account.Industry is now of type Picklist; it was Currency (used by ARR)") {
+		t.Errorf("the first run says %q", run.Outcome)
+	}
+	if run := s.completed(s.syncWith(s.incremental())); strings.Contains(run.Outcome, "Industry") {
+		t.Errorf("the second run says it again: %q", run.Outcome)
 	}
 }

@@ -31,7 +31,7 @@ func (j Work) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan, err := j.describe(ctx, false)
+	plan, err := j.describe(ctx, false, true)
 	if err != nil {
 		return j.unchecked(ctx, err)
 	}

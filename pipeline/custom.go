@@ -41,7 +41,12 @@ func (p *planner) customObjects(s settings.Settings, filters []settings.Filter) 
 
 // customObject plans the step of one object and returns its queries.
 func (p *planner) customObject(s settings.Settings, c settings.CustomObject, object *soql.Object, match *soql.Field, filters []settings.Filter) (read, count *soql.Composed, exact bool) {
-	if p.err = linkFault(c, match); p.err != nil {
+	if err := linkFault(c, match); err != nil {
+		if p.lenient {
+			p.idle(customRecords(c), Step{Name: CustomStep(c.Object), Label: c.Name}, "Not read. "+FaultOf(err).Message)
+		} else {
+			p.err = err
+		}
 		return nil, nil, false
 	}
 	where, exact, err := linkedTo(c, match, filters)

@@ -66,6 +66,13 @@ func (t Table) has(field string) bool {
 	return slices.ContainsFunc(t.Columns, func(c Column) bool { return strings.EqualFold(c.Field, field) })
 }
 
+// leave returns the table without some columns: they stay as they are in every record.
+func (t Table) leave(names []string) Table {
+	t.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c Column) bool { return slices.Contains(names, c.Name) })
+	t.Beside = slices.DeleteFunc(slices.Clone(t.Beside), func(b Beside) bool { return slices.Contains(names, b.Column) })
+	return t
+}
+
 // without returns the table without the columns that come from these fields: they become empty in every record that is read.
 func (t Table) without(drop func(c Column) bool) Table {
 	var kept []Column

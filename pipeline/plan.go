@@ -60,7 +60,7 @@ func MakePlan(s settings.Settings, schema soql.Schema, entity Entity) (Plan, err
 	return makePlan(s, schema, entity, false)
 }
 
-// makePlan is MakePlan; a lenient one has steps with a Refusal in place of objects that are missing, and does not let the account filters choose the
+// makePlan is MakePlan; a lenient one has steps with a Refusal in place of objects that are missing, does without fields that do not hold any more what they are to hold, and does not let the account filters choose the
 // children where they do not fit the org any more.
 func makePlan(s settings.Settings, schema soql.Schema, entity Entity, lenient bool) (Plan, error) {
 	s = s.Normalize()
@@ -94,33 +94,58 @@ func makePlan(s settings.Settings, schema soql.Schema, entity Entity, lenient bo
 	return p.plan, p.err
 }
 
-// checkOwners refuses an owner whose field points to no user.
-func (p *planner) checkOwners(s settings.Settings) {
+// unfit is a setting of accounts whose field does not hold what it is to hold, as after somebody has given it another type.
+type unfit struct {
+	columns []string // that are filled from it
+	stays   string   // that what it says stays as it is, without the full stop
+	fault   *Fault
+}
+
+// outgrown reports whether a plan was refused for something that the org has no longer, or not any more as the settings want it: a lenient one does without.
+func outgrown(code string) bool {
+	return slices.Contains([]string{"object_missing", "owner_invalid", "custom_object_invalid", string(ARR) + "_invalid", string(Renewal) + "_invalid"}, code)
+}
+
+// unfitOwners lists the owners whose field points to no user.
+func (p *planner) unfitOwners(s settings.Settings) (out []unfit) {
 	object := p.schema.Object(accounts.Object)
 	for _, t := range settings.OwnerTypes {
-		if object == nil || p.err != nil {
-			return
+		if object == nil {
+			return nil
 		}
 		f := fieldOf(object, *s.Owners.Field(t))
 		if f != nil && !slices.ContainsFunc(f.ReferenceTo, func(o string) bool { return strings.EqualFold(o, users.Object) }) {
-			p.err = &Fault{Kind: Fatal, Code: "owner_invalid", Message: fmt.Sprintf(
-				"%s, chosen as %s, does not point to a user. Choose another field under Owner Mapping.", f.Name, t.Label())}
+			out = append(out, unfit{[]string{ownerColumns[t]}, "Owners of the kind " + t.Label() + " were left as they were", &Fault{Kind: Fatal, Code: "owner_invalid", Message: fmt.Sprintf(
+				"%s, chosen as %s, does not point to a user. Choose another field under Owner Mapping.", f.Name, t.Label())}})
 		}
 	}
+	return out
 }
 
-// accounts plans the users, the accounts and their values.
+// accounts plans the users, the accounts and their values. A lenient plan leaves out what does not fit the org any more.
 func (p *planner) accounts(s settings.Settings, filters []settings.Filter) {
 	p.add(users, Step{Name: "users", Label: users.Label}, nil)
+	table, odd := accountTable(s), append(p.unfitOwners(s), p.unfitValues(s)...)
+	if p.lenient {
+		for _, u := range odd {
+			table = table.leave(u.columns)
+		}
+	}
 	for _, f := range filters {
 		label := accounts.Label
 		if s.Accounts.Mode == settings.TypedFilters {
 			label += ": " + f.Type.Label()
 		}
-		p.addFilter(accountTable(s), label, f)
+		p.addFilter(table, label, f)
 	}
-	p.checkOwners(s)
-	p.checkDirect(s)
+	for _, u := range odd {
+		switch {
+		case p.lenient:
+			p.remark(u.stays + ". " + u.fault.Message)
+		case p.err == nil:
+			p.err = u.fault
+		}
+	}
 	p.values(s)
 }
 

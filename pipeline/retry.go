@@ -16,7 +16,7 @@ func (j Work) planRetry(ctx context.Context, plan Plan) error {
 	if slices.ContainsFunc(asked, func(set string) bool { return !reads(plan, set) }) {
 		chatter := j
 		chatter.Entity = EntityChatter
-		more, err := chatter.describe(ctx, false)
+		more, err := chatter.describe(ctx, false, false)
 		if err != nil {
 			return err
 		}

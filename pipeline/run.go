@@ -98,9 +98,9 @@ func (j Work) plan(ctx context.Context) error {
 	if err := j.Store.SetPhase(ctx, "Reading the org's fields"); err != nil {
 		return err
 	}
-	plan, err := j.describe(ctx, false)
-	if FaultOf(err).Code == "object_missing" && j.Entity != EntityImpact {
-		plan, err = j.describe(ctx, true)
+	plan, err := j.describe(ctx, false, false)
+	if outgrown(FaultOf(err).Code) && j.Entity != EntityImpact {
+		plan, err = j.describe(ctx, true, true)
 	}
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (j Work) plan(ctx context.Context) error {
 		return err
 	}
 	if err := j.count(ctx, plan, false); KindOf(err) == Refused {
-		if plan, err = j.describe(ctx, true); err != nil {
+		if plan, err = j.describe(ctx, true, j.Entity != EntityImpact); err != nil {
 			return err
 		}
 		if err = j.decide(ctx, &plan); err != nil {
@@ -150,14 +150,15 @@ func (j Work) planned() Entity {
 	return j.Entity
 }
 
-func (j Work) describe(ctx context.Context, fresh bool) (Plan, error) {
+// describe plans by the fields that the org has, as they were some minutes ago at most, or afresh.
+func (j Work) describe(ctx context.Context, fresh, lenient bool) (Plan, error) {
 	var plan Plan
 	err := j.attempt(ctx, func() error {
 		schema, err := j.Source.Schema(ctx, fresh, ObjectsOf(j.Settings)...)
 		if err != nil {
 			return err
 		}
-		if plan, err = makePlan(j.Settings, schema, j.planned(), fresh && j.Entity != EntityImpact); err != nil {
+		if plan, err = makePlan(j.Settings, schema, j.planned(), lenient); err != nil {
 			return err
 		}
 		return j.notice(ctx, schema)
@@ -320,7 +321,7 @@ func (j Work) mode(s Step) Mode {
 // replan plans s again from a fresh describe and says which fields it now leaves out. Where the org no longer has what the step is about, the step is
 // given up, and there is false.
 func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err error) {
-	plan, err := j.describe(ctx, true)
+	plan, err := j.describe(ctx, true, j.Entity != EntityImpact)
 	if err != nil {
 		return s, false, err
 	}

@@ -60,9 +60,8 @@ func PreviewValue(ctx context.Context, source Pager, k ValueKind, s settings.Set
 }
 
 func previewDirect(ctx context.Context, source Sampler, k ValueKind, s settings.Settings, schema soql.Schema) (ValuePreview, error) {
-	p := planner{schema: schema}
-	if p.checkDirect(s); p.err != nil {
-		return ValuePreview{}, p.err
+	if odd := (&planner{schema: schema}).unfitValues(s); len(odd) > 0 {
+		return ValuePreview{}, odd[0].fault
 	}
 	field, _, problem := soql.FieldAt(k.Rule(s).Field, accounts.Object, schema)
 	if problem != "" {

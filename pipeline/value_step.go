@@ -101,40 +101,49 @@ func accountValues(t Table, s settings.Settings) Table {
 	return t
 }
 
-// checkDirect refuses a direct rule whose field has no such values.
-func (p *planner) checkDirect(s settings.Settings) {
+// unfitValues lists the values that are taken from a field without such values.
+func (p *planner) unfitValues(s settings.Settings) (out []unfit) {
 	object := p.schema.Object(accounts.Object)
 	for _, k := range ValueKinds {
 		if rule := k.Rule(s); rule.Mode == settings.DirectValue && object != nil {
-			p.checkValue(k, object, rule.Field)
+			if f := unfitValue(k, object, rule.Field); f != nil {
+				out = append(out, unfit{k.Columns(), was(k) + leftAlone(k), f})
+			}
 		}
 	}
+	return out
 }
 
-// checkValue refuses a field whose values are not of the kind. A field that is not there is no mistake of the settings: it is left out.
-func (p *planner) checkValue(k ValueKind, object *soql.Object, field string) {
+// unfitValue says of a field that its values are not of the kind. A field that is not there is no mistake of the settings: it is left out.
+func unfitValue(k ValueKind, object *soql.Object, field string) *Fault {
 	f := fieldOf(object, field)
 	if f == nil {
-		return
+		return nil
 	}
 	kind, _ := kindOf(f.Type)
 	switch {
 	case k == ARR && kind != Number:
-		p.refuse(k, "%s of %s, from which the ARR is taken, holds no numbers. Choose a number or currency field.", f.Name, object.Label)
+		return valueFault(k, "%s of %s, from which the ARR is taken, holds no numbers. Choose a number or currency field.", f.Name, object.Label)
 	case k == Renewal && kind != Date:
-		p.refuse(k, "%s of %s, from which the renewal date is taken, is not a date field. Choose one that is.", f.Name, object.Label)
+		return valueFault(k, "%s of %s, from which the renewal date is taken, is not a date field. Choose one that is.", f.Name, object.Label)
 	}
+	return nil
+}
+
+// valueFault is a fault of the settings of ARR or the renewal date.
+func valueFault(k ValueKind, format string, args ...any) *Fault {
+	err := fmt.Errorf(format, args...)
+	return &Fault{Kind: Fatal, Code: string(k) + "_invalid", Message: err.Error() + " The setting is under ARR & Renewal.", Err: err}
 }
 
 // refuse keeps a fault of the settings of ARR or the renewal date.
 func (p *planner) refuse(k ValueKind, format string, args ...any) {
 	if p.err == nil {
-		err := fmt.Errorf(format, args...)
-		p.err = &Fault{Kind: Fatal, Code: string(k) + "_invalid", Message: err.Error() + " The setting is under ARR & Renewal.", Err: err}
+		p.err = valueFault(k, format, args...)
 	}
 }
 
-// values plans the steps that read what calculated values are made of. A value whose object or fields are not there any more stays as it is, which the
+// values plans the steps that read what calculated values are made of. A value whose object or fields are not there any more, or are none for it, stays as it is, which the
 // step before says.
 func (p *planner) values(s settings.Settings) {
 	for _, k := range ValueKinds {
@@ -143,13 +152,25 @@ func (p *planner) values(s settings.Settings) {
 			continue
 		}
 		object, missing := p.valueObject(k, rule)
+		if p.lenient && p.err != nil {
+			p.remark(was(k) + " not worked out and" + leftAlone(k) + ". " + FaultOf(p.err).Message)
+			p.err = nil
+			continue
+		}
 		if len(missing) > 0 {
-			p.remark(fmt.Sprintf("%s not worked out and left as it was, because the connected Salesforce user cannot see %s.", was(k), strings.Join(missing, ", ")))
+			p.remark(fmt.Sprintf("%s not worked out and%s, because the connected Salesforce user cannot see %s.", was(k), leftAlone(k), strings.Join(missing, ", ")))
 			continue
 		}
 		rated := p.err == nil && k == ARR && rule.Combine != settings.Latest && fieldOf(object, currencyField) != nil && p.currencies()
 		p.addValue(Calculation{Kind: k, Rule: rule, Rates: rated}, nil)
 	}
+}
+
+func leftAlone(k ValueKind) string {
+	if k == Renewal {
+		return " left as they were"
+	}
+	return " left as it was"
 }
 
 func was(k ValueKind) string {
@@ -180,7 +201,9 @@ func (p *planner) valueObject(k ValueKind, rule settings.ValueRule) (object *soq
 	if f := fieldOf(object, rule.Link); !slices.ContainsFunc(f.ReferenceTo, func(o string) bool { return strings.EqualFold(o, accounts.Object) }) {
 		p.refuse(k, "%s of %s does not point to an account.", f.Name, object.Label)
 	}
-	p.checkValue(k, object, rule.Value)
+	if f := unfitValue(k, object, rule.Value); f != nil && p.err == nil {
+		p.err = f
+	}
 	if f := fieldOf(object, rule.LatestBy); rule.Combine == settings.Latest && f.Type != "date" && f.Type != "datetime" {
 		p.refuse(k, "%s of %s, by which the latest record is found, is neither a date nor a date and time.", f.Name, object.Label)
 	}
