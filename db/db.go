@@ -33,6 +33,7 @@ type Options struct {
 
 	SiftFrom        int64 // of how many records on a page that is read again only those are merged that differ; 1,000 by default
 	KeepParentsFrom int64 // of how many records on a first load keeps the ids of their parents in memory; 50,000 by default
+	KeepLeftTo      int   // how many accounts that have left are kept in memory for a page that is read again; beyond, it is asked which are here; 20,000 by default
 	QuickHashes     bool  // of passwords, for tests: they cost next to nothing and protect nothing
 
 	LeaveOutAudit bool // of the records that a first load brings; for measuring what they cost, and nothing else
@@ -57,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SiftFrom == 0 {
 		o.SiftFrom = 1_000
+	}
+	if o.KeepLeftTo == 0 {
+		o.KeepLeftTo = 20_000
 	}
 	if o.SessionIdle == 0 {
 		o.SessionIdle = 30 * time.Minute

@@ -36,11 +36,12 @@ type sieve struct {
 	odd       bool     // a value of the record in progress has no hash here
 	hashes    []uint64 // of the chunk's records
 	odds      []bool
-	idle      bool   // most records differ: they are staged without asking
-	scattered bool   // the records do not come in the order of their ids
-	met       []byte // ids of the page's records that are here just so, or skipped
-	kept      idSum  // of those that are here
-	skipped   idSum  // of those that are skipped
+	idle      bool            // most records differ: they are staged without asking
+	scattered bool            // the records do not come in the order of their ids
+	met       []byte          // ids of the page's records that are here just so, or skipped
+	kept      idSum           // of those that are here
+	skipped   idSum           // of those that are skipped
+	left      map[string]bool // accounts that have left, or some of very many; nil before they are read
 
 	staged bool // the staging table is there
 }
@@ -173,7 +174,7 @@ func (s *sieve) ask() (same []bool, err error) {
 	var missing map[string]bool
 	if t.Parent != "" {
 		parents = s.column(t.Parent)
-		if missing, err = s.missing(parents); err != nil {
+		if missing, err = s.away(parents); err != nil {
 			return nil, err
 		}
 	}
@@ -223,6 +224,27 @@ func (s *sieve) ask() (same []bool, err error) {
 	}
 	s.idle = n < len(s.rows)/2
 	return same, nil
+}
+
+// away returns which of the parents of the chunk's records keep these from being the same as before. A record that is here had its account here when it was stored, and no account is ever removed: it need
+// only be none of those that have left, which are few and are read once for a page. Where there are many, or other parents, it is asked which are here.
+func (s *sieve) away(parents []string) (map[string]bool, error) {
+	if s.step.Table.ParentTable() != accountTable {
+		return s.missing(parents)
+	}
+	most := s.db.opts.KeepLeftTo
+	if s.left == nil {
+		var ids []string
+		err := s.conn.Select(s.ctx, &ids, `SELECT sf_id FROM millrace.`+s.part(accountTable)+` WHERE connection_id = $1 AND left_filter_at IS NOT NULL LIMIT $2`, s.connectionID, most+1)
+		if err != nil {
+			return nil, asCancelled(s.ctx, err)
+		}
+		s.left = setOf(ids)
+	}
+	if len(s.left) > most {
+		return s.missing(parents)
+	}
+	return s.left, nil
 }
 
 // inRange binds a question about the records t of the chunk's rows: about all ids between the least and the greatest of them, or where these lie far apart, about each. It is read in the order of ids.

@@ -121,7 +121,7 @@ func newSimulation(t *testing.T) *simulation {
 	s.behind = s.db
 	s.server.Config.Handler = http.HandlerFunc(s.serve)
 	s.hosts.Stall = 400 * time.Millisecond
-	s.db = dbtest.Open(t, db.Options{URL: at.String(), KeepParentsFrom: 1, SiftFrom: 1})
+	s.db = dbtest.Open(t, db.Options{URL: at.String(), KeepParentsFrom: 1, SiftFrom: 1, KeepLeftTo: 2})
 	var leaves []string // in which tables a seed leaves rows
 	s.must(s.sql.Select(&leaves, `
 		SELECT relname FROM pg_class WHERE relnamespace = 'millrace'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
