@@ -822,7 +822,7 @@ func activeRun(a ActiveRun) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, s := range a.Steps {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 66, "<li class=\"flex flex-wrap items-center gap-x-3 gap-y-1.5 px-5 py-2\"><span class=\"min-w-32 font-medium\">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 66, "<li class=\"flex flex-wrap items-center gap-x-3 gap-y-1.5 px-5 py-2\"><span class=\"min-w-40 font-medium\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
