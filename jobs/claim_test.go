@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -124,6 +126,48 @@ func TestPageOfAZombie(t *testing.T) {
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.accounts`); n != 0 {
 		t.Errorf("%d rows of a fenced page are there", n)
+	}
+}
+
+// TestRESTPageOfAZombie is taken over while a page is on its way that is not shared with others, in a first sync and in a later one: none of its rows may show.
+func TestRESTPageOfAZombie(t *testing.T) {
+	t.Parallel()
+	for _, later := range []bool{false, true} {
+		s := newScene(t, sim.Options{Accounts: 40})
+		s.filter(allAccounts)
+		if later {
+			s.completed(s.sync())
+			if _, err := s.org.UpdateAll("Account", nil, map[string]any{"Name": "Renamed"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.request()
+		run, err := s.db.Claim(t.Context(), "zombie", time.Minute)
+		s.must(err)
+		client, err := s.open(t.Context(), s.conn)
+		s.must(err)
+		version, err := s.db.SettingsVersionAt(t.Context(), s.conn, run.SettingsVersion)
+		s.must(err)
+		taken := sync.OnceFunc(func() {
+			_, err := s.sql.Exec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE id = $1`, run.ID)
+			s.must(err)
+			if heir, err := s.db.Claim(context.Background(), "heir", time.Minute); err != nil || heir == nil {
+				t.Errorf("the heir got %v, %v", heir, err)
+			}
+		})
+		s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if q := r.URL.RawQuery; strings.Contains(q, "FROM+Account") && strings.Contains(q, "Website") {
+				taken()
+			}
+			s.serve(w, r)
+		})
+		err = pipeline.Run(t.Context(), pipeline.Work{Settings: version.Settings, Source: remote.New(client), Store: s.db.RunStore(run), Options: s.quick().Pipeline, Log: s.log})
+		if !errors.Is(err, db.ErrFenced) {
+			t.Errorf("the zombie got %v", err)
+		}
+		if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE first_seen_run = $1 OR name = 'Renamed'`, run.ID); n != 0 {
+			t.Errorf("later %t: %d rows of a fenced page are there", later, n)
+		}
 	}
 }
 

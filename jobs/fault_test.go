@@ -352,6 +352,8 @@ func TestIncompleteIsSaid(t *testing.T) {
 	s := newScene(t, sim.Options{Accounts: 120})
 	s.filter(allAccounts)
 	s.completed(s.sync())
+	// One that the run does not meet, as if it were among those that did not arrive.
+	s.mustExec(`INSERT INTO millrace.accounts (connection_id, sf_id, account_type, name, first_seen_run, last_seen_run) VALUES ($1, '001000000000001AAA', 'customer', 'Missing', 1, 1)`, s.conn)
 	o := s.quick()
 	o.Client = s.open
 	run := s.request()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/salesforce/sim"
 )
@@ -105,6 +106,65 @@ func TestRecordTwiceInAReadInFull(t *testing.T) {
 		// The account whose place in the page it took was not met.
 		if p := s.step(run, "accounts:customer"); p.Updated != 0 || p.Failed != 0 || p.LeftFilter != 1 {
 			t.Errorf("older first %t: %d updated, %d failed, %d left", olderFirst, p.Updated, p.Failed, p.LeftFilter)
+		}
+	}
+}
+
+// TestRecordTwiceAmongChanges has Salesforce send records twice in a page of a sync that reads only changes: one that is here and one that is new, each as it was before a change and after it. There
+// is one row of each, as it is now, told of once.
+func TestRecordTwiceAmongChanges(t *testing.T) {
+	t.Parallel()
+	for _, olderFirst := range []bool{true, false} {
+		s := newScene(t, sim.Options{Accounts: 150})
+		s.filter(allAccounts)
+		s.completed(s.syncWith(s.incremental()))
+		s.org.Advance(time.Hour)
+		if _, err := s.org.UpdateAll("Account", nil, map[string]any{"Description": "changed"}); err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := s.org.Insert("Account", map[string]any{"Name": "New"})
+		s.must(err)
+		second, err := s.org.Insert("Account", map[string]any{"Name": "New too"})
+		s.must(err)
+		seen := ""
+		rewrite := func(page []byte) []byte {
+			lines := strings.SplitAfter(string(page), "\n")
+			if !strings.Contains(lines[0], "Website") || len(lines) < 8 {
+				return page
+			}
+			header := strings.Split(strings.Trim(lines[0], "\"\n"), `","`)
+			name, stamp := slices.Index(header, "Name"), slices.Index(header, "SystemModstamp")
+			twice := func(of, in int) {
+				fields := strings.Split(strings.TrimSuffix(lines[of], "\n"), `","`)
+				fields[name], fields[stamp] = "As it was", "2001-02-03T04:05:06.000Z"+fields[stamp][len("2001-02-03T04:05:06.000Z"):]
+				if lines[in] = strings.Join(fields, `","`) + "\n"; olderFirst {
+					lines[of], lines[in] = lines[in], lines[of]
+				}
+			}
+			newest := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, `"`+fresh) })
+			other := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, `"`+second) })
+			if newest < 0 || other < 0 {
+				return page
+			}
+			seen = strings.Split(strings.Trim(lines[1], `"`), `"`)[0]
+			twice(1, 3)
+			twice(newest, other)
+			return []byte(strings.Join(lines, ""))
+		}
+		s.rewrite.Store(&rewrite)
+		o := s.incremental()
+		o.PageRows = 1000
+		run := s.syncWith(o)
+		if p := s.step(run, "accounts:customer"); seen == "" || p.Reading != "changes" || p.Failed != 0 || p.Created != 1 {
+			t.Fatalf("older first %t: the run is %s (%s), the step %+v", olderFirst, run.State, run.Error, p)
+		}
+		if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE name = 'As it was'`); n != 0 {
+			t.Errorf("older first %t: %d accounts are as they were", olderFirst, n)
+		}
+		for _, id := range []string{seen, fresh} {
+			if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE entity = 'account' AND sf_id = $1 AND run_id = $2`, id, run.ID); n != 1 {
+				t.Errorf("older first %t: the audit log tells of %s %d times", olderFirst, id, n)
+			}
 		}
 	}
 }

@@ -27,3 +27,15 @@ func TestPausesGrowAndDiffer(t *testing.T) {
 		}
 	}
 }
+
+// TestChangesBeginWithTheBorderItself: what changed in the very moment up to which everything was read is asked for again.
+func TestChangesBeginWithTheBorderItself(t *testing.T) {
+	t.Parallel()
+	e, err := changedSince(time.Date(2026, 3, 4, 5, 6, 7, 8_000_000, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := e.String(); got != "SystemModstamp >= 2026-03-04T05:06:07.008Z" {
+		t.Errorf("got %s", got)
+	}
+}
