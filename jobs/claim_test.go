@@ -177,6 +177,47 @@ func TestRESTPageOfAZombie(t *testing.T) {
 	}
 }
 
+// TestNothingOfAZombieIsStored tries whatever else a run writes besides pages, after another process has taken it over.
+func TestNothingOfAZombieIsStored(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 10})
+	s.filter(allAccounts)
+	first := s.completed(s.sync())
+	steps, err := s.db.RunStore(&first).Steps(t.Context())
+	s.must(err)
+	s.request()
+	run, err := s.db.Claim(t.Context(), "zombie", 0)
+	s.must(err)
+	if heir, err := s.db.Claim(t.Context(), "heir", time.Minute); err != nil || heir == nil {
+		t.Fatalf("the heir got %v, %v", heir, err)
+	}
+	store, ctx, step, refused := s.db.RunStore(run), t.Context(), steps[1], steps[1]
+	refused.Refusal = &pipeline.Refusal{Code: "refused", Message: "No."}
+	for what, err := range map[string]error{
+		"its phase":             store.SetPhase(ctx, "Awake"),
+		"its plan":              store.SaveSteps(ctx, steps),
+		"a query":               store.SetQuery(ctx, step),
+		"a count":               store.SetExpected(ctx, step, 5),
+		"a step begun anew":     store.RestartStep(ctx, step),
+		"a step given up":       store.GiveUp(ctx, step),
+		"a step refused":        store.FailStep(ctx, refused),
+		"the end of a step":     store.FinishStep(ctx, step),
+		"who was deleted":       store.MarkDeleted(ctx, step, []pipeline.Listed{{ID: s.accountIDs()[0], Deleted: true}}),
+		"who has changed":       store.Sweep(ctx, step, []pipeline.Listed{{ID: s.accountIDs()[0], Deleted: true}}),
+		"changes in the org":    store.NoteDrifts(ctx, nil),
+		"labels":                store.SaveLabels(ctx, []pipeline.PicklistLabel{{Object: "Account", Field: "Type", Value: "Old", Label: "New"}}),
+		"the counts at its end": store.SaveChecks(ctx, []pipeline.Check{{Name: "contacts", Part: pipeline.EntityContacts, Position: 1, Table: step.Table}}),
+	} {
+		if !errors.Is(err, db.ErrFenced) {
+			t.Errorf("%s of a zombie: %v", what, err)
+		}
+	}
+	if n := s.count(`SELECT (SELECT count(*) FROM millrace.run_steps WHERE run_id = $1) + (SELECT count(*) FROM millrace.completeness_checks WHERE run_id = $1)
+		+ (SELECT count(*) FROM millrace.accounts WHERE deleted_in_salesforce_at IS NOT NULL)`, run.ID); n != 0 {
+		t.Errorf("%d rows of a zombie are there", n)
+	}
+}
+
 // TestStopsAndResumes stops runners at random moments; the next one goes on at the checkpoint.
 func TestStopsAndResumes(t *testing.T) {
 	t.Parallel()
