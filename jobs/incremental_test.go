@@ -366,6 +366,12 @@ func TestChildrenOfAccountThatLeavesForAWhile(t *testing.T) {
 	eachLateChild(t, readAlone, func(t *testing.T, child lateChild) {
 		s, runs, _, account := beforeLateChildren(t)
 		name := textOf(s, `SELECT name FROM millrace.accounts WHERE sf_id = $1`, account)
+		// The accounts are read once more after everything was: from then on only what has changed and was not met tells of this one.
+		s.org.Advance(time.Hour)
+		s.must(s.org.Update("Account", account, map[string]any{"Description": "as ever"}))
+		for _, e := range []pipeline.Entity{pipeline.EntityAll, pipeline.EntityChatter, pipeline.EntityAll} {
+			runs.run(e, false)
+		}
 		s.must(s.org.Update("Account", account, map[string]any{"Name": "Zebra"}))
 		late := child.insert(s, account)
 		runs.run(child.entity, false)
