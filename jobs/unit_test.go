@@ -1,8 +1,11 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -322,6 +325,46 @@ func TestPagesThatLeadBack(t *testing.T) {
 		t.Errorf("the run is %s: %s %q", run.State, run.ErrorCode, run.Error)
 	}
 	s.relocate.Store(false)
+	s.completed(s.sync())
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestRESTPagesThatLeadBack has two pages of the answer to a query name each other as the one that comes next.
+func TestRESTPagesThatLeadBack(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	s.filter(allAccounts)
+	org := s.server.Config.Handler
+	var page []byte
+	asked := 0
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		again := strings.Contains(r.URL.Path, "/query/01gLOOP")
+		if q := r.URL.Query().Get("q"); !again && !(strings.Contains(q, " FROM Account ") && strings.Contains(q, "Website")) {
+			org.ServeHTTP(w, r)
+			return
+		}
+		if asked++; asked > 20 {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		if !again {
+			r.Header.Del("Accept-Encoding")
+			answer := httptest.NewRecorder()
+			org.ServeHTTP(answer, r)
+			page = bytes.Replace(answer.Body.Bytes(), []byte(`"done":true`), []byte(`"done":false,"nextRecordsUrl":"`+r.URL.Path+`/01gLOOPA"`), 1)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if strings.HasSuffix(r.URL.Path, "A") {
+			_, _ = w.Write(bytes.Replace(page, []byte("01gLOOPA"), []byte("01gLOOPB"), 1))
+			return
+		}
+		_, _ = w.Write(page)
+	})
+	run := s.sync()
+	if run.State != db.RunFailed || run.ErrorCode != "locator_repeats" || asked > 10 {
+		t.Errorf("after %d answers the run is %s: %s %q", asked, run.State, run.ErrorCode, run.Error)
+	}
+	s.server.Config.Handler = org
 	s.completed(s.sync())
 	s.equalsOrg("", "AccountId != null")
 }
