@@ -198,6 +198,7 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 		}
 	}
 	if c.Salesforce == nil {
+		out.Elsewhere = step.Elsewhere // for the next run
 		return out, nil
 	}
 	missing := func() int64 { return *c.Salesforce - out.Here - out.Skipped - out.Failed - out.Waiting - out.Elsewhere }

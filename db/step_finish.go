@@ -184,6 +184,18 @@ func (s *RunStore) aged(ctx context.Context, step pipeline.Step, limit int) (ids
 	return ids, err
 }
 
+// binSpan is how far back it is worth asking whether what was deleted has been restored: Salesforce's Recycle Bin keeps records for 15 days, and runs may come late.
+const binSpan = "interval '30 days'"
+
+// Deleted implements pipeline.Store.
+func (s *RunStore) Deleted(ctx context.Context, step pipeline.Step, limit int) (ids []string, err error) {
+	err = s.db.pool.SelectContext(ctx, &ids, fmt.Sprintf(`
+		SELECT t.sf_id FROM millrace.%s t
+		 WHERE t.connection_id = $1 AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at > now() - %s%s ORDER BY t.deleted_in_salesforce_at DESC, t.sf_id LIMIT $2`,
+		step.Table.Name, binSpan, sameSet(step.Table, "t.")), s.connectionID, limit)
+	return ids, storeFault("list who was deleted", err)
+}
+
 // MarkDeleted implements pipeline.Store. Records that are too old to be read leave with it.
 func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []pipeline.Listed) error {
 	var ids, masters []string

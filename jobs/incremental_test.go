@@ -548,3 +548,35 @@ func TestFirstCasesOfFilter(t *testing.T) {
 		}
 	}
 }
+
+// TestRestoredOutsideTheFilter has an opportunity deleted, its account leave the filter, and the opportunity restored. It is not selected any more, yet it does not stay marked as deleted, whether a run reads changes or
+// everything.
+func TestRestoredOutsideTheFilter(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		s := newScene(t, sim.Options{Accounts: 12})
+		s.filter("Name != 'Gone'")
+		runs := s.running(s.incremental())
+		runs.run(pipeline.EntityAll, false)
+		of := s.asked("SELECT Id, AccountId FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0]
+		id := field(of, "Id")
+		s.must(s.org.Delete("Opportunity", id))
+		s.must(s.org.Update("Account", field(of, "AccountId"), map[string]any{"Name": "Gone"}))
+		runs.run(pipeline.EntityAll, false)
+		const marked = `SELECT count(*) FROM millrace.opportunities WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NOT NULL`
+		if s.count(marked, id) != 1 {
+			t.Error("the opportunity is not marked as deleted")
+		}
+		s.must(s.org.Undelete("Opportunity", id))
+		run := runs.run(pipeline.EntityAll, whole)
+		if s.count(marked, id) != 0 {
+			t.Errorf("whole %t: the opportunity is still marked as deleted", whole)
+		}
+		if got := s.action(run, id); got != "undeleted" {
+			t.Errorf("whole %t: the run says %q of the opportunity", whole, got)
+		}
+		if n := s.count(`SELECT count(*) FROM millrace.opportunities WHERE sf_id = $1 AND left_filter_at IS NULL`, id); n != 0 {
+			t.Errorf("whole %t: the opportunity is in step", whole)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 
 	"millrace/salesforce/soql"
 )
@@ -10,6 +11,7 @@ import (
 const (
 	maxAsked     = 2000
 	askedAtATime = 200
+	maxRestored  = 400 // of those that were deleted earlier
 )
 
 // findDeleted tells, of the records that left with this run, or were too old to be met, those that were deleted in Salesforce from the others. The copy is complete without that, so
@@ -30,15 +32,8 @@ func (j Work) findDeleted(ctx context.Context) error {
 		for len(ids) > 0 {
 			n := min(len(ids), askedAtATime)
 			gone, err := j.deleted(ctx, s.Table.Object, ids[:n])
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if k := KindOf(err); k == OverBudget || k == DailyLimit {
+			if stop, err := j.unasked(ctx, s, err); stop {
 				return err
-			}
-			if err != nil {
-				j.Log.Warn("cannot ask which leavers were deleted", "step", s.Name, "err", err)
-				return nil
 			}
 			if len(gone) > 0 {
 				if err := j.Store.MarkDeleted(ctx, s, gone); err != nil {
@@ -47,8 +42,66 @@ func (j Work) findDeleted(ctx context.Context) error {
 			}
 			ids = ids[n:]
 		}
+		if err := j.findRestored(ctx, s); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// findRestored takes the mark off records that were restored in Salesforce and are not selected: a step that reads changes is told of them, one that reads everything does not meet them.
+func (j Work) findRestored(ctx context.Context, s Step) error {
+	if s.Query == "" || s.Refusal != nil || s.Reading.Changes || s.Reading.List != "" || !s.Reading.Last || s.Refresh || s.Missing != nil {
+		return nil
+	}
+	ids, err := j.Store.Deleted(ctx, s, maxRestored)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(ids, askedAtATime) {
+		among, err := soql.In("Id", some)
+		if err != nil {
+			return err
+		}
+		query, err := soql.Select(s.Table.Object, []string{"Id"}, among)
+		if err != nil {
+			return err
+		}
+		var rows *Rows
+		err = j.attempt(ctx, func() error {
+			rows, err = j.Source.Rows(ctx, query.String())
+			return err
+		})
+		if stop, err := j.unasked(ctx, s, err); stop {
+			return err
+		}
+		var back []Listed
+		for _, r := range rows.Records {
+			if id := idOf(r, "Id"); id != "" {
+				back = append(back, Listed{ID: id})
+			}
+		}
+		if len(back) > 0 {
+			if err := j.Store.Sweep(ctx, s, back); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unasked reports whether a question about leavers had no answer, and whether that ends the run.
+func (j Work) unasked(ctx context.Context, s Step, err error) (stop bool, ends error) {
+	if ctx.Err() != nil {
+		return true, context.Cause(ctx)
+	}
+	if k := KindOf(err); err != nil && (k == OverBudget || k == DailyLimit) {
+		return true, err
+	}
+	if err != nil {
+		j.Log.Warn("cannot ask which leavers were deleted or restored", "step", s.Name, "err", err)
+	}
+	return err != nil, nil
 }
 
 // deleted asks which of the records were deleted, and what they were merged into.

@@ -89,6 +89,8 @@ type Store interface {
 	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step and that are not known to be deleted, and of those that the step read nothing of, nor of a list of changes,
 	// because they have not been changed for so long.
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
+	// Deleted lists records of a step's set that are marked as deleted in Salesforce, the newest marks first, as far back as Salesforce may have restored them.
+	Deleted(ctx context.Context, s Step, limit int) ([]string, error)
 	// MarkDeleted notes that some of the Leavers are deleted in Salesforce. Those that had not left do so with it.
 	MarkDeleted(ctx context.Context, s Step, gone []Listed) error
 	// NotStored returns, in order, a part of the Ids of the records of a table that could not be stored and that are not here.
