@@ -251,16 +251,19 @@ func (s *RunStore) countHere(ctx context.Context, tx *sqlx.Tx, c pipeline.Check,
 	return most, most, err
 }
 
-// windowed are two counts of a check's records: of those that are surely in the window of the table, and of those that may be. It ends at clock, the org's time.
+// windowed are two counts of a check's records: of those that are surely in the window of the table, and of those that may be: because they are at its border, or because what has become of them could not be stored.
+// It ends at clock, the org's time.
 func windowed(t pipeline.Table, clock sql.NullTime) string {
-	changed := "t.system_modstamp"
+	changed, id, set := "t.system_modstamp", "t.sf_id", t.Records()
 	if t.Window.Under != "" {
-		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + ")"
+		id, set = "t."+t.Parent, setsOf(t.Window.Under)[0]
+		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = " + id + ")"
 	}
 	within := func(from string) string {
-		return fmt.Sprintf(" FILTER (WHERE %s >= %s - interval '%d days' %s)", changed, moment(clock), t.Window.Days, from)
+		return fmt.Sprintf("%s >= %s - interval '%d days' %s", changed, moment(clock), t.Window.Days, from)
 	}
-	return "count(*)" + within("+ interval '1 hour'") + ", count(*)" + within("- interval '2 days'")
+	return "count(*) FILTER (WHERE " + within("+ interval '1 hour'") + "), count(*) FILTER (WHERE " + within("- interval '2 days'") +
+		" OR " + id + " IN (SELECT e.sf_id FROM millrace.run_errors e WHERE e.connection_id = $1 AND e.until_run IS NULL AND e.records = " + pq.QuoteLiteral(set) + "))"
 }
 
 // Missing implements pipeline.Store.

@@ -149,6 +149,30 @@ func TestCountsAfterOneThatFailed(t *testing.T) {
 	}
 }
 
+// TestCountsOfACaseThatIsOldHere has a case that was changed too long ago to be looked back for and has been changed since, which could not be stored. Salesforce counts it, and what was said about it; it is here as it was.
+func TestCountsOfACaseThatIsOldHere(t *testing.T) {
+	t.Parallel()
+	var passed atomic.Int64
+	s := newScene(t, sim.Options{Accounts: 12, Now: func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }})
+	all := everything()
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 30}
+	s.saveAll(all)
+	s.mustExec(`ALTER TABLE millrace.cases ADD CONSTRAINT poison CHECK (subject NOT LIKE 'poison%')`)
+	id, err := s.org.Insert("Case", map[string]any{"Subject": "Help", "AccountId": slices.Min(s.inOrgIDs("Account"))})
+	s.must(err)
+	_, err = s.org.Insert("CaseComment", map[string]any{"ParentId": id, "CommentBody": "Please"})
+	s.must(err)
+	s.completed(s.sync())
+	passed.Store(int64(40 * 24 * time.Hour))
+	s.must(s.org.Update("Case", id, map[string]any{"Subject": "poison"}))
+	run := s.syncWith(s.incremental())
+	for _, name := range []string{"cases", "case_messages"} {
+		if c := s.checks(run)[name]; c.Salesforce == nil || *c.Salesforce != 1 || c.Here != 1 || c.Open() {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
 // TestCountsThatDiffer notices a record that has vanished here without a trace, and says so of what the org cannot count in time: that leaves the question open and holds nothing up.
 func TestCountsThatDiffer(t *testing.T) {
 	t.Parallel()
