@@ -370,6 +370,7 @@ func TestKilledWhileReadingChanges(t *testing.T) {
 	first := s.run(func() (db.Run, error) { return s.request(pipeline.EntityAll) })
 	s.completed(first)
 	s.change(60)
+	s.mend(1000) // what Postgres refuses is another matter
 	s.advance(time.Hour)
 	kills := 0
 	s.plagued = func(_ db.Run, kill func()) {
