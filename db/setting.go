@@ -259,6 +259,12 @@ func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID 
 			return SettingsVersion{}, false, err
 		}
 	}
+	// Syncs that have not begun go by these settings.
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE millrace.runs SET settings_version = $2
+		 WHERE connection_id = $1 AND state = 'queued' AND started_at IS NULL AND entity NOT IN ('impact', 'undo', 'gap', 'retry')`, connectionID, version); err != nil {
+		return SettingsVersion{}, false, err
+	}
 	if err := saveSchedules(ctx, tx, connectionID, s); err != nil {
 		return SettingsVersion{}, false, err
 	}

@@ -15,6 +15,26 @@ import (
 	"millrace/salesforce/sim"
 )
 
+// TestRunsGoByTheNewestSettings saves settings while a run has not begun, which then goes by them, and while one has, which stays with its own.
+func TestRunsGoByTheNewestSettings(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 12})
+	s.filter("Name != 'One'")
+	first := s.request()
+	s.filter("Name != 'Two'")
+	if run := s.request(); run.ID != first.ID || run.SettingsVersion != 2 {
+		t.Errorf("the run that has not begun is %s by settings %d, not %s by settings 2", run.ShortID, run.SettingsVersion, first.ShortID)
+	}
+	s.org.Fail(sim.Fault{Match: "/services/data", Count: 1, Status: 403, Code: "REQUEST_LIMIT_EXCEEDED"})
+	stop := s.start(s.quick())
+	s.until(first.ID, func(r db.Run) bool { return r.State == db.RunWaiting })
+	stop()
+	s.filter("Name != 'Three'")
+	if run := s.request(); run.ID != first.ID || run.SettingsVersion != 2 {
+		t.Errorf("the run that had begun is %s by settings %d, not %s by settings 2", run.ShortID, run.SettingsVersion, first.ShortID)
+	}
+}
+
 // TestRequestsAtOnce presses the button many times at once.
 func TestRequestsAtOnce(t *testing.T) {
 	t.Parallel()

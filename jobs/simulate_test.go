@@ -271,16 +271,17 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 	}
 	whole := s.purges || s.chance(4)
 	s.tell("the faults end; whole: %t", whole)
-	last := s.run(func() (db.Run, error) {
+	ask := func() (db.Run, error) {
 		if whole {
 			run, _, _, err := s.behind.RequestWholeRun(context.Background(), s.conn, pipeline.EntityAll, &s.admin)
 			return run, err
 		}
 		return s.request(pipeline.EntityAll)
-	})
+	}
+	last := s.lastRun(ask)
 	ran := []db.Run{last}
 	if s.set.Chatter.Enabled {
-		ran = append(ran, s.run(func() (db.Run, error) { return s.request(pipeline.EntityChatter) }))
+		ran = append(ran, s.lastRun(func() (db.Run, error) { return s.request(pipeline.EntityChatter) }))
 	}
 	m := s.model(s.set)
 	m.labels, m.currencies = s.labels, s.currencies
@@ -288,6 +289,17 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 	m.compare()
 	m.beside(last.ID, s.purges)
 	s.consistent()
+}
+
+// lastRun runs what is asked for by the newest settings. A run that had begun when these were saved goes by its own to its end, and then it is another's turn.
+func (s *simulation) lastRun(ask func() (db.Run, error)) db.Run {
+	newest, err := s.behind.CurrentSettings(context.Background(), s.conn)
+	s.must(err)
+	run := s.run(ask)
+	if run.SettingsVersion < newest.Version {
+		run = s.run(ask)
+	}
+	return run
 }
 
 // request asks for a run.
