@@ -107,18 +107,19 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	if all, err := metJust(ctx, tx, "kept", "t.sf_id", "FROM "+table+" WHERE "+stays, s.connectionID, s.runID, step.Table.Records()); err != nil || all {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, fmt.Sprintf(`
-		WITH gone AS (
-		    UPDATE %s SET left_filter_at = now()
-		     WHERE %s
-		       AND %s
-		    RETURNING t.sf_id),
+	_, err = tx.ExecContext(ctx, leave(table+" SET left_filter_at = now() WHERE "+stays+" AND "+unmetOfAll("t", "$3"), "position = $4"),
+		s.connectionID, s.runID, step.Table.Records(), step.Position, step.Table.Entity)
+	return err
+}
+
+// leave is an UPDATE of records t that leave, with what the audit log and the steps of the run $2 say of it; $1 is the connection and $5 the entity.
+func leave(update, steps string) string {
+	return `
+		WITH gone AS (UPDATE ` + update + ` RETURNING t.sf_id),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
-		    SELECT $1, $2, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
-		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5`, table, stays, unmetOfAll("t", "$3")),
-		s.connectionID, s.runID, step.Table.Records(), step.Table.Entity, step.Position)
-	return err
+		    SELECT $1, $2, $5, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
+		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND ` + steps
 }
 
 // within is the condition that a record t of a table with a window has surely been in it: the window begins with the day, in the connected user's time
@@ -236,16 +237,9 @@ func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []p
 
 // leaveWith marks the records of a table whose parents have just been found deleted: of parents that are too old to be read their step knew nothing yet.
 func (s *RunStore) leaveWith(ctx context.Context, tx *sqlx.Tx, t pipeline.Table, parents []string) error {
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
-		WITH gone AS (
-		    UPDATE millrace.%[1]s t SET left_filter_at = now() FROM millrace.%[2]s p
-		     WHERE t.connection_id = $1 AND t.%[3]s = ANY ($5) AND t.left_filter_at IS NULL%[4]s
-		       AND p.connection_id = $1 AND p.sf_id = t.%[3]s AND p.left_filter_at IS NOT NULL
-		    RETURNING t.sf_id),
-		log AS (
-		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
-		    SELECT $1, $2, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
-		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND records = $3`,
-		t.Name, t.Under, t.Parent, sameSet(t, "t.")), s.connectionID, s.runID, t.Records(), t.Entity, pq.Array(parents))
+	_, err := tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%[1]s t SET left_filter_at = now() FROM millrace.%[2]s p
+		     WHERE t.connection_id = $1 AND t.%[3]s = ANY ($4) AND t.left_filter_at IS NULL%[4]s
+		       AND p.connection_id = $1 AND p.sf_id = t.%[3]s AND p.left_filter_at IS NOT NULL`, t.Name, t.Under, t.Parent, sameSet(t, "t.")), "records = $3"),
+		s.connectionID, s.runID, t.Records(), pq.Array(parents), t.Entity)
 	return err
 }

@@ -151,15 +151,8 @@ func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 			t.Name, gone, t.Parent, sameSet(t, "t.")), s.connectionID, s.runID, t.Records(), step.Position)
 		return err
 	}
-	_, err = tx.ExecContext(ctx, fmt.Sprintf(`
-		WITH gone AS (
-		    UPDATE millrace.%s t SET left_filter_at = now() FROM (%s) p
-		     WHERE t.connection_id = $1 AND t.%s = p.sf_id AND t.left_filter_at IS NULL%s%s RETURNING t.sf_id),
-		log AS (
-		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
-		    SELECT $1, $2, $5, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
-		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $4`,
-		t.Name, gone, t.Parent, sameSet(t, "t."), within(t, set.Clock)), s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
+	_, err = tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%s t SET left_filter_at = now() FROM (%s) p
+		     WHERE t.connection_id = $1 AND t.%s = p.sf_id AND t.left_filter_at IS NULL%s%s`, t.Name, gone, t.Parent, sameSet(t, "t."), within(t, set.Clock)), "position = $4"), s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
 	if err != nil {
 		return err
 	}
@@ -219,17 +212,9 @@ func setsOf(table string) []string {
 // unanswered marks the records whose parents were asked for their children and did not name them.
 func (s *RunStore) unanswered(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
 	t := step.Table
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
-		WITH gone AS (
-		    UPDATE millrace.%[1]s t SET left_filter_at = now() FROM millrace.%[2]s p
+	_, err := tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%[1]s t SET left_filter_at = now() FROM millrace.%[2]s p
 		     WHERE p.connection_id = $1 AND p.last_seen_run > $3 AND p.left_filter_at IS NULL
 		       AND t.connection_id = $1 AND t.%[3]s = p.sf_id AND t.left_filter_at IS NULL%[4]s
-		       AND %[5]s
-		    RETURNING t.sf_id),
-		log AS (
-		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
-		    SELECT $1, $2, $5, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())) FROM gone)
-		UPDATE millrace.run_steps SET left_filter = left_filter + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $4`,
-		t.Name, t.ParentTable(), t.Parent, sameSet(t, "t."), unmet("t", "$6")), s.connectionID, s.runID, step.Reading.After, step.Position, t.Entity, t.Records())
+		       AND %[5]s`, t.Name, t.ParentTable(), t.Parent, sameSet(t, "t."), unmet("t", "$6")), "position = $4"), s.connectionID, s.runID, step.Reading.After, step.Position, t.Entity, t.Records())
 	return err
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"millrace/salesforce/soql"
@@ -82,7 +83,11 @@ func (j Work) findRestored(ctx context.Context, s Step) error {
 			}
 		}
 		if len(back) > 0 {
-			if err := j.Store.Sweep(ctx, s, back); err != nil {
+			err := j.attempt(ctx, func() error { return j.Store.Sweep(ctx, s, back) })
+			if errors.Is(err, ErrSeenLost) {
+				return nil // who of them was met is not known any more: the next run tells
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -53,10 +53,7 @@ var feeds = []feed{
 func readChatter(p *settingsPage, form url.Values) {
 	days := p.shown.Chatter.LookbackDays
 	if form.Has(settings.PathChatterLookback) {
-		var err error
-		if days, err = strconv.Atoi(strings.TrimSpace(form.Get(settings.PathChatterLookback))); err != nil {
-			days = -1 // no number of days: validation says so
-		}
+		days = readDays(form, settings.PathChatterLookback)
 	}
 	p.shown.Chatter = settings.Chatter{
 		Enabled: form.Has(settings.PathChatterEnabled), Accounts: form.Has(settings.PathChatterAccounts), Opportunities: form.Has(settings.PathChatterOpportunities),

@@ -26,10 +26,19 @@ func casesSection() section {
 	return section{key: settings.SectionCases, read: readCases, act: actCases, draw: drawCases, check: checkCases}
 }
 
+// readDays reads a number of days. It is negative where there is none: validation says so.
+func readDays(form url.Values, path string) int {
+	days, err := strconv.Atoi(strings.TrimSpace(form.Get(path)))
+	if err != nil {
+		return -1
+	}
+	return days
+}
+
 func readCases(p *settingsPage, form url.Values) {
-	days, err := strconv.Atoi(strings.TrimSpace(form.Get(settings.PathCasesLookback)))
-	if err != nil || days == 0 {
-		days = -1 // no number of days: validation says so
+	days := readDays(form, settings.PathCasesLookback)
+	if days == 0 {
+		days = -1 // none either, of cases
 	}
 	p.shown.Cases = settings.Cases{
 		Enabled: form.Has(settings.PathCasesEnabled), Filter: unixLines(form.Get(settings.PathCasesFilter)), LookbackDays: days,
