@@ -114,6 +114,22 @@ func TestZombieIsFenced(t *testing.T) {
 	}
 }
 
+// takenOver returns what a process does that holds a run, and what has another one take the run over, once.
+func (s *scene) takenOver(run *db.Run) (work pipeline.Work, taken func()) {
+	s.t.Helper()
+	client, err := s.open(s.t.Context(), s.conn)
+	s.must(err)
+	version, err := s.db.SettingsVersionAt(s.t.Context(), s.conn, run.SettingsVersion)
+	s.must(err)
+	return pipeline.Work{Settings: version.Settings, Source: remote.New(client), Store: s.db.RunStore(run), Options: s.quick().Pipeline, Log: s.log}, sync.OnceFunc(func() {
+		_, err := s.sql.Exec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE id = $1`, run.ID)
+		s.must(err)
+		if heir, err := s.db.Claim(context.Background(), "heir", time.Minute); err != nil || heir == nil {
+			s.t.Errorf("the heir got %v, %v", heir, err)
+		}
+	})
+}
+
 // TestPageOfAZombie is taken over while it is stored: none of its rows may show.
 func TestPageOfAZombie(t *testing.T) {
 	t.Parallel()
@@ -121,25 +137,13 @@ func TestPageOfAZombie(t *testing.T) {
 	s.filter(allAccounts)
 	run, err := s.db.Claim(t.Context(), "zombie", time.Minute)
 	s.must(err)
-	client, err := s.open(t.Context(), s.conn)
-	s.must(err)
-	version, err := s.db.SettingsVersionAt(t.Context(), s.conn, run.SettingsVersion)
-	s.must(err)
-	taken := sync.OnceFunc(func() {
-		_, err := s.sql.Exec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE id = $1`, run.ID)
-		s.must(err)
-		if heir, err := s.db.Claim(context.Background(), "heir", time.Minute); err != nil || heir == nil {
-			t.Errorf("the heir got %v, %v", heir, err)
-		}
-	})
+	work, taken := s.takenOver(run)
 	rewrite := func(page []byte) []byte { taken(); return page }
 	s.rewrite.Store(&rewrite)
 	o := s.quick()
 	o.Pipeline.PageRows, o.Pipeline.Workers = 50, 1
-	err = pipeline.Run(t.Context(), pipeline.Work{
-		Settings: version.Settings, Source: remote.New(client), Store: s.db.RunStore(run), Options: o.Pipeline, Log: s.log,
-	})
-	if !errors.Is(err, db.ErrFenced) {
+	work.Options = o.Pipeline
+	if err := pipeline.Run(t.Context(), work); !errors.Is(err, db.ErrFenced) {
 		t.Errorf("the zombie got %v", err)
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.accounts`); n != 0 {
@@ -175,20 +179,9 @@ func TestRESTPageOfAZombie(t *testing.T) {
 		s.request()
 		run, err := s.db.Claim(t.Context(), "zombie", time.Minute)
 		s.must(err)
-		client, err := s.open(t.Context(), s.conn)
-		s.must(err)
-		version, err := s.db.SettingsVersionAt(t.Context(), s.conn, run.SettingsVersion)
-		s.must(err)
-		taken := sync.OnceFunc(func() {
-			_, err := s.sql.Exec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE id = $1`, run.ID)
-			s.must(err)
-			if heir, err := s.db.Claim(context.Background(), "heir", time.Minute); err != nil || heir == nil {
-				t.Errorf("the heir got %v, %v", heir, err)
-			}
-		})
-		store := lateStore{s.db.RunStore(run), taken}
-		err = pipeline.Run(t.Context(), pipeline.Work{Settings: version.Settings, Source: remote.New(client), Store: store, Options: s.quick().Pipeline, Log: s.log})
-		if !errors.Is(err, db.ErrFenced) {
+		work, taken := s.takenOver(run)
+		work.Store = lateStore{s.db.RunStore(run), taken}
+		if err := pipeline.Run(t.Context(), work); !errors.Is(err, db.ErrFenced) {
 			t.Errorf("the zombie got %v", err)
 		}
 		if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE first_seen_run = $1 OR name = 'Renamed'`, run.ID); n != 0 {

@@ -3,7 +3,6 @@ package jobs
 import (
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,20 +99,14 @@ func TestCompleteness(t *testing.T) {
 // Nothing is missing, and no count says so.
 func TestCountsOfAccountsThatHaveLeft(t *testing.T) {
 	t.Parallel()
-	var passed atomic.Int64
-	s := newScene(t, sim.Options{Accounts: -1, Now: func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }})
-	insert := func(object string, fields map[string]any) string {
-		id, err := s.org.Insert(object, fields)
-		s.must(err)
-		return id
-	}
+	s, pass := newSceneInTime(t, sim.Options{Accounts: -1})
 	opportunity := func(account string) {
-		insert("Opportunity", map[string]any{"Name": "One", "AccountId": account, "StageName": "Prospecting", "CloseDate": "2026-03-02"})
+		s.insert("Opportunity", map[string]any{"Name": "One", "AccountId": account, "StageName": "Prospecting", "CloseDate": "2026-03-02"})
 	}
-	goes, comes := insert("Account", map[string]any{"Name": "Goes"}), insert("Account", map[string]any{"Name": "Comes"})
-	active := insert("Subscription__c", map[string]any{"Account__c": goes, "Status__c": "Active"})
+	goes, comes := s.insert("Account", map[string]any{"Name": "Goes"}), s.insert("Account", map[string]any{"Name": "Comes"})
+	active := s.insert("Subscription__c", map[string]any{"Account__c": goes, "Status__c": "Active"})
 	opportunity(goes)
-	passed.Store(int64(time.Hour)) // so that it is not read again for having changed just now
+	pass(time.Hour) // so that it is not read again for having changed just now
 	s.filter("Id IN (SELECT Account__c FROM Subscription__c WHERE Status__c = 'Active')")
 	if c := s.checks(s.completed(s.sync()))["opportunities"]; c.Here != 1 || c.Unexplained == nil || *c.Unexplained != 0 {
 		t.Errorf("opportunities: %+v", c)
@@ -130,15 +123,14 @@ func TestCountsOfAccountsThatHaveLeft(t *testing.T) {
 // TestCountsAfterOneThatFailed has a subscription that still names an account which was deleted before the first sync. That run's counts fail: the next run, which reads only changes, knows of it nevertheless.
 func TestCountsAfterOneThatFailed(t *testing.T) {
 	t.Parallel()
-	var passed atomic.Int64
-	s := newScene(t, sim.Options{Accounts: 12, Now: func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }})
+	s, pass := newSceneInTime(t, sim.Options{Accounts: 12})
 	account := field(s.asked("SELECT Account__c FROM Subscription__c WHERE Account__c != null ORDER BY Id LIMIT 1")[0], "Account__c")
 	s.must(s.org.Delete("Account", account))
 	n := int64(len(s.asked("SELECT Id FROM Subscription__c WHERE Account__c = '" + account + "'")))
 	all := everything()
 	all.CustomObjects = []settings.CustomObject{subscriptionObject()}
 	s.saveAll(all)
-	passed.Store(int64(time.Hour))
+	pass(time.Hour)
 	s.org.Fail(sim.Fault{Match: "/services/data/*/query", Count: -1, Status: http.StatusBadRequest, Code: "QUERY_TIMEOUT"})
 	if c := s.checks(s.completed(s.sync()))["custom:Subscription__c"]; c.Salesforce != nil {
 		t.Errorf("subscriptions: %+v", c)
@@ -152,18 +144,15 @@ func TestCountsAfterOneThatFailed(t *testing.T) {
 // TestCountsOfACaseThatIsOldHere has a case that was changed too long ago to be looked back for and has been changed since, which could not be stored. Salesforce counts it, and what was said about it; it is here as it was.
 func TestCountsOfACaseThatIsOldHere(t *testing.T) {
 	t.Parallel()
-	var passed atomic.Int64
-	s := newScene(t, sim.Options{Accounts: 12, Now: func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }})
+	s, pass := newSceneInTime(t, sim.Options{Accounts: 12})
 	all := everything()
 	all.Cases = settings.Cases{Enabled: true, LookbackDays: 30}
 	s.saveAll(all)
 	s.mustExec(`ALTER TABLE millrace.cases ADD CONSTRAINT poison CHECK (subject NOT LIKE 'poison%')`)
-	id, err := s.org.Insert("Case", map[string]any{"Subject": "Help", "AccountId": slices.Min(s.inOrgIDs("Account"))})
-	s.must(err)
-	_, err = s.org.Insert("CaseComment", map[string]any{"ParentId": id, "CommentBody": "Please"})
-	s.must(err)
+	id := s.insert("Case", map[string]any{"Subject": "Help", "AccountId": slices.Min(s.inOrgIDs("Account"))})
+	s.insert("CaseComment", map[string]any{"ParentId": id, "CommentBody": "Please"})
 	s.completed(s.sync())
-	passed.Store(int64(40 * 24 * time.Hour))
+	pass(40 * 24 * time.Hour)
 	s.must(s.org.Update("Case", id, map[string]any{"Subject": "poison"}))
 	run := s.syncWith(s.incremental())
 	for _, name := range []string{"cases", "case_messages"} {
@@ -213,22 +202,16 @@ func TestCountsOfWhatWaitsForItsParent(t *testing.T) {
 	s.saveAll(all)
 	s.mustExec(`ALTER TABLE millrace.accounts ADD CONSTRAINT poison CHECK (name NOT LIKE 'poison%')`)
 	s.mustExec(`ALTER TABLE millrace.cases ADD CONSTRAINT poison CHECK (subject NOT LIKE 'poison%')`)
-	insert := func(object string, fields map[string]any) string {
-		t.Helper()
-		id, err := s.org.Insert(object, fields)
-		s.must(err)
-		return id
-	}
 	under := func(account string) {
-		insert("Contact", map[string]any{"LastName": "Here", "Email": "here@example.com", "AccountId": account})
-		insert("Contact", map[string]any{"LastName": "Without", "AccountId": account})
-		insert("Opportunity", map[string]any{"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2026-01-01", "AccountId": account})
-		insert("CaseComment", map[string]any{"ParentId": insert("Case", map[string]any{"Subject": "Help", "AccountId": account}), "CommentBody": "Please"})
+		s.insert("Contact", map[string]any{"LastName": "Here", "Email": "here@example.com", "AccountId": account})
+		s.insert("Contact", map[string]any{"LastName": "Without", "AccountId": account})
+		s.insert("Opportunity", map[string]any{"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2026-01-01", "AccountId": account})
+		s.insert("CaseComment", map[string]any{"ParentId": s.insert("Case", map[string]any{"Subject": "Help", "AccountId": account}), "CommentBody": "Please"})
 	}
-	account := insert("Account", map[string]any{"Name": "poison"})
+	account := s.insert("Account", map[string]any{"Name": "poison"})
 	under(account)
-	bad := insert("Case", map[string]any{"Subject": "poison", "AccountId": slices.Min(s.inOrgIDs("Account"))})
-	insert("CaseComment", map[string]any{"ParentId": bad, "CommentBody": "Anybody there?"})
+	bad := s.insert("Case", map[string]any{"Subject": "poison", "AccountId": slices.Min(s.inOrgIDs("Account"))})
+	s.insert("CaseComment", map[string]any{"ParentId": bad, "CommentBody": "Anybody there?"})
 	waiting := func(run db.Run, want map[string]int64) {
 		t.Helper()
 		for name, c := range s.checks(run) {

@@ -58,6 +58,22 @@ func newScene(t *testing.T, o sim.Options) *scene {
 	return newSceneIn(t, dbtest.NewURL(t), o)
 }
 
+// newSceneInTime is newScene with an org whose clock is ahead by what pass has added.
+func newSceneInTime(t *testing.T, o sim.Options) (s *scene, pass func(time.Duration)) {
+	t.Helper()
+	var passed atomic.Int64
+	o.Now = func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
+	return newScene(t, o), func(d time.Duration) { passed.Add(int64(d)) }
+}
+
+// insert adds a record to the org and returns its id.
+func (s *scene) insert(object string, fields map[string]any) string {
+	s.t.Helper()
+	id, err := s.org.Insert(object, fields)
+	s.must(err)
+	return id
+}
+
 // newSceneIn is newScene in a database of the test's own choice.
 func newSceneIn(t *testing.T, address string, o sim.Options) *scene {
 	t.Helper()
