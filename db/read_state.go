@@ -64,7 +64,7 @@ func (s *RunStore) SetReading(ctx context.Context, step pipeline.Step) error {
 		return err
 	}
 	reading, since, why := readingOf(step)
-	return s.update(ctx, "note what "+step.Name+" reads", step, `query = $3, body = $4, reading = $5, since = $6, why = $7`, step.Query, body, reading, since, why)
+	return s.update(ctx, "note what "+step.Name+" reads", step, `query = $3, body = $4, reading = $5, since = $6, why = $7, note = $8`, step.Query, body, reading, since, why, step.Note)
 }
 
 // leeway is for a database clock that was set back: what happened since a moment is looked for from a while before it.

@@ -23,7 +23,7 @@ type EntityOffError struct{ Reason string } // a plain sentence
 func (e *EntityOffError) Error() string { return e.Reason }
 
 // RequestRun queues a run of an entity of a connection with its newest settings. When a run is active that covers it already it returns that, with started
-// false: a double click and a second admin never start two. It returns ErrNoSettings before the first save, an *EntityOffError for what the settings do not
+// false: a double click and a second admin never start two. A run that has begun with older settings covers nothing: the new one has its turn after it. It returns ErrNoSettings before the first save, an *EntityOffError for what the settings do not
 // sync, and ErrNotFound for an unknown connection.
 func (d *DB) RequestRun(ctx context.Context, connectionID int64, entity pipeline.Entity, trigger string, by *int64) (run Run, started bool, err error) {
 	return d.requestRun(ctx, connectionID, newRun{entity: entity, trigger: trigger, by: by})
@@ -86,6 +86,9 @@ type newRun struct {
 // is no sync belongs.
 const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 NOT IN ('chatter', 'impact', 'undo', 'gap', 'retry'))`
 
+// byNewest is the condition that a run of the entity $2 goes by the settings version $3, as those that have not begun do. What is no sync goes by no version of its own.
+const byNewest = `(started_at IS NULL OR settings_version = $3 OR $2 IN ('impact', 'undo', 'gap', 'retry'))`
+
 // queueRun inserts a queued run with its audit row and returns its id, or the id of the active run that covers it already, or of the run that its slot has
 // had. Requests of one connection take
 // turns, so that a run that can be seen has no older one that cannot: Claim goes by their order.
@@ -93,7 +96,7 @@ func queueRun(ctx context.Context, tx *sqlx.Tx, n newRun) (id int64, started boo
 	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('millrace.runs', $1))`, n.connection); err != nil {
 		return 0, false, err
 	}
-	err = tx.GetContext(ctx, &id, `SELECT id FROM millrace.runs WHERE `+covering+` ORDER BY id LIMIT 1`, n.connection, n.entity)
+	err = tx.GetContext(ctx, &id, `SELECT id FROM millrace.runs WHERE `+covering+` AND `+byNewest+` ORDER BY id LIMIT 1`, n.connection, n.entity, n.version)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return id, false, err
 	}

@@ -15,7 +15,7 @@ import (
 	"millrace/salesforce/sim"
 )
 
-// TestRunsGoByTheNewestSettings saves settings while a run has not begun, which then goes by them, and while one has, which stays with its own.
+// TestRunsGoByTheNewestSettings saves settings while a run has not begun, which then goes by them, and while one has, which stays with its own: who asks for a run then gets another, which begins when that one is done.
 func TestRunsGoByTheNewestSettings(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 12})
@@ -29,9 +29,26 @@ func TestRunsGoByTheNewestSettings(t *testing.T) {
 	stop := s.start(s.quick())
 	s.until(first.ID, func(r db.Run) bool { return r.State == db.RunWaiting })
 	stop()
+	if run := s.request(); run.ID != first.ID {
+		t.Errorf("run %s was started beside %s, which goes by the same settings", run.ShortID, first.ShortID)
+	}
 	s.filter("Name != 'Three'")
-	if run := s.request(); run.ID != first.ID || run.SettingsVersion != 2 {
-		t.Errorf("the run that had begun is %s by settings %d, not %s by settings 2", run.ShortID, run.SettingsVersion, first.ShortID)
+	second := s.request()
+	if second.ID == first.ID || second.SettingsVersion != 3 {
+		t.Errorf("run %s, by settings %d, was asked for", second.ShortID, second.SettingsVersion)
+	}
+	if run := s.request(); run.ID != second.ID {
+		t.Errorf("run %s was started beside %s, which has not begun", run.ShortID, second.ShortID)
+	}
+	s.mustExec(`UPDATE millrace.runs SET waiting_until = now() WHERE id = $1`, first.ID)
+	s.start(s.quick())
+	second = s.until(second.ID, ended)
+	first, err := s.db.RunByID(t.Context(), first.ID)
+	s.must(err)
+	s.completed(first)
+	s.completed(second)
+	if first.SettingsVersion != 2 || second.StartedAt.Before(*first.FinishedAt) {
+		t.Errorf("the first run went by settings %d until %s, the second began at %s", first.SettingsVersion, first.FinishedAt, second.StartedAt)
 	}
 }
 

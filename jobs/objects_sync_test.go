@@ -546,8 +546,11 @@ func TestCommentsThatTheirPostsDoNotTellOf(t *testing.T) {
 
 	s.must(s.org.Update("FeedComment", edited, map[string]any{"CommentBody": "edited again"}))
 	s.org.Fail(sim.Fault{Match: "/services/data/*/queryAll", Nth: 2, Count: 1, Status: 400, Code: "MALFORMED_QUERY", Message: "Implementation restriction: name the posts."})
-	runs.run(pipeline.EntityChatter, false)
+	run = runs.run(pipeline.EntityChatter, false)
 	check("edited", "in its place")
+	if p := s.step(run, "chatter_comments"); !strings.Contains(p.Note, "View All Data") {
+		t.Errorf("the step says %q", p.Note)
+	}
 	runs.run(pipeline.EntityChatter, true)
 	check("edited again", "in its place")
 }

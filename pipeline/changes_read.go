@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"millrace/salesforce/soql"
@@ -40,6 +41,9 @@ type Listed struct {
 	Changed time.Time // by the org's clock
 }
 
+// unlisted is the note of a step whose list of changes was refused.
+const unlisted = "Edited ones are not among them: Salesforce lists edits only for a user with the permission “View All Data”. They come when everything is read again, which is once a week."
+
 // approach prepares a step that starts for the first time: it looks whether reading changes will do and whether there are any, and notes the org's time.
 func (j Work) approach(ctx context.Context, s Step) (Step, error) {
 	s.Clock = j.Source.Clock()
@@ -64,6 +68,7 @@ func (j Work) approach(ctx context.Context, s Step) (Step, error) {
 		// Salesforce lists some objects only under named parents, unless the user may view all data.
 		j.Log.Warn("cannot list what has changed; the next complete read finds it", "step", s.Name, "err", err)
 		s.Reading.List = ""
+		s.Note = strings.TrimSpace(s.Note + " " + unlisted)
 		return s, j.Store.SetReading(ctx, s)
 	}
 	if err != nil {

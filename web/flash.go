@@ -40,6 +40,7 @@ var flashes = map[string]struct {
 	"kept":               {ui.Warning, "What you typed before you were signed out is back. Nothing of it is saved yet."},
 	"run-started":        {ui.Success, "Sync % was requested. It starts as soon as its turn comes."},
 	"run-active":         {ui.Informs, "Sync % is active already, so no second one was started."},
+	"run-behind":         {ui.Success, "Sync % was requested. It goes by the newest settings, and starts when the sync under way, which goes by older ones, is done."},
 	"whole-started":      {ui.Success, "Sync % was requested and reads everything. It starts as soon as its turn comes."},
 	"whole-active":       {ui.Success, "Sync % has not begun yet and now reads everything; no second one was started."},
 	"whole-late":         {ui.Warning, "Nothing was started: sync % is under way and goes on as it was planned. Ask again when it has ended."},

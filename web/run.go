@@ -173,7 +173,8 @@ func (s *Server) addSkips(r *http.Request, c db.Connection, run db.Run, view *vi
 
 var modeLabels = map[string]string{"bulk": "Bulk API 2.0", "rest": "REST"}
 
-// requestRun queues a run of everything, or of the entity that the form names. Pressed twice, or by two admins, it leads to the same run.
+// requestRun queues a run of everything, or of the entity that the form names. Pressed twice, or by two admins, it leads to the same run; but not to one that has begun with
+// older settings.
 func (s *Server) requestRun(w http.ResponseWriter, r *http.Request) error {
 	c, err := s.connection(r)
 	if err != nil {
@@ -215,6 +216,9 @@ func (s *Server) requestRun(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !started {
 		return s.see(w, r, runPath(c.ID, run.ShortID), "run-active", run.ShortID)
+	}
+	if active != nil {
+		return s.see(w, r, runPath(c.ID, run.ShortID), "run-behind", run.ShortID)
 	}
 	return s.see(w, r, runPath(c.ID, run.ShortID), "run-started", run.ShortID)
 }

@@ -7,11 +7,35 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/db"
+	"millrace/settings"
 )
 
 func runFilter(connectionID int64) db.RunFilter { return db.RunFilter{ConnectionID: connectionID} }
+
+// TestRunSyncJobAfterNewerSettings asks for a sync while one goes by older settings.
+func TestRunSyncJobAfterNewerSettings(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	a.configure(c, "Id != null")
+	begun, err := a.db.Claim(t.Context(), "somebody", time.Minute)
+	if err != nil || begun == nil {
+		t.Fatal(begun, err)
+	}
+	newer := settings.Settings{Accounts: settings.AccountFiltering{Single: "Name != null"}}
+	if _, _, err := a.db.SaveSettings(t.Context(), c.ID, 1, newer, "", a.admin.ID); err != nil {
+		t.Fatal(err)
+	}
+	b := a.as(a.admin)
+	b.follow(b.post(orgPath(c.ID, "/runs"), nil)).says("#flash", "was requested", "when the sync under way, which goes by older ones, is done")
+	b.follow(b.post(orgPath(c.ID, "/runs"), nil)).says("#flash", "is active already")
+	if _, total, err := a.db.Runs(t.Context(), runFilter(c.ID)); err != nil || total != 2 {
+		t.Errorf("%d runs: %v", total, err)
+	}
+}
 
 func TestRunSyncJobNeverStartsTwo(t *testing.T) {
 	t.Parallel()
