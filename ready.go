@@ -57,7 +57,7 @@ func makeReady(ctx context.Context, d *db.DB, w readyWalk, out io.Writer) error 
 	return reportFirstRun(ctx, d, id, out)
 }
 
-// reportFirstRun waits for the newest run of everything to end and prints its counts.
+// reportFirstRun waits for the newest run of everything to end and prints the counts of a first one, or what a later one did.
 func reportFirstRun(ctx context.Context, d *db.DB, connectionID int64, out io.Writer) error {
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		run, err := d.LatestRunOf(ctx, connectionID, pipeline.EntityAll)
@@ -79,7 +79,11 @@ func reportFirstRun(ctx context.Context, d *db.DB, connectionID int64, out io.Wr
 
 func printSynced(ctx context.Context, d *db.DB, run *db.Run, out io.Writer) error {
 	if run.State != db.RunCompleted && run.State != db.RunCompletedWithErrors {
-		return fmt.Errorf("the first sync ended as %s: %s", run.State.Label(), run.Error)
+		return fmt.Errorf("the sync ended as %s: %s", run.State.Label(), run.Error)
+	}
+	if run.Trigger != db.TriggerFirst {
+		fmt.Fprintf(out, "Synced: earlier, and last by %s. %s\n", run.ShortID, run.Outcome)
+		return nil
 	}
 	steps, err := d.RunSteps(ctx, run.ID)
 	if err != nil {

@@ -155,7 +155,7 @@ func TestChartsKeepToTheirFrame(t *testing.T) {
 	if err := ui.ChartFigure(c).Render(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`y="98.50" height="1.50"`, `y="50.00" height="50.00"`, `y="100.00" height="0.00"`, `y1="0.00"`, "&lt;b&gt;"} {
+	for _, want := range []string{`y="98.50" height="1.50"`, `y="50.00" height="50.00"`, `y="99.50" height="0.50"`, `y1="0.00"`, "&lt;b&gt;"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in %s", want, b.String())
 		}

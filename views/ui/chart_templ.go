@@ -80,10 +80,10 @@ func (c Chart) most() int64 {
 	return most
 }
 
-// rise is how high a value stands. What is not nothing can be seen.
+// rise is how high a value stands. What is not nothing can be told from nothing, and that from what is not there.
 func (c Chart) rise(value int64) float64 {
 	if value <= 0 {
-		return 0
+		return 0.5
 	}
 	return max(float64(value)/float64(c.most())*chartHeight, 1.5)
 }
