@@ -205,6 +205,17 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	if n := missing(); n < 0 && least < most {
 		out.Here = max(least, most+n)
 	}
+	if missing() < 0 {
+		// What has become of them could not be stored, such as that they are of another type now.
+		var unsure int64
+		err := tx.GetContext(ctx, &unsure, `
+			SELECT count(DISTINCT e.sf_id) FROM millrace.run_errors e
+			 WHERE e.connection_id = $1 AND e.until_run IS NULL AND e.records = $2 AND e.sf_id <> '' AND EXISTS (SELECT `+here(c)+` AND t.sf_id = e.sf_id)`, s.connectionID, c.Table.Records())
+		if err != nil {
+			return out, err
+		}
+		out.Here -= min(unsure, -missing())
+	}
 	if missing() > 0 {
 		var failed int64
 		err := tx.GetContext(ctx, &failed, `

@@ -79,17 +79,20 @@ const (
 	highs = 0x8080808080808080
 )
 
-// escape appends field, eight bytes at a time where none of them is special.
+// plain reports whether none of eight bytes is special.
+func plain(eight []byte) bool {
+	v := binary.LittleEndian.Uint64(eight)
+	slash := v ^ (ones * '\\')
+	return (v|(v-ones*0x20)&^v|(slash-ones)&^slash)&highs == 0
+}
+
+// escape appends field, eight bytes at a time where none of them is special. The last eight may be looked at twice.
 func (w *CopyWriter) escape(field []byte) {
 	start, i, ascii := 0, 0, true
 	for i < len(field) {
-		if i+8 <= len(field) {
-			v := binary.LittleEndian.Uint64(field[i:])
-			slash := v ^ (ones * '\\')
-			if (v|(v-ones*0x20)&^v|(slash-ones)&^slash)&highs == 0 {
-				i += 8
-				continue
-			}
+		if next := min(i+8, len(field)); next >= 8 && plain(field[next-8:]) {
+			i = next
+			continue
 		}
 		var sub byte
 		switch c := field[i]; {

@@ -229,6 +229,24 @@ func TestCountsOfWhatWaitsForItsParent(t *testing.T) {
 	waiting(s.syncWith(s.incremental()), nil)
 }
 
+// TestCountsOfWhatCannotChangeItsType has a prospect that becomes a customer and cannot be stored as one: neither too many prospects are here, nor is an unexplained customer missing.
+func TestCountsOfWhatCannotChangeItsType(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 12})
+	s.save(settings.AccountFiltering{Mode: settings.TypedFilters, Customer: "Type = 'Customer'", Prospect: "Type = 'Prospect'"})
+	s.mustExec(`ALTER TABLE millrace.accounts ADD CONSTRAINT poison CHECK (name NOT LIKE 'poison%')`)
+	account := s.insert("Account", map[string]any{"Name": "Here", "Type": "Prospect"})
+	s.completed(s.sync())
+	s.must(s.org.Update("Account", account, map[string]any{"Name": "poison", "Type": "Customer"}))
+	for name, run := range map[string]db.Run{"changes": s.syncWith(s.incremental()), "all": s.sync()} {
+		checks := s.checks(run)
+		customers, prospects := checks["accounts:customer"], checks["accounts:prospect"]
+		if customers.Open() || customers.Failed != 1 || prospects.Open() || prospects.Salesforce == nil || prospects.Here != *prospects.Salesforce {
+			t.Errorf("after a run of %s: %+v, %+v", name, customers, prospects)
+		}
+	}
+}
+
 // TestBackfillLeavesNothingBehind closes a gap while an account does not match for a while: its contacts and opportunities leave, and come back with the next sync although nothing about
 // them has changed.
 func TestBackfillLeavesNothingBehind(t *testing.T) {
