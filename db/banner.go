@@ -15,7 +15,7 @@ type Banner struct {
 	NextEntity pipeline.Entity // of the schedule that is due next; empty for none
 	NextAt     time.Time
 	Configured bool            // settings were saved
-	Active     bool            // a run of everything is active
+	Active     bool            // a run of everything by the newest settings is active
 	Cost       *int64          // API requests of the newest run of everything that came to its end; nil for none
 	Budget     pipeline.Budget // without its hours
 }
@@ -36,7 +36,7 @@ const bannerSelect = `
 	       coalesce((SELECT sum(h.calls) FROM millrace.api_usage h WHERE h.connection_id = c.id AND h.hour >= date_trunc('hour', now()) - interval '24 hours'), 0)::bigint AS own_used,
 	       coalesce(n.entity, '') AS next_entity, n.next_run_at AS next_at,
 	       EXISTS (SELECT FROM millrace.settings_versions v WHERE v.connection_id = c.id) AS configured,
-	       EXISTS (SELECT FROM millrace.runs x WHERE x.connection_id = c.id AND x.state IN ('queued', 'running', 'waiting') AND x.entity = 'all') AS busy,
+	       EXISTS (SELECT FROM millrace.runs x WHERE x.connection_id = c.id AND x.state IN ('queued', 'running', 'waiting') AND x.entity = 'all' AND ` + byNewest + `) AS busy,
 	       (SELECT x.api_calls FROM millrace.runs x
 	         WHERE x.connection_id = c.id AND x.entity = 'all' AND x.state IN ('completed', 'completed_with_errors') ORDER BY x.id DESC LIMIT 1) AS cost
 	  FROM ` + budgetTables + `

@@ -82,12 +82,14 @@ type newRun struct {
 	of         int64      // the run that it undoes; 0 for none
 }
 
-// covering selects the active runs of the connection $1 that bring the entity $2 over: its own, and those of everything, to which neither Chatter nor what
-// is no sync belongs.
-const covering = `connection_id = $1 AND state IN ('queued', 'running', 'waiting') AND (entity = $2 OR entity = 'all' AND $2 NOT IN ('chatter', 'impact', 'undo', 'gap', 'retry'))`
+// covering selects the active runs x of the connection $1 that bring the entity $2 over: its own, and those of everything, to which neither Chatter nor what
+// is no sync belongs. A condition is to follow.
+const covering = `SELECT x.id FROM millrace.runs x WHERE x.connection_id = $1 AND x.state IN ('queued', 'running', 'waiting')
+   AND (x.entity = $2 OR x.entity = 'all' AND $2 NOT IN ('chatter', 'impact', 'undo', 'gap', 'retry')) AND `
 
-// byNewest is the condition that a run of the entity $2 goes by the settings version $3, as those that have not begun do. What is no sync goes by no version of its own.
-const byNewest = `(started_at IS NULL OR settings_version = $3 OR $2 IN ('impact', 'undo', 'gap', 'retry'))`
+// byNewest is the condition that a run x goes by the newest settings of its connection, as those that have not begun do. What is no sync goes by no version of its own.
+const byNewest = `(x.started_at IS NULL OR x.entity IN ('impact', 'undo', 'gap', 'retry')
+       OR x.settings_version = (SELECT max(v.version) FROM millrace.settings_versions v WHERE v.connection_id = x.connection_id))`
 
 // queueRun inserts a queued run with its audit row and returns its id, or the id of the active run that covers it already, or of the run that its slot has
 // had. Requests of one connection take
@@ -96,7 +98,7 @@ func queueRun(ctx context.Context, tx *sqlx.Tx, n newRun) (id int64, started boo
 	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('millrace.runs', $1))`, n.connection); err != nil {
 		return 0, false, err
 	}
-	err = tx.GetContext(ctx, &id, `SELECT id FROM millrace.runs WHERE `+covering+` AND `+byNewest+` ORDER BY id LIMIT 1`, n.connection, n.entity, n.version)
+	err = tx.GetContext(ctx, &id, covering+byNewest+` ORDER BY x.id LIMIT 1`, n.connection, n.entity)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return id, false, err
 	}
@@ -117,10 +119,19 @@ func queueRun(ctx context.Context, tx *sqlx.Tx, n newRun) (id int64, started boo
 	return id, err == nil, err
 }
 
-// ActiveRun returns the oldest active run that brings an entity of a connection over, nil when there is none.
+// ActiveRun returns the oldest active run that brings an entity of a connection over by its newest settings, nil when there is none.
 func (d *DB) ActiveRun(ctx context.Context, connectionID int64, entity pipeline.Entity) (*Run, error) {
+	return d.activeRun(ctx, connectionID, entity, byNewest)
+}
+
+// OlderRun returns the run that does so and began with older settings, nil when there is none.
+func (d *DB) OlderRun(ctx context.Context, connectionID int64, entity pipeline.Entity) (*Run, error) {
+	return d.activeRun(ctx, connectionID, entity, `NOT `+byNewest)
+}
+
+func (d *DB) activeRun(ctx context.Context, connectionID int64, entity pipeline.Entity, which string) (*Run, error) {
 	var id int64
-	err := d.pool.GetContext(ctx, &id, `SELECT id FROM millrace.runs WHERE `+covering+` ORDER BY id LIMIT 1`, connectionID, entity)
+	err := d.pool.GetContext(ctx, &id, covering+which+` ORDER BY x.id LIMIT 1`, connectionID, entity)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -217,10 +217,15 @@ func (s *Server) requestRun(w http.ResponseWriter, r *http.Request) error {
 	if !started {
 		return s.see(w, r, runPath(c.ID, run.ShortID), "run-active", run.ShortID)
 	}
-	if active != nil {
-		return s.see(w, r, runPath(c.ID, run.ShortID), "run-behind", run.ShortID)
+	older, err := s.DB.OlderRun(r.Context(), c.ID, entity)
+	if err != nil {
+		return err
 	}
-	return s.see(w, r, runPath(c.ID, run.ShortID), "run-started", run.ShortID)
+	notice := "run-started"
+	if older != nil {
+		notice = "run-behind"
+	}
+	return s.see(w, r, runPath(c.ID, run.ShortID), notice, run.ShortID)
 }
 
 // cancelRun asks a run to stop.

@@ -30,8 +30,10 @@ func TestRunSyncJobAfterNewerSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := a.as(a.admin)
+	b.get(orgPath(c.ID, "/runs")).lacks("#run-blocked")
 	b.follow(b.post(orgPath(c.ID, "/runs"), nil)).says("#flash", "was requested", "when the sync under way, which goes by older ones, is done")
 	b.follow(b.post(orgPath(c.ID, "/runs"), nil)).says("#flash", "is active already")
+	b.get(orgPath(c.ID, "/runs")).says("#run-blocked", "A sync is active already")
 	if _, total, err := a.db.Runs(t.Context(), runFilter(c.ID)); err != nil || total != 2 {
 		t.Errorf("%d runs: %v", total, err)
 	}
