@@ -31,11 +31,11 @@ func (s *RunStore) OpenUnits(ctx context.Context, step pipeline.Step, rows int) 
 	})
 }
 
-// claimUnit takes the unit that from selects as f, for the owner $1 and the seconds $2.
-func claimUnit(from string) string {
+// claimUnit takes the unit that from selects as f, for the owner $1 and the seconds $2, on a ticket, which is SQL.
+func claimUnit(ticket, from string) string {
 	return `
 		UPDATE millrace.run_units u
-		   SET owner = $1, lease_until = now() + $2 * interval '1 second', claim = nextval('millrace.run_unit_claims'), in_flight = 0, moved_at = now()
+		   SET owner = $1, lease_until = now() + $2 * interval '1 second', claim = nextval('millrace.run_unit_claims'), in_flight = 0, moved_at = now(), ticket = ` + ticket + `
 		  FROM (` + from + `) f
 		 WHERE u.run_id = f.run_id AND u.position = f.position AND u.page = f.page
 		RETURNING u.run_id, u.position, u.page, u.locator, u.rows, u.claim`
@@ -59,12 +59,12 @@ func (r unitRow) unit() pipeline.Unit {
 }
 
 // ClaimUnit implements pipeline.Store. It is refused to a lead whose run has been taken over: what it knows of the step may be out of date.
-func (s *RunStore) ClaimUnit(ctx context.Context, step pipeline.Step, lease time.Duration) (*pipeline.Unit, bool, error) {
+func (s *RunStore) ClaimUnit(ctx context.Context, step pipeline.Step, ticket int64, lease time.Duration) (*pipeline.Unit, bool, error) {
 	var row unitRow
-	err := s.db.pool.GetContext(ctx, &row, kept(claimUnit(`
+	err := s.db.pool.GetContext(ctx, &row, kept(claimUnit(`$6::bigint`, `
 		SELECT u.run_id, u.position, u.page FROM millrace.run_units u JOIN millrace.runs r ON r.id = u.run_id
-		 WHERE u.run_id = $3 AND u.position = $4 AND r.fence = $5 AND r.state = 'running' AND r.cancel_requested_at IS NULL AND `+freeUnit+`
-		 ORDER BY u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`)), s.owner, lease.Seconds(), s.runID, step.Position, s.fence)
+		 WHERE u.run_id = $3 AND u.position = $4 AND r.fence = $5 AND r.state = 'running' AND r.cancel_requested_at IS NULL AND (u.ticket = $6 OR `+freeUnit+`)
+		 ORDER BY u.ticket <> $6, u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`)), s.owner, lease.Seconds(), s.runID, step.Position, s.fence, ticket)
 	if err == nil {
 		u := row.unit()
 		return &u, true, nil
@@ -163,7 +163,7 @@ func (d *DB) ClaimUnitToHelp(ctx context.Context, owner string, lease time.Durat
 	}
 	var h *HelpUnit
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
-		err := tx.GetContext(ctx, &row.unitRow, kept(claimUnit(`
+		err := tx.GetContext(ctx, &row.unitRow, kept(claimUnit(`0`, `
 			SELECT u.run_id, u.position, u.page FROM millrace.run_units u JOIN millrace.runs r ON r.id = u.run_id
 			 WHERE r.state = 'running' AND r.cancel_requested_at IS NULL AND r.id <> ALL (coalesce($3::bigint[], '{}')) AND `+freeUnit+`
 			 ORDER BY u.run_id, u.position, u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`)), owner, lease.Seconds(), pq.Array(except))

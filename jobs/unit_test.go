@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -143,7 +144,7 @@ func TestUnitIsClaimedOnce(t *testing.T) {
 	if third := s.helpUnit("third", time.Minute); third != nil {
 		t.Errorf("a third got %+v", third)
 	}
-	if u, more, err := lead.ClaimUnit(t.Context(), step, time.Minute); u != nil || !more || err != nil {
+	if u, more, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute); u != nil || !more || err != nil {
 		t.Errorf("the lead got %v, %t, %v", u, more, err)
 	}
 	// The sleeper wakes up: nothing of it counts.
@@ -168,7 +169,7 @@ func TestPageOfASleeper(t *testing.T) {
 		if _, err := s.sql.Exec(`UPDATE millrace.run_units SET lease_until = now() - interval '1 second'`); err != nil {
 			t.Error(err)
 		}
-		if u, _, err := lead.ClaimUnit(t.Context(), step, time.Minute); u == nil || err != nil {
+		if u, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute); u == nil || err != nil {
 			t.Errorf("the lead got %v, %v", u, err)
 		}
 		return page
@@ -223,7 +224,7 @@ func TestTakeoverKeepsHelpers(t *testing.T) {
 	s.filter(allAccounts)
 	run, lead, step := s.loading("lead")
 	s.must(lead.OpenUnits(t.Context(), step, 50))
-	own, _, err := lead.ClaimUnit(t.Context(), step, time.Hour)
+	own, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Hour)
 	s.must(err)
 	client, err := s.open(t.Context(), s.conn)
 	s.must(err)
@@ -239,7 +240,7 @@ func TestTakeoverKeepsHelpers(t *testing.T) {
 	s.must(err)
 	next, err := s.db.Claim(t.Context(), "heir", time.Minute)
 	s.must(err)
-	if u, _, err := lead.ClaimUnit(t.Context(), step, time.Minute); u != nil || !errors.Is(err, db.ErrFenced) {
+	if u, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute); u != nil || !errors.Is(err, db.ErrFenced) {
 		t.Errorf("the last lead got another page: %v, %v", u, err)
 	}
 	if err := s.load(lead, step, *own); !errors.Is(err, pipeline.ErrUnitLost) || s.accounts() != 0 {
@@ -250,7 +251,7 @@ func TestTakeoverKeepsHelpers(t *testing.T) {
 		t.Errorf("%d rows of the helper's page are there", s.accounts())
 	}
 	heir := s.db.RunStore(next)
-	u, _, err := heir.ClaimUnit(t.Context(), step, time.Minute)
+	u, _, err := heir.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute)
 	if err != nil || u == nil || u.Page != 1 {
 		t.Errorf("the heir got %v, %v", u, err)
 	}
@@ -258,7 +259,7 @@ func TestTakeoverKeepsHelpers(t *testing.T) {
 	if err := s.db.HelpStore(helper, "helper").SetPhase(t.Context(), "mine"); !errors.Is(err, db.ErrFenced) {
 		t.Errorf("a helper wrote to the run: %v", err)
 	}
-	if u, _, err := s.db.HelpStore(helper, "helper").ClaimUnit(t.Context(), step, time.Minute); u != nil || !errors.Is(err, db.ErrFenced) {
+	if u, _, err := s.db.HelpStore(helper, "helper").ClaimUnit(t.Context(), step, rand.Int64(), time.Minute); u != nil || !errors.Is(err, db.ErrFenced) {
 		t.Errorf("a helper took a page as if it led: %v, %v", u, err)
 	}
 }
@@ -273,11 +274,37 @@ func TestRestartRefusesWhatWasInWork(t *testing.T) {
 	h := s.helpUnit("helper", time.Hour)
 	s.must(lead.RestartStep(t.Context(), step))
 	s.must(lead.OpenUnits(t.Context(), step, 50))
-	if u, _, err := lead.ClaimUnit(t.Context(), step, time.Minute); err != nil || u == nil || u.Page != 1 {
+	if u, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute); err != nil || u == nil || u.Page != 1 {
 		t.Fatalf("the lead got %v, %v", u, err)
 	}
 	if err := s.load(s.db.HelpStore(h, "helper"), h.Step, h.Unit); !errors.Is(err, pipeline.ErrUnitLost) || s.accounts() != 0 {
 		t.Errorf("the page of the last beginning: %v, %d rows", err, s.accounts())
+	}
+}
+
+// TestClaimWhoseAnswerIsLost takes a page of which the answer does not arrive, and asks once more: without the page it would wait for its own lease.
+func TestClaimWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 150})
+	s.filter(allAccounts)
+	_, lead, step := s.loading("lead")
+	s.must(lead.OpenUnits(t.Context(), step, 50))
+	lost, _, err := lead.ClaimUnit(t.Context(), step, 7, time.Hour)
+	s.must(err)
+	if u, more, err := lead.ClaimUnit(t.Context(), step, 8, time.Hour); u != nil || !more || err != nil {
+		t.Errorf("another worker got %v, %t, %v", u, more, err)
+	}
+	got, _, err := lead.ClaimUnit(t.Context(), step, 7, time.Hour)
+	if err != nil || got == nil || got.Page != lost.Page || got.Claim == lost.Claim {
+		t.Fatalf("asked again, the lead got %v, %v, not %v anew", got, err, lost)
+	}
+	if err := lead.AddUnit(t.Context(), step, *lost, "next"); !errors.Is(err, pipeline.ErrUnitLost) {
+		t.Errorf("by the claim that got lost: %v", err)
+	}
+	s.must(lead.AddUnit(t.Context(), step, *got, "next"))
+	h := s.helpUnit("helper", time.Hour) // the next page; a helper's claim has no ticket of the lead's
+	if u, _, err := lead.ClaimUnit(t.Context(), step, 7, time.Hour); err != nil || u == nil || u.Page != got.Page {
+		t.Errorf("the lead got %v, %v beside %v", u, err, h.Unit)
 	}
 }
 
@@ -288,7 +315,7 @@ func TestSuccessorsAreChecked(t *testing.T) {
 	s.filter(allAccounts)
 	_, lead, step := s.loading("lead")
 	s.must(lead.OpenUnits(t.Context(), step, 50))
-	first, _, err := lead.ClaimUnit(t.Context(), step, time.Minute)
+	first, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute)
 	s.must(err)
 	s.must(lead.AddUnit(t.Context(), step, *first, "second"))
 	s.must(lead.AddUnit(t.Context(), step, *first, "second"))
@@ -297,13 +324,13 @@ func TestSuccessorsAreChecked(t *testing.T) {
 			t.Errorf("%q after the first page: %v", next, err)
 		}
 	}
-	second, _, err := lead.ClaimUnit(t.Context(), step, time.Minute)
+	second, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute)
 	s.must(err)
 	if err := lead.AddUnit(t.Context(), step, *second, "second"); pipeline.FaultOf(err).Code != "locator_repeats" {
 		t.Errorf("a page after itself: %v", err)
 	}
 	s.must(lead.AddUnit(t.Context(), step, *second, "third"))
-	third, _, err := lead.ClaimUnit(t.Context(), step, time.Minute)
+	third, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute)
 	s.must(err)
 	if err := lead.AddUnit(t.Context(), step, *third, "second"); pipeline.FaultOf(err).Code != "locator_repeats" {
 		t.Errorf("a page that leads back: %v", err)

@@ -66,7 +66,8 @@ type Store interface {
 	// for rows records.
 	OpenUnits(ctx context.Context, s Step, rows int) error
 	// ClaimUnit takes the next unit of a step that nobody holds, for as long as lease; nil when there is none. more reports whether others hold some.
-	ClaimUnit(ctx context.Context, s Step, lease time.Duration) (u *Unit, more bool, err error)
+	// The answer may get lost on its way: asked again with the same ticket, which no other claim has, it returns the same unit.
+	ClaimUnit(ctx context.Context, s Step, ticket int64, lease time.Duration) (u *Unit, more bool, err error)
 	// AddUnit adds the unit of the page after u's, unless that is known. It returns ErrUnitLost when u is held no more, and the fault of a successor that
 	// cannot be right.
 	AddUnit(ctx context.Context, s Step, u Unit, next string) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,8 +43,9 @@ func (j Work) takeUnits(ctx context.Context, s Step, added chan struct{}) error 
 	for {
 		var u *Unit
 		var more bool
+		ticket := rand.Int64()
 		err := j.attempt(ctx, func() (err error) {
-			u, more, err = j.Store.ClaimUnit(ctx, s, j.Options.Lease)
+			u, more, err = j.Store.ClaimUnit(ctx, s, ticket, j.Options.Lease)
 			return err
 		})
 		switch {
