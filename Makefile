@@ -21,11 +21,11 @@ test:            ## every test, in real Postgres and a real browser
 	scripts/test
 
 check:           ## generated files, formatting, vet, staticcheck, race detector
-	@scripts/need go postgres node
+	@scripts/need go postgres node chromium
 	scripts/check
 
 race:            ## every package with concurrency under the race detector, whole
-	@scripts/need go postgres node
+	@scripts/need go postgres node chromium
 	go test -race -p 1 -shuffle=on -timeout 120m $$(cat scripts/race-packages) ./jobs/... ./web/...
 
 bench:           ## the figures of docs/performance.md
