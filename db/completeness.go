@@ -168,7 +168,7 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	out := Check{
 		RunID: s.runID, Name: c.Name, Part: string(c.Part), Label: c.Label, Object: c.Table.Object, AccountType: string(c.AccountType), Salesforce: c.Salesforce, Note: c.Note,
 	}
-	// A run that reads only changes meets few of those whose accounts are not synced: then as many count as the last time.
+	// A run that reads only changes meets few of those whose accounts are not synced: the others are as many as the last check says, or a complete read after it, such as that of a run that was cancelled.
 	var step struct {
 		Elsewhere int64        `db:"elsewhere"`
 		Read      int64        `db:"read"`
@@ -176,9 +176,14 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 		Clock     sql.NullTime `db:"clock"`
 	}
 	err := tx.GetContext(ctx, &step, `
-		SELECT p.read, p.clock, p.reading = 'whole' AS whole, CASE WHEN p.reading = 'whole' THEN p.elsewhere ELSE greatest(p.elsewhere, coalesce(
-		       (SELECT c.elsewhere FROM millrace.completeness_checks c WHERE c.connection_id = $3 AND c.part = $4 AND c.run_id < $1 AND c.name = $2 ORDER BY c.run_id DESC LIMIT 1), 0)) END AS elsewhere
-		  FROM millrace.run_steps p WHERE p.run_id = $1 AND p.name = $2`, s.runID, c.Name, s.connectionID, c.Part)
+		SELECT p.read, p.clock, p.reading = 'whole' AS whole, p.elsewhere + CASE WHEN p.reading = 'whole' THEN 0 ELSE coalesce(w.elsewhere, l.elsewhere, 0) END AS elsewhere
+		  FROM millrace.run_steps p
+		  LEFT JOIN LATERAL (SELECT c.run_id, c.elsewhere FROM millrace.completeness_checks c
+		                      WHERE c.connection_id = $3 AND c.part = $4 AND c.run_id < $1 AND c.name = $2 ORDER BY c.run_id DESC LIMIT 1) l ON true
+		  LEFT JOIN LATERAL (SELECT o.elsewhere FROM millrace.runs r JOIN millrace.run_steps o ON o.run_id = r.id
+		                      WHERE r.connection_id = $3 AND r.id < $1 AND r.id > coalesce(l.run_id, 0) AND o.name = $2 AND o.reading = 'whole' AND o.state = 'done'
+		                      ORDER BY r.id DESC LIMIT 1) w ON true
+		 WHERE p.run_id = $1 AND p.name = $2`, s.runID, c.Name, s.connectionID, c.Part)
 	if err != nil && !errors.Is(notFound(err), ErrNotFound) {
 		return out, err
 	}

@@ -229,6 +229,38 @@ func TestCountsOfWhatWaitsForItsParent(t *testing.T) {
 	waiting(s.syncWith(s.incremental()), nil)
 }
 
+// TestCountsOfWhatDeletedAccountsHave has records of a deleted account, which Salesforce counts and which are of no account here. A first sync that did not come to its counts has met them; a later one, which reads
+// only changes, meets one more.
+func TestCountsOfWhatDeletedAccountsHave(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	s.saveAll(settings.Settings{Accounts: settings.AccountFiltering{Single: "Name != null"}, CustomObjects: []settings.CustomObject{subscriptionObject()}})
+	ids := s.inOrgIDs("Account")
+	slices.Sort(ids)
+	insert := func(account string) string {
+		return s.insert("Subscription__c", map[string]any{"Account__c": account, "Status__c": "Active"})
+	}
+	insert(ids[0])
+	moved, another := insert(ids[1]), s.insert("Account", map[string]any{"Name": "Soon gone"})
+	s.must(s.org.Delete("Account", ids[0]))
+	s.sync()
+	s.mustExec(`DELETE FROM millrace.completeness_checks`)
+	check := func(run db.Run, from int64) int64 {
+		t.Helper()
+		c := s.checks(s.completed(run))["custom:Subscription__c"]
+		if c.Open() || c.Unexplained == nil || c.Elsewhere < from || c.Failed+c.Waiting != 0 {
+			t.Errorf("%+v", c)
+		}
+		return c.Elsewhere
+	}
+	before := check(s.syncWith(s.incremental()), 1)
+	s.must(s.org.Update("Subscription__c", moved, map[string]any{"Account__c": another}))
+	s.must(s.org.Delete("Account", another))
+	if after := check(s.syncWith(s.incremental()), 1); after != before+1 {
+		t.Errorf("%d are of no account here, and were %d", after, before)
+	}
+}
+
 // TestCountsOfWhatCannotChangeItsType has a prospect that becomes a customer and cannot be stored as one: neither too many prospects are here, nor is an unexplained customer missing.
 func TestCountsOfWhatCannotChangeItsType(t *testing.T) {
 	t.Parallel()
