@@ -54,11 +54,11 @@ func makeReady(ctx context.Context, d *db.DB, w readyWalk, out io.Writer) error 
 			return fmt.Errorf("saving the first filter: %w", err)
 		}
 	}
-	return reportFirstRun(ctx, d, id, out)
+	return reportRun(ctx, d, id, out)
 }
 
-// reportFirstRun waits for the newest run of everything to end and prints the counts of a first one, or what a later one did.
-func reportFirstRun(ctx context.Context, d *db.DB, connectionID int64, out io.Writer) error {
+// reportRun waits for the newest run of everything to end and prints the counts of a first one, or what a later one did.
+func reportRun(ctx context.Context, d *db.DB, connectionID int64, out io.Writer) error {
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		run, err := d.LatestRunOf(ctx, connectionID, pipeline.EntityAll)
 		if err != nil {

@@ -82,13 +82,16 @@ type newRun struct {
 	of         int64      // the run that it undoes; 0 for none
 }
 
+// noSync lists, for SQL, what a run can be that is no sync: it goes by no settings of its own, and nothing brings it over but itself.
+const noSync = `('impact', 'undo', 'gap', 'retry')`
+
 // covering selects the active runs x of the connection $1 that bring the entity $2 over: its own, and those of everything, to which neither Chatter nor what
 // is no sync belongs. A condition is to follow.
 const covering = `SELECT x.id FROM millrace.runs x WHERE x.connection_id = $1 AND x.state IN ('queued', 'running', 'waiting')
-   AND (x.entity = $2 OR x.entity = 'all' AND $2 NOT IN ('chatter', 'impact', 'undo', 'gap', 'retry')) AND `
+   AND (x.entity = $2 OR x.entity = 'all' AND $2 <> 'chatter' AND $2 NOT IN ` + noSync + `) AND `
 
-// byNewest is the condition that a run x goes by the newest settings of its connection, as those that have not begun do. What is no sync goes by no version of its own.
-const byNewest = `(x.started_at IS NULL OR x.entity IN ('impact', 'undo', 'gap', 'retry')
+// byNewest is the condition that a run x goes by the newest settings of its connection, as those that have not begun do, or by none.
+const byNewest = `(x.started_at IS NULL OR x.entity IN ` + noSync + `
        OR x.settings_version = (SELECT max(v.version) FROM millrace.settings_versions v WHERE v.connection_id = x.connection_id))`
 
 // queueRun inserts a queued run with its audit row and returns its id, or the id of the active run that covers it already, or of the run that its slot has

@@ -262,7 +262,7 @@ func insertSettings(ctx context.Context, tx *sqlx.Tx, version int, connectionID 
 	// Syncs that have not begun go by these settings.
 	if _, err := tx.ExecContext(ctx, `
 		UPDATE millrace.runs SET settings_version = $2
-		 WHERE connection_id = $1 AND state = 'queued' AND started_at IS NULL AND entity NOT IN ('impact', 'undo', 'gap', 'retry')`, connectionID, version); err != nil {
+		 WHERE connection_id = $1 AND state = 'queued' AND started_at IS NULL AND entity NOT IN `+noSync, connectionID, version); err != nil {
 		return SettingsVersion{}, false, err
 	}
 	if err := saveSchedules(ctx, tx, connectionID, s); err != nil {

@@ -28,6 +28,16 @@ func (s *scene) replica(name string) (Options, *salesforce.Client) {
 	return o, client
 }
 
+// newLoading returns a scene of 150 accounts whose run is led by "lead", with the first of the units, each of 50 records, to be loaded.
+func newLoading(t *testing.T) (*scene, *db.Run, *db.RunStore, pipeline.Step) {
+	t.Helper()
+	s := newScene(t, sim.Options{Accounts: 150})
+	s.filter(allAccounts)
+	run, lead, step := s.loading("lead")
+	s.must(lead.OpenUnits(t.Context(), step, 50))
+	return s, run, lead, step
+}
+
 // loading claims the run and brings it to where its accounts can be loaded: it returns the lead's store, and the step of the accounts with its job.
 func (s *scene) loading(lead string) (*db.Run, *db.RunStore, pipeline.Step) {
 	s.t.Helper()
@@ -129,10 +139,7 @@ func TestReplicasShareARun(t *testing.T) {
 // TestUnitIsClaimedOnce gives each unit to one worker at a time, and to another once its lease has run out.
 func TestUnitIsClaimedOnce(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 150})
-	s.filter(allAccounts)
-	_, lead, step := s.loading("lead")
-	s.must(lead.OpenUnits(t.Context(), step, 50))
+	s, _, lead, step := newLoading(t)
 	slow := s.helpUnit("slow", 0)
 	if slow == nil || slow.Unit.Page != 1 || slow.Step.JobID == "" {
 		t.Fatalf("the first got %+v", slow)
@@ -160,10 +167,7 @@ func TestUnitIsClaimedOnce(t *testing.T) {
 // TestPageOfASleeper is taken by another worker while it is stored: none of its rows may show.
 func TestPageOfASleeper(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 150})
-	s.filter(allAccounts)
-	_, lead, step := s.loading("lead")
-	s.must(lead.OpenUnits(t.Context(), step, 50))
+	s, _, lead, step := newLoading(t)
 	h := s.helpUnit("sleeper", time.Minute)
 	rewrite := func(page []byte) []byte {
 		if _, err := s.sql.Exec(`UPDATE millrace.run_units SET lease_until = now() - interval '1 second'`); err != nil {
@@ -196,10 +200,7 @@ func TestPageOfASleeper(t *testing.T) {
 // TestPageTakenWhileItIsStored lets somebody else take the page after its successor has been added: the transaction of the page itself is refused.
 func TestPageTakenWhileItIsStored(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 150})
-	s.filter(allAccounts)
-	_, lead, step := s.loading("lead")
-	s.must(lead.OpenUnits(t.Context(), step, 50))
+	s, _, _, _ := newLoading(t)
 	h := s.helpUnit("sleeper", time.Minute)
 	_, err := s.sql.Exec(`
 		CREATE FUNCTION public.take() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -220,10 +221,7 @@ func TestPageTakenWhileItIsStored(t *testing.T) {
 // TestTakeoverKeepsHelpers has a new lead: what the last one had in work is free at once and refused, what a helper has in work counts.
 func TestTakeoverKeepsHelpers(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 150})
-	s.filter(allAccounts)
-	run, lead, step := s.loading("lead")
-	s.must(lead.OpenUnits(t.Context(), step, 50))
+	s, run, lead, step := newLoading(t)
 	own, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Hour)
 	s.must(err)
 	client, err := s.open(t.Context(), s.conn)
@@ -267,10 +265,7 @@ func TestTakeoverKeepsHelpers(t *testing.T) {
 // TestRestartRefusesWhatWasInWork begins a step anew while a helper has a page of it: the page is of another job now, though it has the same number.
 func TestRestartRefusesWhatWasInWork(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 150})
-	s.filter(allAccounts)
-	_, lead, step := s.loading("lead")
-	s.must(lead.OpenUnits(t.Context(), step, 50))
+	s, _, lead, step := newLoading(t)
 	h := s.helpUnit("helper", time.Hour)
 	s.must(lead.RestartStep(t.Context(), step))
 	s.must(lead.OpenUnits(t.Context(), step, 50))
@@ -285,10 +280,7 @@ func TestRestartRefusesWhatWasInWork(t *testing.T) {
 // TestClaimWhoseAnswerIsLost takes a page of which the answer does not arrive, and asks once more: without the page it would wait for its own lease.
 func TestClaimWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 150})
-	s.filter(allAccounts)
-	_, lead, step := s.loading("lead")
-	s.must(lead.OpenUnits(t.Context(), step, 50))
+	s, _, lead, step := newLoading(t)
 	lost, _, err := lead.ClaimUnit(t.Context(), step, 7, time.Hour)
 	s.must(err)
 	if u, more, err := lead.ClaimUnit(t.Context(), step, 8, time.Hour); u != nil || !more || err != nil {
@@ -311,10 +303,7 @@ func TestClaimWhoseAnswerIsLost(t *testing.T) {
 // TestSuccessorsAreChecked refuses a page that leads back, and one that is followed by another page than before.
 func TestSuccessorsAreChecked(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 150})
-	s.filter(allAccounts)
-	_, lead, step := s.loading("lead")
-	s.must(lead.OpenUnits(t.Context(), step, 50))
+	s, _, lead, step := newLoading(t)
 	first, _, err := lead.ClaimUnit(t.Context(), step, rand.Int64(), time.Minute)
 	s.must(err)
 	s.must(lead.AddUnit(t.Context(), step, *first, "second"))
