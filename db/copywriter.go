@@ -15,6 +15,7 @@ type CopyWriter struct {
 	chunk   int // bytes that are collected before they are sent
 	columns []string
 	fixed   []byte // what ends each row: the fields of the last columns, which are the same in all rows
+	hash    *lineHash
 	buf     []byte
 	row     int // where the row in progress starts in buf
 	field   int // index of the next field
@@ -27,6 +28,11 @@ func (w *CopyWriter) Fix(values []string) {
 	columns := w.columns[:len(w.columns)-len(values)]
 	w.fixed = fixedFields(values)
 	w.columns = columns
+}
+
+// Hash fills the last column, or the last before those that Fix was told of, with the hash of what stands before it. Rows are then written without it.
+func (w *CopyWriter) Hash(h lineHash) {
+	w.hash, w.columns = &h, w.columns[:len(w.columns)-1]
 }
 
 // fixedFields are values as the end of a row.
@@ -145,17 +151,21 @@ func (w *CopyWriter) EndRow() error {
 		w.buf = w.buf[:w.row]
 		return fmt.Errorf("a row has %d fields for %d columns", fields, len(w.columns))
 	}
-	w.buf = append(w.buf, w.fixed...)
 	return w.endLine()
 }
 
-// Line writes a whole row that is already in the COPY text format, without its line end.
+// Line writes a whole row that is already in the COPY text format, without its line end, and without what ends each row.
 func (w *CopyWriter) Line(line []byte) error {
 	w.buf = append(w.buf, line...)
 	return w.endLine()
 }
 
 func (w *CopyWriter) endLine() error {
+	if w.hash != nil {
+		line := w.buf[w.row:]
+		w.buf = w.hash.append(append(w.buf, '\t'), line)
+	}
+	w.buf = append(w.buf, w.fixed...)
 	w.buf = append(w.buf, '\n')
 	w.rows++
 	if len(w.buf) >= w.chunk {

@@ -44,13 +44,13 @@ func (m merge) fixed(connectionID, runID int64) (columns, values []string) {
 func (w *pageWork) load(ctx context.Context) error {
 	columns, values := w.merge.fixed(w.connectionID, w.runID)
 	l := loader{pageWork: w, begun: time.Now(), values: values, ids: make([]byte, 0, idLength*min(w.page.Declared, 100_000))}
-	l.columns = slices.Concat([]string{"sf_id"}, w.merge.copied(), l.foundColumns(), columns)
+	l.columns = slices.Concat([]string{"sf_id"}, w.merge.copied(), l.foundColumns(), w.merge.hashColumns(), columns)
 	var err error
 	if l.asks() {
 		err = l.inChunks(ctx)
 	} else {
 		err = w.conn.CopyText(ctx, w.merge.table, l.columns, func(cw *CopyWriter) (err error) {
-			cw.Fix(l.values)
+			l.endLines(cw)
 			w.report, err = w.page.Copy(ctx, &straight{CopyWriter: cw, loader: &l})
 			return err
 		})
@@ -83,6 +83,14 @@ type loader struct {
 	skipped []string  // ids of records that lack something that is required
 	under   []string  // for each of them, the id of its account; empty for none
 	called  []string  // for each of them, its name
+}
+
+// endLines says how each line ends.
+func (l *loader) endLines(w *CopyWriter) {
+	w.Fix(l.values)
+	if l.merge.hash != nil {
+		w.Hash(lineHash{l.merge.hash.shape, transactionMark(l.transaction)})
+	}
 }
 
 // asks reports whether records must be held against others that are here before they are taken.

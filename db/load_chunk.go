@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/lib/pq"
@@ -15,6 +16,7 @@ import (
 const (
 	chunkRows  = 8192
 	chunkBytes = 1 << 20
+	sieveTimes = 2 // how many times as much is held in a sieve: it asks more of Postgres at a time
 )
 
 // inChunks loads the page chunk by chunk.
@@ -22,7 +24,8 @@ func (l *loader) inChunks(ctx context.Context) error {
 	if _, err := l.conn.Exec(ctx, `SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1`); err != nil {
 		return err
 	}
-	c := newChunk(ctx, l)
+	c := newChunk(ctx, l, 1)
+	defer c.release()
 	var err error
 	if l.report, err = l.page.Copy(ctx, c); err != nil {
 		return err
@@ -37,6 +40,7 @@ type span struct{ from, to int }
 type chunk struct {
 	*loader
 	ctx   context.Context
+	times int // how many times as much as usual it holds
 	lines CopyWriter
 	rows  []span
 	slots []int    // for each field, its place among the noted ones, or -1
@@ -44,8 +48,17 @@ type chunk struct {
 	spots []span   // of the noted values, row after row
 }
 
-func newChunk(ctx context.Context, l *loader) *chunk {
-	c := &chunk{loader: l, ctx: ctx, lines: CopyWriter{ctx: ctx, columns: append([]string{"sf_id"}, l.merge.copied()...), chunk: 1 << 62}}
+// room is what chunks are held in. It serves one page after the other: to make it anew costs as much as to look through what it holds.
+type room struct {
+	text        []byte
+	rows, spots []span
+}
+
+var rooms = sync.Pool{New: func() any { return &room{text: make([]byte, 0, chunkBytes+4096), rows: make([]span, 0, chunkRows)} }}
+
+func newChunk(ctx context.Context, l *loader, times int) *chunk {
+	r := rooms.Get().(*room)
+	c := &chunk{loader: l, ctx: ctx, times: times, lines: CopyWriter{ctx: ctx, columns: append([]string{"sf_id"}, l.merge.copied()...), chunk: 1 << 62, buf: r.text[:0]}, rows: r.rows[:0], spots: r.spots[:0]}
 	t := l.step.Table
 	for _, name := range c.lines.columns {
 		noted := name == t.Parent || name == t.Require || slices.ContainsFunc(t.Lookups, func(f pipeline.Lookup) bool { return f.By == name })
@@ -56,6 +69,14 @@ func newChunk(ctx context.Context, l *loader) *chunk {
 		}
 	}
 	return c
+}
+
+// release lets go of the chunk, and of all that was cut out of it.
+func (c *chunk) release() {
+	if cap(c.lines.buf) <= 2*sieveTimes*chunkBytes {
+		rooms.Put(&room{c.lines.buf, c.rows, c.spots})
+	}
+	c.lines.buf, c.rows, c.spots = nil, nil, nil
 }
 
 // Null implements pipeline.RowWriter.
@@ -105,7 +126,7 @@ func (c *chunk) end() (full bool, err error) {
 		return false, err
 	}
 	c.rows = append(c.rows, span{from, len(c.lines.buf) - 1})
-	return len(c.rows) >= chunkRows || len(c.lines.buf) >= chunkBytes, nil
+	return len(c.rows) >= chunkRows*c.times || len(c.lines.buf) >= chunkBytes*c.times, nil
 }
 
 // empty makes room for the next records.
@@ -144,7 +165,7 @@ func (c *chunk) load() error {
 	found, taken, err := c.decide()
 	if err == nil && len(taken) > 0 {
 		err = c.conn.CopyText(c.ctx, c.merge.table, c.columns, func(w *CopyWriter) error {
-			w.Fix(c.values)
+			c.endLines(w)
 			for _, row := range taken {
 				if err := w.extend(c.text(c.rows[row]), found, row); err != nil {
 					return err
@@ -157,7 +178,7 @@ func (c *chunk) load() error {
 	return err
 }
 
-// extend writes a line that lacks the values at row of some columns, and the fixed ones.
+// extend writes a line that lacks the values at row of some columns, and what ends each row.
 func (w *CopyWriter) extend(line []byte, columns [][]string, row int) error {
 	w.buf = append(w.buf, line...)
 	for _, column := range columns {
@@ -167,13 +188,14 @@ func (w *CopyWriter) extend(line []byte, columns [][]string, row int) error {
 			w.buf = append(append(w.buf, '\t'), v...)
 		}
 	}
-	w.buf = append(w.buf, w.fixed...)
 	return w.endLine()
 }
 
 func (c *chunk) text(s span) []byte { return c.lines.buf[s.from:s.to] }
 
-func (c *chunk) id(row int) string { return string(c.text(c.rows[row])[:idLength]) }
+func (c *chunk) id(row int) string { return string(c.idText(row)) }
+
+func (c *chunk) idText(row int) []byte { return c.text(c.rows[row])[:idLength] }
 
 // column returns the values of a noted column, empty for NULL. They lie in the text of the chunk and hold until it is emptied: what is kept longer is copied.
 func (c *chunk) column(name string) []string {

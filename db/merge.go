@@ -20,7 +20,8 @@ type merge struct {
 	step  pipeline.Step
 	later bool // an earlier step fills the same set of records
 	cols  []mergeColumn
-	table string // the part of the step's table that holds the connection's records
+	hash  *lineHash // of the lines that records come as; nil where it is not kept
+	table string    // the part of the step's table that holds the connection's records
 }
 
 // part names the part of a table that holds the connection's records.
@@ -48,8 +49,43 @@ func newMerge(step pipeline.Step, p *pipeline.Page, connectionID int64) merge {
 	if step.Table.Open {
 		m.cols = append(m.cols, furtherFields(step.Table, p))
 	}
+	if hashes(step.Table) && !step.Refresh && len(step.Table.Extra) == len(p.Extra) {
+		h := newLineHash(step.Table, p)
+		m.hash = &h
+	}
 	return m
 }
+
+// hashColumns lists the column with the hash of the line, where it is kept.
+func (m merge) hashColumns() []string {
+	if m.hash == nil {
+		return nil
+	}
+	return []string{hashColumn}
+}
+
+// stagedColumns lists the columns that are copied into the staging table.
+func (m merge) stagedColumns() []string {
+	return slices.Concat([]string{"sf_id"}, m.copied(), m.hashColumns())
+}
+
+// endLines says how the lines end that are copied there.
+func (m merge) endLines(w *CopyWriter) {
+	if m.hash != nil {
+		w.Hash(*m.hash)
+	}
+}
+
+// mark is a part of a statement that finds out the number under which it writes rows, which in a savepoint is not that of the transaction.
+func (m merge) mark() string {
+	if m.hash == nil {
+		return ""
+	}
+	return "mark AS (INSERT INTO " + stage + " (sf_id) VALUES ('') RETURNING " + markOf("xmin") + " AS mark),\n"
+}
+
+// marked is the hash of a staged record s, mixed with that number.
+const marked = "s." + hashColumn + " # (SELECT mark FROM mark)"
 
 // furtherFields is the column of the further fields. Those that are configured but not in the page, because they cannot be read at present, keep their
 // last value, as any column does.
@@ -166,6 +202,9 @@ func (m merge) prepare() string {
 			b.WriteString(", " + c.name + " " + c.typ)
 		}
 	}
+	for _, name := range m.hashColumns() {
+		b.WriteString(", " + name + " bigint")
+	}
 	b.WriteString(") ON COMMIT DROP")
 	return b.String()
 }
@@ -227,6 +266,9 @@ func (m merge) insertInto() string {
 	for _, k := range m.step.Table.Keys {
 		typeCol, typeVal = typeCol+", "+k.Name, typeVal+", "+pq.QuoteLiteral(k.Value)
 	}
+	if m.hash != nil {
+		typeCol, typeVal = typeCol+", "+hashColumn, typeVal+", "+marked
+	}
 	return fmt.Sprintf("INSERT INTO %s (connection_id, sf_id%s%s, first_seen_run, last_seen_run)\n    SELECT $1, s.sf_id%s%s, $2, $2",
 		m.table, typeCol, m.staged(""), typeVal, m.staged("s."))
 }
@@ -249,7 +291,7 @@ func (m merge) fresh() string {
 	if m.step.Table.Quiet {
 		log = ""
 	}
-	return "WITH ins AS (" + m.insertInto() + "\n    FROM " + stage + " s WHERE NOT (" + m.lacking() + ") AND NOT (" + m.orphan() + ") RETURNING sf_id)" +
+	return "WITH " + m.mark() + "ins AS (" + m.insertInto() + "\n    FROM " + stage + " s WHERE NOT (" + m.lacking() + ") AND NOT (" + m.orphan() + ") RETURNING sf_id)" +
 		log + skip + "\n" + verdicts +
 		"\nUNION ALL SELECT 'elsewhere', " + rest + ", 0"
 }
@@ -300,7 +342,7 @@ func (m merge) general() string {
 		log, changes = "", ""
 	}
 	// What changes is worked out where the record is compared, so that a record that is here is read once for both. OFFSET 0 keeps its verdict from being reached twice.
-	return "WITH verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, s.sf_id, v.verdict" + changes + "\n      FROM " + stage + " s\n" +
+	return "WITH " + m.mark() + "verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, s.sf_id, v.verdict" + changes + "\n      FROM " + stage + " s\n" +
 		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + "\n" +
 		"     CROSS JOIN LATERAL (SELECT " + m.verdict() + " AS verdict OFFSET 0) v),\n" +
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
@@ -367,6 +409,9 @@ func (m merge) assignments() string {
 	if merges(m.step.Table) {
 		set += ", merged_into_id = NULL"
 	}
+	if m.hash != nil {
+		set += ", " + hashColumn + " = " + marked
+	}
 	return strings.TrimPrefix(set+", last_seen_run = $2, synced_at = now()", ", ")
 }
 
@@ -416,7 +461,7 @@ var marks = []string{"left_filter_at", "deleted_in_salesforce_at"}
 
 // columnNames lists, as literals, the columns of a table that a page can change or that say something about a record besides its values.
 func columnNames(t pipeline.Table) []string {
-	names := slices.Concat([]string{"connection_id", "sf_id", "account_type", "fields", "first_seen_run", "last_seen_run", "synced_at", "entered_run", "merged_into_id"}, marks, t.Cleared)
+	names := slices.Concat([]string{"connection_id", "sf_id", "account_type", "fields", "first_seen_run", "last_seen_run", "synced_at", "entered_run", "merged_into_id", hashColumn}, marks, t.Cleared)
 	for _, c := range t.Columns {
 		names = append(names, c.Name)
 	}

@@ -59,6 +59,8 @@ type pageWork struct {
 	report   pipeline.Report
 	counts   pageCounts
 	loaded   []byte // ids of the records that were loaded, one after the other
+
+	transaction uint32 // its number, where records are loaded
 }
 
 type pageCounts struct {
@@ -75,12 +77,14 @@ func (w *pageWork) standing(ctx context.Context) (done bool, err error) {
 		Expected int64     `db:"expected"`
 		Done     bool      `db:"done"`
 		Now      time.Time `db:"now"`
+		Number   int64     `db:"number"`
 	}
 	err = w.conn.Get(ctx, &row, `
 		SELECT fresh, coalesce(expected, 0) AS expected, EXISTS (SELECT FROM millrace.run_steps e WHERE e.run_id = s.run_id AND e.records = s.records AND e.position < s.position) AS later,
-		       EXISTS (SELECT FROM millrace.run_pages p WHERE p.run_id = s.run_id AND p.position = s.position AND p.page = $3) AS done, clock_timestamp() AS now
+		       EXISTS (SELECT FROM millrace.run_pages p WHERE p.run_id = s.run_id AND p.position = s.position AND p.page = $3) AS done, clock_timestamp() AS now,
+		       CASE WHEN fresh THEN `+topTransaction+`::text::bigint ELSE 0 END AS number
 		  FROM millrace.run_steps s WHERE run_id = $1 AND position = $2`, w.runID, w.step.Position, w.page.Number)
-	w.step.Fresh, w.merge.step.Fresh, w.merge.later, w.expected, w.began = row.Fresh, row.Fresh, row.Later, row.Expected, row.Now
+	w.step.Fresh, w.merge.step.Fresh, w.merge.later, w.expected, w.began, w.transaction = row.Fresh, row.Fresh, row.Later, row.Expected, row.Now, uint32(row.Number)
 	return row.Done, err
 }
 
@@ -108,7 +112,8 @@ func (w *pageWork) copy(ctx context.Context) error {
 	if _, err := w.conn.Exec(ctx, w.merge.prepare()); err != nil {
 		return err
 	}
-	err := w.conn.CopyText(ctx, stage, append([]string{"sf_id"}, w.merge.copied()...), func(cw *CopyWriter) (err error) {
+	err := w.conn.CopyText(ctx, stage, w.merge.stagedColumns(), func(cw *CopyWriter) (err error) {
+		w.merge.endLines(cw)
 		w.report, err = w.page.Copy(ctx, rowWriter{cw})
 		return err
 	})

@@ -3,10 +3,7 @@ package db
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"math/rand/v2"
-	"sort"
-	"strconv"
 	"strings"
 
 	"millrace/pipeline"
@@ -31,11 +28,10 @@ type sieve struct {
 	*chunk
 	kinds     []pipeline.Kind // of the fields of a record
 	values    string          // the values of a record t that is here, as what hashes a row of
-	alike     string          // the condition that t can be the same as a record that comes
-	hash      rowHash
-	odd       bool     // a value of the record in progress has no hash here
-	hashes    []uint64 // of the chunk's records
-	odds      []bool
+	alike     string          // the condition that t can be the same as a record that comes, if its values are
+	none      string          // what must hold of its other values
+	seed      uint64          // of the hashes that Postgres works out
+	works     bool            // it works out the hashes of records: few have one that holds
 	idle      bool            // most records differ: they are staged without asking
 	scattered bool            // the records do not come in the order of their ids
 	met       []byte          // ids of the page's records that are here just so, or skipped
@@ -52,8 +48,10 @@ func (w *pageWork) sift(ctx context.Context) error {
 		SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off`); err != nil {
 		return err
 	}
-	s := sieve{chunk: newChunk(ctx, &loader{pageWork: w}), hash: rowHash{seed: rand.Uint64()}}
+	s := sieve{chunk: newChunk(ctx, &loader{pageWork: w}, sieveTimes), seed: rand.Uint64(), works: w.merge.hash == nil}
+	defer s.release()
 	s.prepare()
+	s.met = make([]byte, 0, idLength*min(w.page.Declared, 100_000))
 	var err error
 	if w.report, err = w.page.Copy(ctx, &s); err != nil {
 		return err
@@ -77,6 +75,7 @@ func (s *sieve) prepare() {
 	t := s.step.Table
 	var values []string
 	where := []string{"t.left_filter_at IS NULL", "t.last_seen_run <> $2"} // what the run has written is counted already
+	var empty []string
 	s.kinds = []pipeline.Kind{pipeline.ID}
 	for _, c := range s.page.Columns {
 		s.kinds = append(s.kinds, c.Kind)
@@ -90,13 +89,13 @@ func (s *sieve) prepare() {
 		}
 	}
 	for _, name := range t.Cleared {
-		where = append(where, "t."+name+" IS NULL")
+		empty = append(empty, " AND t."+name+" IS NULL")
 	}
 	if len(s.page.Extra) > 0 {
 		s.kinds = append(s.kinds, pipeline.Text)
 		values = append(values, "t.fields::text")
 	} else if t.Open {
-		where = append(where, "t.fields = '{}'")
+		empty = append(empty, " AND t.fields = '{}'")
 	}
 	if t.Typed {
 		where = append(where, "t.account_type = $4")
@@ -104,47 +103,14 @@ func (s *sieve) prepare() {
 			where = append(where, "t.sf_id NOT IN ("+metEarlier()+")")
 		}
 	}
-	s.values, s.alike = strings.Join(values, ", "), strings.Join(where, " AND ")
-}
-
-// Null implements pipeline.RowWriter.
-func (s *sieve) Null() {
-	s.hash.null()
-	s.chunk.Null()
-}
-
-// String implements pipeline.RowWriter.
-func (s *sieve) String(field string) { s.Bytes([]byte(field)) }
-
-// Bytes implements pipeline.RowWriter.
-func (s *sieve) Bytes(field []byte) {
-	if f := s.lines.field; f > 0 && f < len(s.kinds) {
-		s.add(s.kinds[f], field)
-	}
-	s.chunk.Bytes(field)
-}
-
-func (s *sieve) add(k pipeline.Kind, field []byte) {
-	if k != pipeline.DateTime && k != pipeline.Moment {
-		s.hash.bytes(field)
-		return
-	}
-	sent, ok := sentTime(field)
-	s.odd = s.odd || !ok
-	s.hash.bytes(sent[:])
+	s.values, s.alike, s.none = strings.Join(values, ", "), strings.Join(where, " AND "), strings.Join(empty, "")
 }
 
 // EndRow implements pipeline.RowWriter.
 func (s *sieve) EndRow() error {
-	hash, odd := s.hash.sum, s.odd
-	s.hash.sum, s.odd = 0, false
 	full, err := s.chunk.end()
-	if err != nil {
+	if err != nil || !full {
 		return err
-	}
-	s.hashes, s.odds = append(s.hashes, hash), append(s.odds, odd)
-	if !full {
-		return nil
 	}
 	return s.flush()
 }
@@ -163,7 +129,6 @@ func (s *sieve) flush() error {
 		err = s.stage(same)
 	}
 	s.empty()
-	s.hashes, s.odds = s.hashes[:0], s.odds[:0]
 	return err
 }
 
@@ -191,36 +156,34 @@ func (s *sieve) ask() (same []bool, err error) {
 	if len(asked) == 0 {
 		return same, nil
 	}
-	here, err := s.here(asked)
-	if err != nil {
-		return nil, err
-	}
 	var skips map[string]openSkip
+	whole := asked // those that lack nothing
 	if t.Require != "" {
 		if skips, err = s.skips(asked); err != nil {
 			return nil, err
 		}
+		whole = nil
+		for _, row := range asked {
+			skip, skipped := skips[string(s.idText(row))]
+			switch {
+			case required[row] == "" && skipped && skip == (openSkip{skip.ID, skippedUnder(t, parents[row]), t.Lacking, s.name(row)}):
+				same[row] = true
+				s.counts.skipped++
+				s.skipped.add(s.idText(row))
+			case required[row] != "" && !skipped:
+				whole = append(whole, row)
+			}
+		}
+	}
+	if err := s.compare(whole, same); err != nil {
+		return nil, err
 	}
 	n := 0
 	for _, row := range asked {
-		id := s.text(s.rows[row])[:idLength]
-		skip, skipped := skips[string(id)]
-		switch {
-		case required != nil && required[row] == "":
-			if !skipped || skip != (openSkip{string(id), skippedUnder(t, parents[row]), t.Lacking, s.name(row)}) {
-				continue
-			}
-			s.counts.skipped++
-			s.skipped.add(id)
-		case skipped || s.odds[row] || !here.has(id, s.hashes[row]):
-			continue
-		default:
-			s.counts.unchanged++
-			s.kept.add(id)
+		if same[row] {
+			s.met = append(s.met, s.idText(row)...)
+			n++
 		}
-		same[row] = true
-		s.met = append(s.met, id...)
-		n++
 	}
 	s.idle = n < len(s.rows)/2
 	return same, nil
@@ -249,59 +212,24 @@ func (s *sieve) away(parents []string) (map[string]bool, error) {
 
 // inRange binds a question about the records t of the chunk's rows: about all ids between the least and the greatest of them, or where these lie far apart, about each. It is read in the order of ids.
 func (s *sieve) inRange(question, alias string, rows []int) string {
-	least, greatest := s.id(rows[0]), s.id(rows[0])
+	least := s.idText(rows[0])
+	greatest := least
 	for _, row := range rows {
-		id := s.id(row)
-		least, greatest = min(least, id), max(greatest, id)
+		if id := s.idText(row); bytes.Compare(id, least) < 0 {
+			least = id
+		} else if bytes.Compare(id, greatest) > 0 {
+			greatest = id
+		}
 	}
 	among := alias + ".sf_id BETWEEN $5 AND $6"
 	if s.scattered {
 		var ids []byte
 		for _, row := range rows {
-			ids = append(append(ids, ','), s.text(s.rows[row])[:idLength]...)
+			ids = append(append(ids, ','), s.idText(row)...)
 		}
 		among = alias + ".sf_id = ANY ('{" + string(ids[1:]) + "}'::text[])"
 	}
-	return s.merge.bind(strings.Replace(question, "{among}", among, 1), s.connectionID, s.runID, pipeline.Report{MinID: least, MaxID: greatest})
-}
-
-// hashed are ids of records in their order, and the hash of each.
-type hashed struct {
-	IDs    []byte `db:"ids"`
-	Hashes []byte `db:"hashes"`
-	at     int    // behind the one that was found last
-}
-
-func (h *hashed) len() int { return len(h.Hashes) / 8 }
-
-// has reports whether a record has the hash.
-func (h *hashed) has(id []byte, hash uint64) bool {
-	order := func(i int) int { return bytes.Compare(h.IDs[i*idLength:(i+1)*idLength], id) }
-	if h.at >= h.len() || order(h.at) != 0 {
-		h.at = sort.Search(h.len(), func(i int) bool { return order(i) >= 0 })
-	}
-	if h.at >= h.len() || order(h.at) != 0 {
-		return false
-	}
-	h.at++
-	return binary.BigEndian.Uint64(h.Hashes[(h.at-1)*8:]) == hash
-}
-
-// here reads the hashes of the records that are here.
-func (s *sieve) here(rows []int) (*hashed, error) {
-	// Ids of a page that follow each other have few others between them.
-	most := 4*len(rows) + 1000
-	question := `
-		SELECT coalesce(string_agg(x.sf_id, ''), '') AS ids, coalesce(string_agg(int8send(x.hash), ''), '') AS hashes
-		  FROM (SELECT t.sf_id, hash_record_extended(ROW(` + s.values + `), ` + strconv.FormatInt(int64(s.hash.seed), 10) + `) AS hash FROM ` + s.merge.table + ` t
-		         WHERE t.connection_id = $1 AND {among}` + sameSet(s.step.Table, "t.") + ` AND ` + s.alike + ` ORDER BY t.sf_id LIMIT ` + strconv.Itoa(most) + `) x`
-	var out hashed
-	err := s.conn.Get(s.ctx, &out, s.inRange(question, "t", rows))
-	if err == nil && !s.scattered && out.len() == most {
-		s.scattered = true
-		return s.here(rows)
-	}
-	return &out, asCancelled(s.ctx, err)
+	return s.merge.bind(strings.Replace(question, "{among}", among, 1), s.connectionID, s.runID, pipeline.Report{MinID: string(least), MaxID: string(greatest)})
 }
 
 // openSkip is a record that is skipped.
@@ -342,7 +270,8 @@ func (s *sieve) stage(same []bool) error {
 		}
 		s.staged = true
 	}
-	return s.conn.CopyText(s.ctx, stage, s.lines.columns, func(w *CopyWriter) error {
+	return s.conn.CopyText(s.ctx, stage, s.merge.stagedColumns(), func(w *CopyWriter) error {
+		s.merge.endLines(w)
 		for _, row := range rows {
 			if err := w.Line(s.text(s.rows[row])); err != nil {
 				return err

@@ -38,6 +38,9 @@ func (s *RunStore) workOut(ctx context.Context, tx *sqlx.Tx, step pipeline.Step)
 		assign = append(assign, c+" = d."+c)
 		changes = append(changes, fmt.Sprintf("('%s', to_jsonb(d.old_%s), to_jsonb(d.%s))", c, c, c))
 	}
+	if !step.Table.Aside {
+		assign = append(assign, sameLine("a"))
+	}
 	row := func(alias string) string {
 		return "ROW(" + alias + strings.Join(kind.Columns(), ", "+alias) + ")"
 	}

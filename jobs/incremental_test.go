@@ -22,7 +22,7 @@ import (
 )
 
 // working data and marks of runs say nothing about a record.
-var aboutRuns = []string{"first_seen_run", "last_seen_run", "synced_at", "entered_run", "since_run", "until_run", "sentiment_run", "left_filter_at", "deleted_in_salesforce_at"}
+var aboutRuns = []string{"line_hash", "first_seen_run", "last_seen_run", "synced_at", "entered_run", "since_run", "until_run", "sentiment_run", "left_filter_at", "deleted_in_salesforce_at"}
 
 // snapshot is all that is synced: by table and key, each record as JSON.
 func (s *scene) snapshot() map[string]string {

@@ -22,7 +22,7 @@ func (s *scene) everythingHere() map[string]string {
 	s.t.Helper()
 	out := map[string]string{}
 	for _, table := range recordTables {
-		found, err := s.sql.Queryx(`SELECT sf_id, (to_jsonb(t) - '{first_seen_run,last_seen_run,synced_at,sentiment_run,entered_run}'::text[])::text FROM millrace.` + table + ` t`)
+		found, err := s.sql.Queryx(`SELECT sf_id, (to_jsonb(t) - '{line_hash,first_seen_run,last_seen_run,synced_at,sentiment_run,entered_run}'::text[])::text FROM millrace.` + table + ` t`)
 		s.must(err)
 		for found.Next() {
 			var id, body string
