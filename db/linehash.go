@@ -11,7 +11,7 @@ import (
 )
 
 // Beside a record stands a hash of the line of COPY that it was made of, so that a run that reads it again sees by eight bytes that it is here just so. The hash is mixed with the number of the
-// transaction that wrote the record, which Postgres keeps with each row as xmin: whatever writes the record without renewing the hash, be it an undo, a calculation or a person with SQL, makes
+// transaction that wrote the record, which Postgres keeps with each row as xmin: whatever writes the record without renewing the hash, be it an undo or a person with SQL, makes
 // it void. Nothing is wrong then: such a record is compared value by value.
 
 // hashColumn is the column with the hash.
@@ -28,17 +28,14 @@ type lineHash struct {
 	mark  uint64 // of the transaction, to mix in
 }
 
-// newLineHash returns the hash of the lines of a page. What else a record of such a page has is empty.
-func newLineHash(t pipeline.Table, p *pipeline.Page) lineHash {
+// newLineHash returns the hash of the lines of a page.
+func newLineHash(p *pipeline.Page) lineHash {
 	shape := xxhash.New()
 	for _, c := range p.Columns {
 		fmt.Fprintf(shape, "%s %d\n", c.Name, c.Kind)
 	}
 	for _, c := range p.Extra {
 		fmt.Fprintf(shape, "further %s %d\n", c.Name, c.Kind)
-	}
-	for _, name := range t.Cleared {
-		fmt.Fprintf(shape, "empty %s\n", name)
 	}
 	return lineHash{shape: shape.Sum64()}
 }

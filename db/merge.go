@@ -50,7 +50,7 @@ func newMerge(step pipeline.Step, p *pipeline.Page, connectionID int64) merge {
 		m.cols = append(m.cols, furtherFields(step.Table, p))
 	}
 	if hashes(step.Table) && !step.Refresh && len(step.Table.Extra) == len(p.Extra) {
-		h := newLineHash(step.Table, p)
+		h := newLineHash(p)
 		m.hash = &h
 	}
 	return m

@@ -29,7 +29,7 @@ type sieve struct {
 	kinds     []pipeline.Kind // of the fields of a record
 	values    string          // the values of a record t that is here, as what hashes a row of
 	alike     string          // the condition that t can be the same as a record that comes, if its values are
-	none      string          // what must hold of its other values
+	none      string          // a condition besides, where there are no further fields
 	seed      uint64          // of the hashes that Postgres works out
 	works     bool            // it works out the hashes of records: few have one that holds
 	idle      bool            // most records differ: they are staged without asking
@@ -75,7 +75,6 @@ func (s *sieve) prepare() {
 	t := s.step.Table
 	var values []string
 	where := []string{"t.left_filter_at IS NULL", "t.last_seen_run <> $2"} // what the run has written is counted already
-	var empty []string
 	s.kinds = []pipeline.Kind{pipeline.ID}
 	for _, c := range s.page.Columns {
 		s.kinds = append(s.kinds, c.Kind)
@@ -89,13 +88,13 @@ func (s *sieve) prepare() {
 		}
 	}
 	for _, name := range t.Cleared {
-		empty = append(empty, " AND t."+name+" IS NULL")
+		where = append(where, "t."+name+" IS NULL") // a hash that stands beside a record says nothing of it
 	}
 	if len(s.page.Extra) > 0 {
 		s.kinds = append(s.kinds, pipeline.Text)
 		values = append(values, "t.fields::text")
 	} else if t.Open {
-		empty = append(empty, " AND t.fields = '{}'")
+		s.none = " AND t.fields = '{}'"
 	}
 	if t.Typed {
 		where = append(where, "t.account_type = $4")
@@ -103,7 +102,7 @@ func (s *sieve) prepare() {
 			where = append(where, "t.sf_id NOT IN ("+metEarlier()+")")
 		}
 	}
-	s.values, s.alike, s.none = strings.Join(values, ", "), strings.Join(where, " AND "), strings.Join(empty, "")
+	s.values, s.alike = strings.Join(values, ", "), strings.Join(where, " AND ")
 }
 
 // EndRow implements pipeline.RowWriter.

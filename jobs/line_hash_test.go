@@ -83,3 +83,19 @@ func TestLinesThatRecordsWereMadeOf(t *testing.T) {
 		}
 	}
 }
+
+// TestCalculatedValuesThatAreSwitchedOff has a value be calculated for a while, of accounts that have not changed since they came without one. None is left of it, also where everything is read again.
+func TestCalculatedValuesThatAreSwitchedOff(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 150})
+	without, with := everything(), everything()
+	with.ARR = subscriptions(settings.Sum)
+	const valued = `SELECT count(*) FROM millrace.accounts WHERE arr IS NOT NULL`
+	for _, all := range []settings.Settings{without, with, without} {
+		s.saveAll(all)
+		s.completed(s.sync())
+		if n := s.count(valued); n > 0 != (all.ARR.Mode != "") {
+			t.Errorf("%d accounts have a value by the rule %+v", n, all.ARR)
+		}
+	}
+}
