@@ -120,6 +120,16 @@ func (s *scene) expire(p *os.Process) {
 	}
 }
 
+// gone waits until Postgres has noticed that a process was killed: until then, what the process asked for last may still be done, such as to claim the run.
+func (s *scene) gone(p *os.Process) {
+	s.t.Helper()
+	for giveUp := time.Now().Add(2 * time.Minute); s.count(`SELECT count(*) FROM pg_stat_activity WHERE application_name = '`+strconv.Itoa(p.Pid)+`'`) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(giveUp) {
+			s.t.Fatal("a process that was killed still has a session")
+		}
+	}
+}
+
 // holds reports how many pages a process works on.
 func (s *scene) holds(p *os.Process) int64 {
 	return s.count(`SELECT count(*) FROM millrace.run_units WHERE owner = '` + strconv.Itoa(p.Pid) + `'`)
@@ -149,6 +159,7 @@ func TestKilledAtRandom(t *testing.T) {
 		s.must(processes[at].Signal(syscall.SIGKILL))
 		_, err := processes[at].Wait()
 		s.must(err)
+		s.gone(processes[at])
 		now := s.until(run.ID, func(db.Run) bool { return true })
 		if ended(now) && n > 0 {
 			t.Logf("the run was over after %d kills", n)
@@ -241,6 +252,7 @@ func TestLeadDies(t *testing.T) {
 	helper := s.spawnHolding(time.Hour)
 	s.until(run.ID, func(db.Run) bool { return s.holds(helper) > 0 && s.holds(lead) > 0 })
 	s.must(lead.Signal(syscall.SIGKILL))
+	s.gone(lead)
 	_, err := s.sql.Exec(`UPDATE millrace.runs SET lease_until = now() - interval '1 second' WHERE id = $1`, run.ID)
 	s.must(err)
 	s.until(run.ID, func(r db.Run) bool { return r.Owner == strconv.Itoa(helper.Pid) && s.holds(lead) == 0 })
