@@ -42,6 +42,21 @@ func HashRow(seed uint64, fields ...[]byte) uint64 {
 	return h.sum
 }
 
+// CopyLine is a row of fields as COPY text, without its end.
+func CopyLine(fields ...[]byte) ([]byte, error) {
+	w := CopyWriter{columns: make([]string, len(fields)), chunk: 1 << 30}
+	for _, f := range fields {
+		w.Bytes(f)
+	}
+	if err := w.EndRow(); err != nil {
+		return nil, err
+	}
+	return w.buf[:len(w.buf)-1], nil
+}
+
+// Unescape returns the value of a field of COPY text.
+func Unescape(field []byte) []byte { return unescape(field) }
+
 // SentTime is a time as Postgres sends it.
 func SentTime(text string) ([]byte, bool) {
 	out, ok := sentTime([]byte(text))
