@@ -7,6 +7,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"millrace/db/migrations"
+	"millrace/pipeline"
 )
 
 // For the tests in package db_test.
@@ -56,6 +57,12 @@ func CopyLine(fields ...[]byte) ([]byte, error) {
 
 // Unescape returns the value of a field of COPY text.
 func Unescape(field []byte) []byte { return unescape(field) }
+
+// HashLine is the hash of the fields of a line of COPY text behind the record's id, as the sieve works it out.
+func HashLine(seed uint64, line []byte, kinds ...pipeline.Kind) (uint64, bool) {
+	s := sieve{seed: seed, kinds: append([]pipeline.Kind{pipeline.ID}, kinds...)}
+	return s.rowHash(line)
+}
 
 // SentTime is a time as Postgres sends it.
 func SentTime(text string) ([]byte, bool) {

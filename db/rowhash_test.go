@@ -9,6 +9,7 @@ import (
 
 	"millrace/db"
 	"millrace/db/dbtest"
+	"millrace/pipeline"
 )
 
 // TestRowHash has Postgres hash the same rows: texts of all lengths, nothing, and times.
@@ -48,6 +49,21 @@ func TestRowHash(t *testing.T) {
 		if want := get[int64](t, d, `SELECT hash_record_extended(ROW(timestamptz_send($1::text::timestamptz)), 7)`, text); int64(got) != want {
 			t.Errorf("%s: %d, want %d", text, int64(got), want)
 		}
+	}
+}
+
+// TestHashOfLine has Postgres hash a row that came as a line.
+func TestHashOfLine(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	line := []byte(`0015g00000ordt1AAA` + "\t" + `back\\slash\tand\nline` + "\t" + `\N` + "\t" + `2026-11-28T14:05:59.123Z` + "\t" + `12.50` + "\t" + `t` + "\t")
+	got, ok := db.HashLine(9, line, pipeline.Text, pipeline.Text, pipeline.DateTime, pipeline.Number, pipeline.Text, pipeline.Text)
+	want := get[int64](t, d, `SELECT hash_record_extended(ROW($1::text, NULL::text, timestamptz_send('2026-11-28 14:05:59.123+00'), 12.50::numeric::text, 't'::text, ''::text), 9)`, "back\\slash\tand\nline")
+	if !ok || int64(got) != want {
+		t.Errorf("the hash is %d (%t), want %d", int64(got), ok, want)
+	}
+	if _, ok := db.HashLine(9, []byte("0015g00000ordt1AAA\t2026-11-28"), pipeline.DateTime); ok {
+		t.Error("a time that is written in an unusual way has a hash")
 	}
 }
 
