@@ -1,9 +1,11 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -14,8 +16,8 @@ type CopyWriter struct {
 	send    func(chunk []byte) error
 	chunk   int // bytes that are collected before they are sent
 	columns []string
-	fixed   []byte // what ends each row: the fields of the last columns, which are the same in all rows
-	hash    *lineHash
+	fixed   []byte    // what ends each row: the fields of the last columns, which are the same in all rows
+	hash    *lineHash // of what stands before the column that it fills; nil for none
 	buf     []byte
 	row     int // where the row in progress starts in buf
 	field   int // index of the next field
@@ -130,6 +132,17 @@ func (w *CopyWriter) escape(field []byte) {
 		return
 	}
 	w.buf = append(w.buf, field[start:]...)
+}
+
+// copyValues undoes escape.
+var copyValues = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n", `\r`, "\r")
+
+// unescape returns the value of a field of COPY text.
+func unescape(field []byte) []byte {
+	if bytes.IndexByte(field, '\\') < 0 {
+		return field
+	}
+	return []byte(copyValues.Replace(string(field)))
 }
 
 func (w *CopyWriter) spoil(reason string) {

@@ -2,7 +2,6 @@ package db
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/cespare/xxhash/v2"
@@ -17,9 +16,10 @@ import (
 // hashColumn is the column with the hash.
 const hashColumn = "line_hash"
 
-// hashes reports whether the records of the table have the hash: those that depend on nothing but what comes of them.
-func hashes(t pipeline.Table) bool {
-	return !t.Aside && !t.Quiet && len(t.Lookups) == 0 && slices.Contains([]string{"sf_users", "accounts", "contacts", "opportunities", "cases", "custom_records"}, t.Name)
+// hashes reports whether the records that the page brings get the hash: where it brings all of each, and what is kept of a record depends on nothing but the record and its parent.
+func hashes(step pipeline.Step, p *pipeline.Page) bool {
+	t := step.Table
+	return !t.Aside && !t.Quiet && !step.Refresh && len(t.Lookups) == 0 && len(t.Extra) == len(p.Extra)
 }
 
 // lineHash hashes lines of COPY.

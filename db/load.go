@@ -88,9 +88,7 @@ type loader struct {
 // endLines says how each line ends.
 func (l *loader) endLines(w *CopyWriter) {
 	w.Fix(l.values)
-	if l.merge.hash != nil {
-		w.Hash(lineHash{l.merge.hash.shape, transactionMark(l.transaction)})
-	}
+	l.merge.hashLines(w, transactionMark(l.transaction))
 }
 
 // asks reports whether records must be held against others that are here before they are taken.

@@ -49,7 +49,7 @@ func newMerge(step pipeline.Step, p *pipeline.Page, connectionID int64) merge {
 	if step.Table.Open {
 		m.cols = append(m.cols, furtherFields(step.Table, p))
 	}
-	if hashes(step.Table) && !step.Refresh && len(step.Table.Extra) == len(p.Extra) {
+	if hashes(step, p) {
 		h := newLineHash(p)
 		m.hash = &h
 	}
@@ -69,10 +69,10 @@ func (m merge) stagedColumns() []string {
 	return slices.Concat([]string{"sf_id"}, m.copied(), m.hashColumns())
 }
 
-// endLines says how the lines end that are copied there.
-func (m merge) endLines(w *CopyWriter) {
+// hashLines has the lines end with their hash, mixed with the mark of a transaction where there is one.
+func (m merge) hashLines(w *CopyWriter, mark uint64) {
 	if m.hash != nil {
-		w.Hash(*m.hash)
+		w.Hash(lineHash{m.hash.shape, mark})
 	}
 }
 

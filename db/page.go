@@ -113,7 +113,7 @@ func (w *pageWork) copy(ctx context.Context) error {
 		return err
 	}
 	err := w.conn.CopyText(ctx, stage, w.merge.stagedColumns(), func(cw *CopyWriter) (err error) {
-		w.merge.endLines(cw)
+		w.merge.hashLines(cw, 0)
 		w.report, err = w.page.Copy(ctx, rowWriter{cw})
 		return err
 	})

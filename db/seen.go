@@ -64,6 +64,18 @@ func (s idSum) String() string {
 	return sum.Add(sum, big.NewInt(s.low)).String()
 }
 
+// idEnds are the least and the greatest of some ids.
+type idEnds struct{ least, greatest []byte }
+
+func (e *idEnds) add(id []byte) {
+	if e.least == nil || bytes.Compare(id, e.least) < 0 {
+		e.least = id
+	}
+	if bytes.Compare(id, e.greatest) > 0 {
+		e.greatest = id
+	}
+}
+
 // metJust reports whether the ids that rest selects, which begins with FROM, are just those whose sum the run has noted in a column: then it has met them all. If not, each has to be looked at.
 // $1 is the connection, $2 the run and $3 the set.
 func metJust(ctx context.Context, q sqlx.QueryerContext, column, id, rest string, args ...any) (yes bool, err error) {
@@ -82,17 +94,12 @@ func (w *pageWork) noteSame(ctx context.Context, ids []byte, kept, skipped idSum
 		return nil
 	}
 	list := make([]byte, 0, len(ids)/idLength*(idLength+1))
-	least := ids[:idLength]
-	greatest := least
+	var ends idEnds
 	for id := range slices.Chunk(ids, idLength) {
 		list = append(append(list, ','), id...)
-		if bytes.Compare(id, least) < 0 {
-			least = id
-		} else if bytes.Compare(id, greatest) > 0 {
-			greatest = id
-		}
+		ends.add(id)
 	}
-	return w.noteList(ctx, len(ids)/idLength, string(least), string(greatest), string(list[1:]), kept, skipped)
+	return w.noteList(ctx, len(ids)/idLength, string(ends.least), string(ends.greatest), string(list[1:]), kept, skipped)
 }
 
 // noteList adds a list of n ids with commas between them, which Postgres reads faster than an array.

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"bytes"
 	"context"
 	"math/rand/v2"
 	"strings"
@@ -9,18 +8,18 @@ import (
 	"millrace/pipeline"
 )
 
-// Where a run reads everything again, nearly all records are here just so. Such a page goes through a sieve: Postgres tells the ids and a hash of the values of the records that are here within the
-// range of those that have come, and which it skips. Only records that differ are staged and merged; of the others it is noted that they were met.
+// Where a run reads everything again, nearly all records are here just so. Such a page goes through a sieve: Postgres tells what the records that are here within the range of those that have come were
+// made of, as hashes, and which it skips. Only records that differ are staged and merged; of the others it is noted that they were met.
 
 // errTwiceAgain is the fault of a page in which a record comes twice: which of the two stays is decided where both are staged, as in a page that is read carefully.
 var errTwiceAgain error = &pipeline.Fault{Kind: pipeline.Poisoned, Code: "record_twice", Message: "A record came twice in a page of records from Salesforce."}
 
-// sifts reports whether the page goes through a sieve: when it is a large one of a step that reads everything, and what becomes of a record depends on nothing but the record and its parent.
+// sifts reports whether the page goes through a sieve: when it is a large one of a step that reads everything, and its records get a hash.
 func (w *pageWork) sifts() bool {
 	t := w.step.Table
 	needed := func(column string) bool { return column == "" || w.merge.has(column) }
-	return !w.step.Fresh && !w.step.Refresh && !w.step.Reading.Changes && w.step.Missing == nil && !w.page.Careful && !t.Quiet && !t.Aside && len(t.Lookups) == 0 &&
-		len(t.Extra) == len(w.page.Extra) && needed(t.Parent) && needed(t.Require) && w.page.Declared >= w.db.opts.SiftFrom
+	return w.merge.hash != nil && !w.step.Fresh && !w.step.Reading.Changes && w.step.Missing == nil && !w.page.Careful &&
+		needed(t.Parent) && needed(t.Require) && w.page.Declared >= w.db.opts.SiftFrom
 }
 
 // sieve collects the records of a page in chunks.
@@ -48,7 +47,7 @@ func (w *pageWork) sift(ctx context.Context) error {
 		SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off`); err != nil {
 		return err
 	}
-	s := sieve{chunk: newChunk(ctx, &loader{pageWork: w}, sieveTimes), seed: rand.Uint64(), works: w.merge.hash == nil}
+	s := sieve{chunk: newChunk(ctx, &loader{pageWork: w}, sieveTimes), seed: rand.Uint64()}
 	defer s.release()
 	s.prepare()
 	s.met = make([]byte, 0, idLength*min(w.page.Declared, 100_000))
@@ -156,12 +155,12 @@ func (s *sieve) ask() (same []bool, err error) {
 		return same, nil
 	}
 	var skips map[string]openSkip
-	whole := asked // those that lack nothing
+	complete := asked // those that lack nothing
 	if t.Require != "" {
 		if skips, err = s.skips(asked); err != nil {
 			return nil, err
 		}
-		whole = nil
+		complete = nil
 		for _, row := range asked {
 			skip, skipped := skips[string(s.idText(row))]
 			switch {
@@ -170,11 +169,11 @@ func (s *sieve) ask() (same []bool, err error) {
 				s.counts.skipped++
 				s.skipped.add(s.idText(row))
 			case required[row] != "" && !skipped:
-				whole = append(whole, row)
+				complete = append(complete, row)
 			}
 		}
 	}
-	if err := s.compare(whole, same); err != nil {
+	if err := s.compare(complete, same); err != nil {
 		return nil, err
 	}
 	n := 0
@@ -211,14 +210,9 @@ func (s *sieve) away(parents []string) (map[string]bool, error) {
 
 // inRange binds a question about the records t of the chunk's rows: about all ids between the least and the greatest of them, or where these lie far apart, about each. It is read in the order of ids.
 func (s *sieve) inRange(question, alias string, rows []int) string {
-	least := s.idText(rows[0])
-	greatest := least
+	var ends idEnds
 	for _, row := range rows {
-		if id := s.idText(row); bytes.Compare(id, least) < 0 {
-			least = id
-		} else if bytes.Compare(id, greatest) > 0 {
-			greatest = id
-		}
+		ends.add(s.idText(row))
 	}
 	among := alias + ".sf_id BETWEEN $5 AND $6"
 	if s.scattered {
@@ -228,7 +222,7 @@ func (s *sieve) inRange(question, alias string, rows []int) string {
 		}
 		among = alias + ".sf_id = ANY ('{" + string(ids[1:]) + "}'::text[])"
 	}
-	return s.merge.bind(strings.Replace(question, "{among}", among, 1), s.connectionID, s.runID, pipeline.Report{MinID: string(least), MaxID: string(greatest)})
+	return s.merge.bind(strings.Replace(question, "{among}", among, 1), s.connectionID, s.runID, pipeline.Report{MinID: string(ends.least), MaxID: string(ends.greatest)})
 }
 
 // openSkip is a record that is skipped.
@@ -270,7 +264,7 @@ func (s *sieve) stage(same []bool) error {
 		s.staged = true
 	}
 	return s.conn.CopyText(s.ctx, stage, s.merge.stagedColumns(), func(w *CopyWriter) error {
-		s.merge.endLines(w)
+		s.merge.hashLines(w, 0)
 		for _, row := range rows {
 			if err := w.Line(s.text(s.rows[row])); err != nil {
 				return err

@@ -33,9 +33,9 @@ func (s *sieve) compare(rows []int, same []bool) error {
 			return err
 		}
 		for _, row := range rows {
-			line := s.text(s.rows[row])
-			if hash, ok := s.rowHash(line); ok && here.has(line[:idLength], hash) {
-				same[row] = true
+			if !same[row] {
+				hash, ok := s.rowHash(s.text(s.rows[row]))
+				same[row] = ok && here.has(s.idText(row), hash)
 			}
 		}
 	}
@@ -50,18 +50,11 @@ func (s *sieve) compare(rows []int, same []bool) error {
 
 // lineHashes are hashes of the lines that records were made of, in the order of the records' ids.
 type lineHashes struct {
-	Hashes []byte `db:"hashes"`
-	Marks  []byte `db:"marks"` // of the transactions that wrote the records, four bytes each
-	at     int    // behind the one that was found last
-	misses int    // how many were not found where they were expected
-	all    map[uint64]struct{}
+	Hashes []byte         `db:"hashes"`
+	Marks  []byte         `db:"marks"` // of the transactions that wrote the records, four bytes each
+	at     int            // behind the one that was found last
+	places map[uint64]int // of the hashes; nil until one is not where it is expected
 }
-
-// How far lines are looked for where they are expected, and how many may be missed before all are looked through.
-const (
-	lookAhead  = 16
-	mostMisses = 64
-)
 
 func (h *lineHashes) len() int { return len(h.Hashes) / 8 }
 
@@ -71,22 +64,20 @@ func (h *lineHashes) hash(i int) uint64 {
 
 // has reports whether a record was made of a line with the hash. Lines come in the order of their ids, nearly always.
 func (h *lineHashes) has(hash uint64) bool {
-	for i := h.at; i < min(h.at+lookAhead, h.len()); i++ {
-		if h.hash(i) == hash {
-			h.at = i + 1
-			return true
-		}
+	if h.at < h.len() && h.hash(h.at) == hash {
+		h.at++
+		return true
 	}
-	if h.misses++; h.misses < mostMisses {
-		return false
-	}
-	if h.all == nil {
-		h.all = make(map[uint64]struct{}, h.len())
+	if h.places == nil {
+		h.places = make(map[uint64]int, h.len())
 		for i := range h.len() {
-			h.all[h.hash(i)] = struct{}{}
+			h.places[h.hash(i)] = i
 		}
 	}
-	_, ok := h.all[hash]
+	i, ok := h.places[hash]
+	if ok {
+		h.at = i + 1
+	}
 	return ok
 }
 
@@ -142,30 +133,6 @@ func (s *sieve) rowHash(line []byte) (sum uint64, ok bool) {
 		}
 		line = rest
 	}
-}
-
-// unescape returns the value of a field of COPY text.
-func unescape(field []byte) []byte {
-	if bytes.IndexByte(field, '\\') < 0 {
-		return field
-	}
-	out := make([]byte, 0, len(field))
-	for i := 0; i < len(field); i++ {
-		c := field[i]
-		if c == '\\' && i+1 < len(field) {
-			i++
-			switch c = field[i]; c {
-			case 't':
-				c = '\t'
-			case 'n':
-				c = '\n'
-			case 'r':
-				c = '\r'
-			}
-		}
-		out = append(out, c)
-	}
-	return out
 }
 
 // hashed are ids of records in their order, and the hash of each.
