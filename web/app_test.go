@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,8 +155,14 @@ func (b *browser) send(req *http.Request) *page {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	if run := runIntoTime.Find(text); run != nil {
+		b.t.Errorf("%s: a word runs into a time: %s", req.URL.Path, run)
+	}
 	return &page{t: b.t, Status: resp.StatusCode, Header: resp.Header, Body: string(text), root: root}
 }
+
+// runIntoTime is a text that ends where a time begins, without a space between them.
+var runIntoTime = regexp.MustCompile(`[^<>]*[\pL\pN·,:]<time[^>]*>[^<]*`)
 
 func (b *browser) get(path string) *page { b.t.Helper(); return b.do(http.MethodGet, path, nil) }
 func (b *browser) post(path string, form url.Values) *page {

@@ -30,8 +30,11 @@ func TestReadEverythingAgain(t *testing.T) {
 
 	viewer.get(list).is(http.StatusOK).lacks("a[href='" + page + "']")
 	admin.get(list).is(http.StatusOK).has("a[href='" + page + "']")
+	a.exec(`INSERT INTO millrace.read_states (connection_id, records, table_name, fingerprint, watermark, run_id, read_at, whole_read_at, silent_read_at, silent)
+		VALUES ($1, 'Account', 'accounts', '', now(), $2, now(), now() - interval '2 hours 1 minute', now(), '{}')`, c.ID, run.ID)
 	ask := admin.get(page).is(http.StatusOK)
 	ask.says("#whole-cost", "About 4,321 API requests and 2 min 14 s", run.ShortID)
+	ask.says("main", "Everything was last read in full 2 h ago")
 	ask.has("form[method=post][action='" + page + "'] select[name=entity] option[value=all]")
 	ask.lacks("option[value=chatter]") // it is switched off
 
