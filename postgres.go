@@ -37,7 +37,7 @@ func openDatabase(ctx context.Context, c config.Server) (*database, error) {
 		rand.Read(key)
 	}
 	var err error
-	if d.DB, err = db.Open(ctx, db.Options{URL: d.url, SecretKey: key, AppName: "millrace"}); err != nil {
+	if d.DB, err = db.Open(ctx, db.Options{URL: d.url, SecretKey: key, Owner: ownerName()}); err != nil {
 		d.stopOwn()
 		return nil, err
 	}

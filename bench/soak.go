@@ -267,7 +267,7 @@ func (s *soaking) take(ctx context.Context, hour int) (sample, error) {
 	}
 	err = conn.QueryRowContext(ctx, `
 		SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in transaction%' AND state_change < now() - interval '10 seconds') FROM pg_stat_activity
-		 WHERE datname = current_database() AND application_name = 'millrace'`).Scan(&x.connections, &x.idleTx)
+		 WHERE datname = current_database() AND application_name LIKE 'millrace%'`).Scan(&x.connections, &x.idleTx)
 	if err != nil {
 		return x, err
 	}

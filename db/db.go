@@ -28,7 +28,7 @@ type Options struct {
 	SecretKey     []byte        // at least 32 bytes, raw or text; seals tokens and client secrets
 	OldSecretKeys [][]byte      // earlier keys, still accepted for opening; what they sealed is sealed anew by CheckSecretKey
 	MaxConns      int           // size of the pool; 10 by default, at least 3
-	AppName       string        // shown in pg_stat_activity; "millrace" by default
+	Owner         string        // names this process; its sessions bear the name in pg_stat_activity, by which those that take over its work find them
 	WriteTimeout  time.Duration // longest time that one write to Postgres may stall; 30 s by default
 
 	SiftFrom        int64 // of how many records on a page that is read again only those are merged that differ; 1,000 by default
@@ -47,9 +47,6 @@ func (o Options) withDefaults() Options {
 		o.MaxConns = 10
 	}
 	o.MaxConns = max(o.MaxConns, 3)
-	if o.AppName == "" {
-		o.AppName = "millrace"
-	}
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 30 * time.Second
 	}

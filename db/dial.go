@@ -24,7 +24,7 @@ func newConnector(o Options) (*connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the database address: %w", withoutAddress(err))
 	}
-	cfg.ApplicationName = o.AppName
+	cfg.ApplicationName = sessionName(o.Owner)
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 15 * time.Second
 	}
@@ -43,9 +43,10 @@ func withoutAddress(error) error {
 
 type wireKey struct{}
 
-// sessionSetup ends a session that idles inside a transaction (a stopped process must not keep its locks for ever) and fixes the time zone. It is
-// sent as a statement, since poolers refuse start-up parameters that they do not know.
-const sessionSetup = `SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '5min'`
+// sessionSetup ends a session that idles inside a transaction (a stopped process must not keep its locks for ever) or whose client's machine is gone, and fixes
+// the time zone. It is sent as a statement, since poolers refuse start-up parameters that they do not know.
+const sessionSetup = `SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '5min';
+	SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4`
 
 // Connect implements driver.Connector.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {

@@ -21,10 +21,13 @@ var ErrCancelled = pipeline.ErrCancelled
 // its lease run out. It returns nil when there is none. The runs of one connection are claimed one after the other, the oldest first; one that has started and
 // waits keeps the others waiting: they would bring over what it must not miss. The units of the last lead are free then; those of helpers stay theirs. Only Postgres' clock counts, so that replicas with wrong clocks do no harm.
 func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run, error) {
-	var id int64
-	err := d.pool.GetContext(ctx, &id, kept(`
+	var taken struct {
+		lapse
+		ID int64 `db:"id"`
+	}
+	err := d.pool.GetContext(ctx, &taken, kept(`
 		WITH due AS MATERIALIZED (
-		    SELECT r.id, r.owner FROM millrace.runs r
+		    SELECT r.id, r.owner, r.lease_until FROM millrace.runs r
 		     WHERE (r.state = 'queued' OR r.state = 'waiting' AND r.waiting_until <= now() OR r.state = 'running' AND r.lease_until < now())
 		       AND NOT EXISTS (SELECT FROM millrace.runs o
 		                        WHERE o.connection_id = r.connection_id AND o.state IN ('queued', 'running', 'waiting')
@@ -37,14 +40,15 @@ func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run
 		   SET state = 'running', owner = $1, fence = fence + 1, attempt = attempt + 1, lease_until = now() + $2 * interval '1 second',
 		       started_at = coalesce(started_at, now()), waiting_until = NULL, waiting_reason = '', in_flight = 0, moved_at = now()
 		  FROM due WHERE runs.id = due.id
-		RETURNING runs.id`), owner, lease.Seconds())
+		RETURNING runs.id, due.owner AS was, due.lease_until AS lapsed`), owner, lease.Seconds())
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, wrapIf(err, "db.Claim")
 	}
-	r, err := d.RunByID(ctx, id)
+	_, _ = d.endOf(ctx, owner, taken.lapse) // the run is claimed either way
+	r, err := d.RunByID(ctx, taken.ID)
 	return &r, err
 }
 

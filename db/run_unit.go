@@ -31,21 +31,25 @@ func (s *RunStore) OpenUnits(ctx context.Context, step pipeline.Step, rows int) 
 	})
 }
 
-// claimUnit takes the unit that from selects as f, for the owner $1 and the seconds $2, on a ticket, which is SQL.
+// claimUnit takes the unit that from selects as f, for the owner $1 and the seconds $2, on a ticket, which is SQL. It says who had it before.
 func claimUnit(ticket, from string) string {
 	return `
 		UPDATE millrace.run_units u
 		   SET owner = $1, lease_until = now() + $2 * interval '1 second', claim = nextval('millrace.run_unit_claims'), in_flight = 0, moved_at = now(), ticket = ` + ticket + `
 		  FROM (` + from + `) f
 		 WHERE u.run_id = f.run_id AND u.position = f.position AND u.page = f.page
-		RETURNING u.run_id, u.position, u.page, u.locator, u.rows, u.claim`
+		RETURNING u.run_id, u.position, u.page, u.locator, u.rows, u.claim, f.was, f.lapsed`
 }
+
+// unitHeld are the columns of a unit u to claim.
+const unitHeld = `u.run_id, u.position, u.page, u.owner AS was, CASE WHEN u.lease_until < now() THEN u.lease_until END AS lapsed`
 
 // freeUnit is the condition that nobody holds the unit u.
 const freeUnit = `(u.lease_until IS NULL OR u.lease_until < now())`
 
 // unitRow is what claimUnit returns.
 type unitRow struct {
+	lapse
 	RunID    int64  `db:"run_id"`
 	Position int    `db:"position"`
 	Page     int    `db:"page"`
@@ -62,10 +66,11 @@ func (r unitRow) unit() pipeline.Unit {
 func (s *RunStore) ClaimUnit(ctx context.Context, step pipeline.Step, ticket int64, lease time.Duration) (*pipeline.Unit, bool, error) {
 	var row unitRow
 	err := s.db.pool.GetContext(ctx, &row, kept(claimUnit(`$6::bigint`, `
-		SELECT u.run_id, u.position, u.page FROM millrace.run_units u JOIN millrace.runs r ON r.id = u.run_id
+		SELECT `+unitHeld+` FROM millrace.run_units u JOIN millrace.runs r ON r.id = u.run_id
 		 WHERE u.run_id = $3 AND u.position = $4 AND r.fence = $5 AND r.state = 'running' AND r.cancel_requested_at IS NULL AND (u.ticket = $6 OR `+freeUnit+`)
 		 ORDER BY u.ticket <> $6, u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`)), s.owner, lease.Seconds(), s.runID, step.Position, s.fence, ticket)
 	if err == nil {
+		_, _ = s.db.endOf(ctx, s.owner, row.lapse) // the page is claimed either way
 		u := row.unit()
 		return &u, true, nil
 	}
@@ -164,7 +169,7 @@ func (d *DB) ClaimUnitToHelp(ctx context.Context, owner string, lease time.Durat
 	var h *HelpUnit
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
 		err := tx.GetContext(ctx, &row.unitRow, kept(claimUnit(`0`, `
-			SELECT u.run_id, u.position, u.page FROM millrace.run_units u JOIN millrace.runs r ON r.id = u.run_id
+			SELECT `+unitHeld+` FROM millrace.run_units u JOIN millrace.runs r ON r.id = u.run_id
 			 WHERE r.state = 'running' AND r.cancel_requested_at IS NULL AND r.id <> ALL (coalesce($3::bigint[], '{}')) AND `+freeUnit+`
 			 ORDER BY u.run_id, u.position, u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`)), owner, lease.Seconds(), pq.Array(except))
 		if errors.Is(err, sql.ErrNoRows) {
@@ -187,6 +192,7 @@ func (d *DB) ClaimUnitToHelp(ctx context.Context, owner string, lease time.Durat
 	if err != nil {
 		return nil, fmt.Errorf("db.ClaimUnitToHelp: %w", err)
 	}
+	_, _ = d.endOf(ctx, owner, row.lapse) // the page is claimed either way
 	return h, nil
 }
 

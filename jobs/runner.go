@@ -92,6 +92,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	running.Go(func() { r.wake(ctx) })
 	running.Go(func() { r.tick(ctx) })
 	running.Go(func() { r.help(ctx) })
+	running.Go(func() { r.endLapsed(ctx) })
 	slots := make(chan struct{}, maxRuns)
 	for {
 		select {
@@ -124,6 +125,21 @@ func (r *Runner) wake(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(r.Poll):
+		}
+	}
+}
+
+// endLapsed ends, again and again until ctx ends, what processes have begun in Postgres whose leases have run out.
+func (r *Runner) endLapsed(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(r.Poll):
+		}
+		// That Postgres cannot be reached is said by whoever looks for due runs.
+		if n, _ := r.DB.EndLapsed(ctx, r.Owner); n > 0 {
+			r.Log.Warn("ended what silent processes had begun in Postgres", "transactions", n)
 		}
 	}
 }
