@@ -220,3 +220,24 @@ func TestSwitchedOff(t *testing.T) {
 		t.Errorf("outcome %q", run.Outcome)
 	}
 }
+
+// TestInstantsOfBothAPIs reads further fields that are instants through one API and then through the other, each of which writes them in its own way: nothing has changed.
+func TestInstantsOfBothAPIs(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 130})
+	o := s.quick()
+	all := everything()
+	all.AccountFields = []string{"CreatedDate"}
+	all.CustomObjects = []settings.CustomObject{subscriptionObject()}
+	s.saveAll(all)
+	for n, limit := range []int64{1, 100_000, 1} {
+		o.Pipeline.RESTLimit = limit
+		run := s.completed(s.syncWith(o))
+		if s.count(`SELECT count(*) FROM millrace.accounts WHERE fields ? 'CreatedDate'`) == 0 || s.count(`SELECT count(*) FROM millrace.custom_records WHERE fields ? 'CreatedDate'`) == 0 {
+			t.Fatal("there are no instants to compare")
+		}
+		if n > 0 && !strings.HasPrefix(run.Outcome, "Nothing changed") {
+			t.Errorf("reading %d: outcome %q; %s", n, run.Outcome, s.changes(run, s.accountIDs()[0]))
+		}
+	}
+}

@@ -107,6 +107,13 @@ func plain(v any) string {
 	return fmt.Sprint(v)
 }
 
+// isInstant reports whether a text is an instant as one of Salesforce's APIs writes it.
+func isInstant(text string) bool {
+	_, err := time.Parse("2006-01-02T15:04:05.999-0700", text)
+	_, other := time.Parse(time.RFC3339Nano, text)
+	return err == nil || other == nil
+}
+
 func fraction(text string) string {
 	r, ok := new(big.Rat).SetString(text)
 	if !ok {
@@ -179,6 +186,9 @@ func (m *model) here(table string) rows {
 			}
 			if further, ok := v.(map[string]any); ok {
 				for key, v := range further {
+					if at, ok := v.(string); ok && isInstant(at) && !strings.HasSuffix(at, "Z") {
+						m.t.Errorf("%s of record %s is written %s: the next reading may write it otherwise", key, record["sf_id"], at)
+					}
 					if p := plain(v); p != "" {
 						values["fields."+key] = p
 					}

@@ -118,6 +118,8 @@ func (p *Page) fields(b []byte, record [][]byte) []byte {
 			var id [18]byte
 			fullID(&id, v)
 			b = append(append(append(b, '"'), id[:]...), '"')
+		case DateTime:
+			b = append(appendInstant(append(b, '"'), v), '"')
 		default:
 			b = appendText(b, v)
 		}
@@ -146,6 +148,22 @@ func appendNumber(b, v []byte) []byte {
 		b = append(b, c)
 	}
 	return b
+}
+
+// appendInstant appends a checked instant in one form for all APIs, of which one writes 2024-01-31T10:00:00.000+0000 and another 2024-01-31T10:00:00.000Z: the latter.
+func appendInstant(b, v []byte) []byte {
+	const seconds, thousandths = len("2024-01-31T10:00:00"), ".000"
+	zone := seconds
+	for v[zone] == '.' || isDigit(v[zone]) {
+		zone++
+	}
+	b = append(b, v[:zone]...)
+	b = append(b, thousandths[min(zone-seconds, len(thousandths)):]...)
+	switch string(v[zone:]) {
+	case "+0000", "+00:00", "-0000", "-00:00":
+		return append(b, 'Z')
+	}
+	return append(b, v[zone:]...)
 }
 
 const hexDigits = "0123456789abcdef"

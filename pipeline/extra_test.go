@@ -30,6 +30,21 @@ func TestNumbersInJSON(t *testing.T) {
 	})
 }
 
+// TestInstantsInJSON writes an instant in one form, whichever API it came from.
+func TestInstantsInJSON(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"2024-01-31T10:00:00.000Z": "2024-01-31T10:00:00.000Z", "2024-01-31T10:00:00.000+0000": "2024-01-31T10:00:00.000Z", "2024-01-31T10:00:00Z": "2024-01-31T10:00:00.000Z",
+		"2024-01-31T10:00:00.5+00:00": "2024-01-31T10:00:00.500Z", "2024-01-31T10:00:00.123456-0000": "2024-01-31T10:00:00.123456Z", "2024-01-31T10:00:00.000+0530": "2024-01-31T10:00:00.000+0530",
+	} {
+		if !isDateTime([]byte(in)) {
+			t.Errorf("%s is refused", in)
+		} else if got := string(appendInstant([]byte("at "), []byte(in))); got != "at "+want {
+			t.Errorf("%s becomes %s, want %s", in, got, want)
+		}
+	}
+}
+
 func TestTextsInJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
