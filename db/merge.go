@@ -17,11 +17,12 @@ const stage = "millrace_page"
 // merge builds the SQL that takes a staged page over. Its places are the same in all statements: $1 connection, $2 run, $3 entity of the audit
 // log, $4 account type, $5 least and $6 greatest id of the page, $7 object, $8 position of the step, $9 name of the set of records; bind fills them in.
 type merge struct {
-	step  pipeline.Step
-	later bool // an earlier step fills the same set of records
-	cols  []mergeColumn
-	hash  *lineHash // of the lines that records come as; nil where it is not kept
-	table string    // the part of the step's table that holds the connection's records
+	step   pipeline.Step
+	later  bool // an earlier step fills the same set of records
+	beside bool // the page's records come beside those of the step's query, and may have been met
+	cols   []mergeColumn
+	hash   *lineHash // of the lines that records come as; nil where it is not kept
+	table  string    // the part of the step's table that holds the connection's records
 }
 
 // part names the part of a table that holds the connection's records.
@@ -36,7 +37,7 @@ type mergeColumn struct {
 }
 
 func newMerge(step pipeline.Step, p *pipeline.Page, connectionID int64) merge {
-	m := merge{step: step, table: fmt.Sprintf("millrace.%s_%d", step.Table.Name, connectionID)}
+	m := merge{step: step, table: fmt.Sprintf("millrace.%s_%d", step.Table.Name, connectionID), beside: p.Beside}
 	for _, c := range p.Columns {
 		m.cols = append(m.cols, mergeColumn{name: c.Name, typ: pgType(c.Kind), value: "s." + c.Name})
 	}
@@ -342,6 +343,11 @@ func (m merge) general() string {
 		log, changes = "", ""
 	}
 	// What changes is worked out where the record is compared, so that a record that is here is read once for both. OFFSET 0 keeps its verdict from being reached twice.
+	counted := "count(*)"
+	if m.beside {
+		counted = "count(*) FILTER (WHERE NOT again OR verdict NOT IN ('skipped', 'unchanged'))"
+		changes += ", s.sf_id IN (" + met("$9") + ") AS again"
+	}
 	return "WITH " + m.mark() + "verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, s.sf_id, v.verdict" + changes + "\n      FROM " + stage + " s\n" +
 		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + "\n" +
 		"     CROSS JOIN LATERAL (SELECT " + m.verdict() + " AS verdict OFFSET 0) v),\n" +
@@ -349,7 +355,7 @@ func (m merge) general() string {
 		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
 		"    WHERE v.verdict IN ('updated', 'returned', 'amended') AND t.connection_id = $1 AND t.sf_id = s.sf_id" + sameSet(m.step.Table, "t.") + "),\n" + log +
 		"seen AS (" + seenInto("verdict") + ")" + skips + "\n" +
-		"SELECT verdict, count(*) AS n, (SELECT coalesce(sum(n), 0) FROM seen) AS seen FROM verdict GROUP BY verdict"
+		"SELECT verdict, " + counted + " AS n, (SELECT coalesce(sum(n), 0) FROM seen) AS seen FROM verdict GROUP BY verdict"
 }
 
 // verdict says what is to be done with a staged record s that is here as t, if it is.

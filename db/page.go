@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lib/pq"
@@ -224,6 +225,9 @@ func (w *pageWork) noteErrors(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := w.listedBefore(ctx); err != nil {
+		return err
+	}
 	bad := w.report.Bad
 	if rest := w.report.BadTotal - int64(len(bad)); rest > 0 {
 		bad = append(bad, pipeline.RowError{Message: fmt.Sprintf("%d more records of this page could not be stored.", rest)})
@@ -248,6 +252,28 @@ func (w *pageWork) noteErrors(ctx context.Context) error {
 		w.runID, w.step.Position, w.step.Table.Object, pq.Array(ids), pq.Array(lines), pq.Array(causes), pq.Array(messages),
 		w.connectionID, w.step.Table.Entity, w.audited(), pq.Array(names), w.step.Table.Records(), w.lasting())
 	return err
+}
+
+// listedBefore takes out of the page's errors the records that the run has listed already: it meets some twice, such as under an account that has just come in, or by two filters.
+func (w *pageWork) listedBefore(ctx context.Context) error {
+	if len(w.report.BadIDs) == 0 || !w.lasting() {
+		return nil
+	}
+	var ids []string
+	err := w.conn.Select(ctx, &ids, `
+		SELECT DISTINCT sf_id FROM millrace.run_errors
+		 WHERE connection_id = $1 AND sf_id = ANY ($4) AND until_run IS NULL AND run_id = $2 AND records = $3`, w.connectionID, w.runID, w.step.Table.Records(), pq.Array(w.report.BadIDs))
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	listed := setOf(ids)
+	w.report.Bad = slices.DeleteFunc(w.report.Bad, func(e pipeline.RowError) bool { return listed[e.ID] })
+	for _, id := range w.report.BadIDs {
+		if listed[id] {
+			w.report.BadTotal--
+		}
+	}
+	return nil
 }
 
 // checkpoint records the page and checks the unit's claim or the run's fence, last and in one statement, so that the run's row is locked for a moment

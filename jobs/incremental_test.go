@@ -76,8 +76,14 @@ type syncs struct {
 
 func (s *scene) running(o Options) *syncs { return &syncs{s, s.start(o)} }
 
-// run runs a sync of an entity to its end; whole reads everything.
+// run runs a sync of an entity that completes; whole reads everything.
 func (s *syncs) run(e pipeline.Entity, whole bool) db.Run {
+	s.t.Helper()
+	return s.completed(s.ended(e, whole))
+}
+
+// ended runs a sync of an entity to its end, whatever that is.
+func (s *syncs) ended(e pipeline.Entity, whole bool) db.Run {
 	s.t.Helper()
 	var run db.Run
 	var err error
@@ -90,7 +96,7 @@ func (s *syncs) run(e pipeline.Entity, whole bool) db.Run {
 		run, _, err = s.db.RequestRun(s.t.Context(), s.conn, e, db.TriggerManual, &s.admin)
 	}
 	s.must(err)
-	return s.completed(s.until(run.ID, ended))
+	return s.until(run.ID, ended)
 }
 
 // agrees has everything read, and fails the test when that changes anything.

@@ -450,6 +450,9 @@ func (s *simulation) consistent() {
 	if n := s.count(`SELECT count(*) FROM (SELECT FROM millrace.audit_log WHERE action = 'created' AND sf_id <> '' GROUP BY entity, sf_id HAVING count(*) > 1) twice`); n != 0 {
 		s.t.Errorf("%d records were created twice, by the audit log", n)
 	}
+	if n := s.count(`SELECT count(*) FROM (SELECT FROM millrace.audit_log WHERE action = 'failed' AND sf_id <> '' GROUP BY run_id, entity, sf_id HAVING count(*) > 1) twice`); n != 0 {
+		s.t.Errorf("%d records were refused twice in a run, by the audit log", n)
+	}
 	s.must(s.behind.ForgetEnded(context.Background())) // as processes do now and then
 	var left []string
 	s.must(s.sql.Select(&left, `

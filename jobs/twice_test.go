@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"millrace/db"
+	"millrace/pipeline"
 	"millrace/salesforce/sim"
+	"millrace/settings"
 )
 
 // TestRecordTwiceWhileItChanges has Salesforce send a record twice in a first load, as it was before a change and after it, in a page and in two, in either order. There is one row, as it is
@@ -167,4 +170,48 @@ func TestRecordTwiceAmongChanges(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRecordMetTwice meets records twice in one run: contacts that changed and whose account has just come in, and an account that two filters select. Whether it is skipped, refused by Postgres or
+// as it was, each counts once, and is told of once.
+func TestRecordMetTwice(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 40})
+	s.saveAll(settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.TypedFilters, Customer: "Name != null", Prospect: "Name = 'Refused'"}})
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	s.mustExec(`ALTER TABLE millrace.accounts ADD CONSTRAINT refused CHECK (name <> 'Refused') NOT VALID`)
+	s.mustExec(`ALTER TABLE millrace.contacts ADD CONSTRAINT refused CHECK (last_name <> 'Refused') NOT VALID`)
+	once := func(run db.Run, want map[string]int64) {
+		t.Helper()
+		steps, err := s.db.RunSteps(t.Context(), run.ID)
+		s.must(err)
+		got := map[string]int64{}
+		for _, p := range steps {
+			got[p.Object+" skipped"] += p.Skipped
+			got[p.Object+" failed"] += p.Failed
+			got[p.Object+" unchanged"] += p.Unchanged
+		}
+		for what, n := range want {
+			if got[what] != n {
+				t.Errorf("%s: %d, want %d\n%s", what, got[what], n, s.steps(run))
+			}
+		}
+		for _, twice := range []string{
+			`SELECT count(*) FROM (SELECT FROM millrace.audit_log WHERE run_id = $1 AND sf_id <> '' GROUP BY sf_id, action HAVING count(*) > 1) x`,
+			`SELECT count(*) FROM (SELECT FROM millrace.run_errors WHERE run_id = $1 GROUP BY sf_id HAVING count(*) > 1) x`,
+		} {
+			if n := s.count(twice, run.ID); n != 0 {
+				t.Errorf("%d records are told of twice: %s", n, twice)
+			}
+		}
+	}
+	account := s.insert("Account", map[string]any{"Name": "New"})
+	s.insert("Contact", map[string]any{"LastName": "Without", "AccountId": account})
+	s.insert("Contact", map[string]any{"LastName": "Refused", "Email": "refused@example.com", "AccountId": account})
+	s.insert("Contact", map[string]any{"LastName": "Good", "Email": "good@example.com", "AccountId": account})
+	once(runs.ended(pipeline.EntityAll, false), map[string]int64{"Contact skipped": 1, "Contact failed": 1, "Contact unchanged": 0})
+
+	s.insert("Account", map[string]any{"Name": "Refused"})
+	once(runs.ended(pipeline.EntityAll, true), map[string]int64{"Account failed": 1, "Contact failed": 1})
 }
