@@ -202,6 +202,41 @@ func TestFieldVanishes(t *testing.T) {
 	}
 }
 
+// TestEmailVanishes hides the field without which no contact is taken, from the first sync and from one that compares. Nobody can tell which contacts have one: none is skipped, those that are here
+// stay as they are, and the run says why. They come over once the field can be read.
+func TestEmailVanishes(t *testing.T) {
+	t.Parallel()
+	for _, first := range []bool{true, false} {
+		t.Run(map[bool]string{true: "first", false: "later"}[first], func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 60})
+			s.filter(allAccounts)
+			if !first {
+				s.completed(s.sync())
+			}
+			skips := `SELECT count(*) FROM millrace.skipped_records WHERE object = 'Contact' AND until_run IS NULL`
+			here, skipped := s.count(`SELECT count(*) FROM millrace.contacts WHERE left_filter_at IS NULL`), s.count(skips)
+			s.org.HideField("Contact", "Email")
+			run := s.sync()
+			if p := s.step(run, "contacts"); run.State != db.RunCompletedWithErrors || p.State != "failed" || !strings.Contains(p.Note, "cannot read the field Email of Contacts") {
+				t.Errorf("the run is %s, its step %s: %q", run.State, p.State, p.Note)
+			}
+			if n := s.count(`SELECT count(*) FROM millrace.contacts WHERE left_filter_at IS NULL`); n != here {
+				t.Errorf("%d contacts were here, now %d are", here, n)
+			}
+			if n := s.count(skips); n != skipped {
+				t.Errorf("%d contacts were skipped, now %d are", skipped, n)
+			}
+			s.org.ShowField("Contact", "Email")
+			client, err := s.open(t.Context(), s.conn)
+			s.must(err)
+			client.RefreshSchema() // which is kept for minutes
+			s.completed(s.sync())
+			s.equalsOrg("", "AccountId != null")
+		})
+	}
+}
+
 // TestFilterFieldVanishes has the field of the account filter go. Accounts are not read, and the run says which filter is wrong and what to do; contacts go
 // on, nobody is marked as having left, and accounts come back with the field.
 func TestFilterFieldVanishes(t *testing.T) {

@@ -30,7 +30,7 @@ func objectsSchema() orgSchema {
 	}
 	add("User")
 	add("Account", append(text("Industry", "Key__c"), link("ParentId", "Parent", "Account"), link("OwnerId", "Owner", "User"))...)
-	add("Contact", link("AccountId", "Account", "Account"))
+	add("Contact", append(text("Email"), link("AccountId", "Account", "Account"))...)
 	add("Opportunity", link("AccountId", "Account", "Account"))
 	add("Case", append(text("Status", "Subject"), link("AccountId", "Account", "Account"), link("ParentId", "Parent", "Case"))...)
 	add("CaseComment", append(text("CommentBody"), link("ParentId", "Parent", "Case"))...)

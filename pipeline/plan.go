@@ -103,7 +103,7 @@ type unfit struct {
 
 // outgrown reports whether a plan was refused for something that the org has no longer, or not any more as the settings want it: a lenient one does without.
 func outgrown(code string) bool {
-	return slices.Contains([]string{"object_missing", "owner_invalid", "custom_object_invalid", string(ARR) + "_invalid", string(Renewal) + "_invalid"}, code)
+	return slices.Contains([]string{"object_missing", "field_required", "owner_invalid", "custom_object_invalid", string(ARR) + "_invalid", string(Renewal) + "_invalid"}, code)
 }
 
 // unfitOwners lists the owners whose field points to no user.
@@ -204,7 +204,7 @@ func (p *planner) complete(t Table, s Step, make func(fields []string) (read, co
 	s.Position = len(p.plan.Steps) + 1
 	var fields []string
 	if s.Table, fields, s.Note, p.err = selectable(p.schema, t); p.err != nil {
-		if f := FaultOf(p.err); p.lenient && f.Code == "object_missing" {
+		if f := FaultOf(p.err); p.lenient && slices.Contains([]string{"object_missing", "field_required"}, f.Code) {
 			s.Table, s.Refusal, p.err = t, &Refusal{Code: f.Code, Message: f.Message}, nil
 			p.plan.Steps = append(p.plan.Steps, s)
 		}
@@ -251,7 +251,7 @@ func (s *Step) inspect(object *soql.Object, fields []string) {
 }
 
 // selectable returns the table with its further fields as the org describes them, the fields of it that the connected user can read, and a note on those
-// that are left out.
+// that are left out. An object that the user cannot see, and a field without which no record is taken, are a fault.
 func selectable(schema soql.Schema, t Table) (known Table, fields []string, note string, err error) {
 	object := schema.Object(t.Object)
 	if object == nil {
@@ -275,7 +275,11 @@ func selectable(schema soql.Schema, t Table) (known Table, fields []string, note
 		return f
 	}
 	for _, c := range t.Columns {
-		read(c.Field)
+		if read(c.Field) == nil && c.Name == t.Require {
+			return t, nil, "", &Fault{Kind: Fatal, Code: "field_required", Message: fmt.Sprintf(
+				"The connected Salesforce user cannot read the field %[1]s of %[2]s, so nobody can tell which of these have one, without which they are not synced. Let that user read the field, then run the sync again.",
+				c.Field, t.Label)}
+		}
 	}
 	extra := t.Extra
 	t.Extra = nil

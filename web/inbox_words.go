@@ -68,13 +68,11 @@ func groupView(c db.Connection, g db.ErrorGroup, admin bool) views.ErrorGroup {
 		v.Pill, v.Tone = "Skipped", ui.Warning
 		v.Title = recordsOf(g.Object, g.Records) + " without Email"
 		v.What = "They have no e-mail address in Salesforce, and contacts without one are not synced."
-		v.Affects = "They are missing on their accounts here. Nothing else is held up."
+		v.Affects = "They are missing on their accounts here; those that had an e-mail address when they came are no longer updated. Nothing else is held up."
 		v.Todo = []string{
 			"Fill in Email in Salesforce for those that you need. The next sync brings them; Retry does at once.",
-			"If Email is filled in there, the connected user may not be able to see it: " + setupOf("Contact") + " → Email → Set Field-Level Security.",
 			"Contacts that never will have one can stay as they are: mute this.",
 		}
-		link("See which fields the connected user can read", "/settings/field-doctor?object=Contact")
 	case db.ValueErrors:
 		recordsTrouble(&v, g)
 		v.Title = recordsOf(g.Object, g.Records) + " whose " + pipeline.ValueKind(g.Subject).Label() + " cannot be worked out"
@@ -151,7 +149,7 @@ func obstacleOf(code, said string) obstacle {
 		return heavyQuery
 	case strings.HasSuffix(code, "_invalid"):
 		return wrongSetting
-	case code == "object_missing", code == "left_out", code == "refused", names("INVALID_FIELD", "INVALID_TYPE", "No such column", "INSUFFICIENT_ACCESS"):
+	case code == "object_missing", code == "field_required", code == "left_out", code == "refused", names("INVALID_FIELD", "INVALID_TYPE", "No such column", "INSUFFICIENT_ACCESS"):
 		return unseen
 	}
 	return passing

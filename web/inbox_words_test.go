@@ -25,6 +25,7 @@ func TestRemediesFitTheirCauses(t *testing.T) {
 		{"a query that is too much", db.ErrorGroup{Kind: db.StepErrors, Subject: "custom:Subscription__c", Object: "Subscription__c", Cause: "QUERY_TOO_COMPLICATED"}, "simpler", rights, "/custom-objects"},
 		{"a hidden object", db.ErrorGroup{Kind: db.StepErrors, Subject: "cases", Object: "Case", Cause: "object_missing"}, rights, validate, "/preflight"},
 		{"a field that has gone", db.ErrorGroup{Kind: db.StepErrors, Subject: "contacts", Object: "Contact", Cause: "INVALID_FIELD"}, "Set Field-Level Security", validate, "field-doctor?object=Contact"},
+		{"a field without which nothing is taken", db.ErrorGroup{Kind: db.StepErrors, Subject: "contacts", Object: "Contact", Cause: "field_required"}, "Set Field-Level Security", validate, "field-doctor?object=Contact"},
 		{"trouble of Salesforce's own", db.ErrorGroup{Kind: db.StepErrors, Subject: "cases", Object: "Case", Cause: "API_ERROR", Message: "Salesforce refused the query"}, "Run the sync again", rights, "/preflight"},
 
 		{"a sync with a malformed filter", db.ErrorGroup{Kind: db.RunErrorKind, Subject: "cases", Cause: "MALFORMED_QUERY"}, validate, rights, "/support-cases"},
