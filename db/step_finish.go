@@ -158,15 +158,32 @@ func (s *RunStore) endSkips(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) ([]string, error) {
 	var ids []string
 	err := s.db.pool.SelectContext(ctx, &ids, fmt.Sprintf(`
-		SELECT t.sf_id FROM millrace.run_steps p
+		WITH p AS (
+		    SELECT finished_at FROM millrace.run_steps WHERE run_id = $1 AND position = $2 AND left_filter > 0
+		    UNION
+		    SELECT o.finished_at FROM millrace.run_steps o JOIN millrace.runs r ON r.id = o.run_id WHERE o.leavers_open AND o.records = $5 AND r.connection_id = $3)
+		SELECT t.sf_id FROM p
 		  JOIN millrace.%s t ON t.connection_id = $3 AND t.left_filter_at = p.finished_at AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL%s
-		 WHERE p.run_id = $1 AND p.position = $2 AND p.left_filter > 0 ORDER BY t.sf_id LIMIT $4`, step.Table.Name, sameSet(step.Table, "t.")),
-		s.runID, step.Position, s.connectionID, limit)
+		 ORDER BY t.sf_id LIMIT $4`, step.Table.Name, sameSet(step.Table, "t.")),
+		s.runID, step.Position, s.connectionID, limit, step.Table.Records())
 	if err != nil {
 		return nil, storeFault("list who left", err)
 	}
 	aged, err := s.aged(ctx, step, limit-len(ids))
 	return append(ids, aged...), storeFault("list who is too old to be read", err)
+}
+
+// NoteLeavers implements pipeline.Store.
+func (s *RunStore) NoteLeavers(ctx context.Context, step pipeline.Step, known bool) error {
+	query, args := `
+		UPDATE millrace.run_steps SET leavers_open = true WHERE run_id = $1 AND position = $2`, []any{s.runID, step.Position}
+	if known {
+		query, args = `
+		UPDATE millrace.run_steps o SET leavers_open = false FROM millrace.runs r
+		 WHERE r.id = o.run_id AND o.leavers_open AND o.records = $1 AND r.connection_id = $2`, []any{step.Table.Records(), s.connectionID}
+	}
+	_, err := s.db.pool.ExecContext(ctx, query, args...)
+	return storeFault("note who left", asCancelled(ctx, err))
 }
 
 // aged lists records that are here and that a reading in full does not meet, since they have not been changed for long, the newest first. Where there is no list of

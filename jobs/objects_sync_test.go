@@ -545,7 +545,7 @@ func TestCommentsThatTheirPostsDoNotTellOf(t *testing.T) {
 	}
 
 	s.must(s.org.Update("FeedComment", edited, map[string]any{"CommentBody": "edited again"}))
-	s.org.Fail(sim.Fault{Match: "/services/data/*/queryAll", Nth: 2, Count: 1, Status: 400, Code: "MALFORMED_QUERY", Message: "Implementation restriction: name the posts."})
+	s.org.Fail(sim.Fault{Match: allQueries, Nth: 2, Count: 1, Status: 400, Code: "MALFORMED_QUERY", Message: "Implementation restriction: name the posts."})
 	run = runs.run(pipeline.EntityChatter, false)
 	check("edited", "in its place")
 	if p := s.step(run, "chatter_comments"); !strings.Contains(p.Note, "View All Data") {

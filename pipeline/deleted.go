@@ -8,46 +8,78 @@ import (
 	"millrace/salesforce/soql"
 )
 
-// A run asks of so many records of a step whether they were deleted, so many with each call. Beyond that the reason stays open.
+// A run asks of so many records of a step whether they were deleted, so many with each call. Of more it is cheaper to go through all that was deleted, as far as
+// a number of calls reaches.
 const (
 	maxAsked     = 2000
 	askedAtATime = 200
+	maxListed    = 200 // calls for a list of what was deleted, each of up to 2,000 records
 	maxRestored  = 400 // of those that were deleted earlier
 )
 
 // findDeleted tells, of the records that left with this run, or were too old to be met, those that were deleted in Salesforce from the others. The copy is complete without that, so
-// a fault of Salesforce leaves the question open and does not hold up the run's end.
+// a fault of Salesforce leaves the question open, for the next run of the set to ask, and does not hold up the run's end.
 func (j Work) findDeleted(ctx context.Context) error {
 	steps, err := j.Store.Steps(ctx)
 	if err != nil {
 		return err
 	}
+	silent := false // Salesforce did not answer: it is not asked any more
 	for _, s := range steps {
 		if s.Table.Object == users.Object || s.Table.Quiet { // users are never deleted
 			continue
 		}
-		ids, err := j.Store.Leavers(ctx, s, maxAsked)
+		ids, err := j.Store.Leavers(ctx, s, maxAsked+1)
 		if err != nil {
 			return err
 		}
-		for len(ids) > 0 {
-			n := min(len(ids), askedAtATime)
-			gone, err := j.deleted(ctx, s.Table.Object, ids[:n])
-			if stop, err := j.unasked(ctx, s, err); stop {
-				return err
-			}
-			if len(gone) > 0 {
-				if err := j.Store.MarkDeleted(ctx, s, gone); err != nil {
+		if len(ids) > 0 {
+			if !silent {
+				if silent, err = j.askDeleted(ctx, s, ids); err != nil {
 					return err
 				}
 			}
-			ids = ids[n:]
+			if err := j.Store.NoteLeavers(ctx, s, !silent); err != nil {
+				return err
+			}
+		}
+		if silent {
+			continue
 		}
 		if err := j.findRestored(ctx, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// askDeleted asks which of the leavers of a step were deleted, and marks them. Where they are very many, it goes through what was deleted of the object: records that are here are marked, others are
+// none of them. It reports whether Salesforce left that open.
+func (j Work) askDeleted(ctx context.Context, s Step, leavers []string) (open bool, err error) {
+	var stored error
+	mark := func(gone []Listed) error {
+		if len(gone) > 0 {
+			stored = j.Store.MarkDeleted(ctx, s, gone)
+		}
+		return stored
+	}
+	if len(leavers) > maxAsked {
+		err = j.eachDeleted(ctx, s.Table.Object, mark)
+	} else {
+		for some := range slices.Chunk(leavers, askedAtATime) {
+			among, wrong := soql.In("Id", some)
+			if wrong != nil {
+				return false, wrong
+			}
+			if err = j.eachDeleted(ctx, s.Table.Object, mark, among); err != nil {
+				break
+			}
+		}
+	}
+	if stored != nil {
+		return false, stored
+	}
+	return j.unasked(ctx, s, err)
 }
 
 // findRestored takes the mark off records that were restored in Salesforce and are not selected: a step that reads changes is told of them, one that reads everything does not meet them.
@@ -109,41 +141,51 @@ func (j Work) unasked(ctx context.Context, s Step, err error) (stop bool, ends e
 	return err != nil, nil
 }
 
-// deleted asks which of the records were deleted, and what they were merged into.
-func (j Work) deleted(ctx context.Context, object string, ids []string) ([]Listed, error) {
-	among, err := soql.In("Id", ids)
-	if err != nil {
-		return nil, err
-	}
+// eachDeleted goes through the deleted records of an object that meet the conditions, with what they were merged into, as far as Salesforce still has them.
+func (j Work) eachDeleted(ctx context.Context, object string, do func([]Listed) error, among ...soql.Expr) error {
 	deleted, err := soql.Compare("IsDeleted", soql.Equal, soql.Bool(true))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	fields := []string{"Id"}
 	schema, err := j.Source.Schema(ctx, false, object)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if o := schema.Object(object); o != nil && fieldOf(o, masterField) != nil {
 		fields = append(fields, masterField)
 	}
-	query, err := soql.Select(object, fields, soql.AllOf(among, deleted))
+	query, err := soql.Select(object, fields, soql.AllOf(append(among, deleted)...))
 	if err != nil {
-		return nil, err
-	}
-	var rows *Rows
-	err = j.attempt(ctx, func() error {
-		rows, err = j.Source.AllRows(ctx, query.String())
 		return err
-	})
-	if err != nil {
-		return nil, err
 	}
-	var gone []Listed
-	for _, r := range rows.Records {
-		if id := idOf(r, "Id"); id != "" {
-			gone = append(gone, Listed{ID: id, Deleted: true, Master: idOf(r, masterField)})
+	next := ""
+	for range maxListed {
+		var rows *Rows
+		err := j.attempt(ctx, func() (err error) {
+			if next == "" {
+				rows, err = j.Source.AllRows(ctx, query.String())
+			} else {
+				rows, err = j.Source.MoreRows(ctx, next)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		var gone []Listed
+		for _, r := range rows.Records {
+			if id := idOf(r, "Id"); id != "" {
+				gone = append(gone, Listed{ID: id, Deleted: true, Master: idOf(r, masterField)})
+			}
+		}
+		if err := do(gone); err != nil {
+			return err
+		}
+		if next = rows.Next; next == "" {
+			return nil
 		}
 	}
-	return gone, nil
+	j.Log.Warn("too much was deleted to ask for all of it", "object", object, "calls", maxListed)
+	return nil
 }

@@ -87,9 +87,11 @@ type Store interface {
 	SeenObjects(ctx context.Context) ([]SeenObject, error)
 	// NoteDrifts keeps the changes in the org that touch the settings: new ones, those that last, and, of those that are known, which are over.
 	NoteDrifts(ctx context.Context, drifts []NoticedDrift) error
-	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step and that are not known to be deleted, and of those that the step read nothing of, nor of a list of changes,
-	// because they have not been changed for so long.
+	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step, or with earlier ones of the set of which NoteLeavers says that it is not known, and that
+	// are not known to be deleted, and of those that the step read nothing of, nor of a list of changes, because they have not been changed for so long.
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
+	// NoteLeavers notes whether it is known now which of the Leavers of a step were deleted.
+	NoteLeavers(ctx context.Context, s Step, known bool) error
 	// Deleted lists records of a step's set that are marked as deleted in Salesforce, the newest marks first, as far back as Salesforce may have restored them.
 	Deleted(ctx context.Context, s Step, limit int) ([]string, error)
 	// MarkDeleted notes that some of the Leavers are deleted in Salesforce. Those that had not left do so with it.

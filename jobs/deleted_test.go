@@ -1,0 +1,70 @@
+package jobs
+
+import (
+	"strings"
+	"testing"
+
+	"millrace/salesforce/sim"
+)
+
+// allQueries is the address of the queries that look at deleted records too.
+const allQueries = "/services/data/*/queryAll"
+
+const (
+	deletedHere = `SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NOT NULL`
+	leftHere    = `SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NULL`
+)
+
+// TestVeryManyDeleted deletes more records between two readings of everything than are asked for by their ids, while others leave the filter. Each is told from the others, in as many requests as
+// the list of what was deleted takes.
+func TestVeryManyDeleted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 2300})
+	s.filter("Industry != 'Aquaculture'")
+	s.completed(s.sync())
+	ids := s.accountIDs()
+	for _, id := range ids[:2100] {
+		s.must(s.org.Delete("Account", id))
+	}
+	for _, id := range ids[2100:2110] {
+		s.must(s.org.Update("Account", id, map[string]any{"Industry": "Aquaculture"}))
+	}
+	run := s.completed(s.sync())
+	if p := s.step(run, "accounts:customer"); p.LeftFilter != 2110 || p.Deleted != 2100 {
+		t.Errorf("%d left and %d were deleted, want 2110 and 2100", p.LeftFilter, p.Deleted)
+	}
+	if n, m := s.count(deletedHere), s.count(leftHere); n != 2100 || m != 10 {
+		t.Errorf("%d are marked as deleted and %d as having left, want 2100 and 10", n, m)
+	}
+	s.equalsOrg("Industry != 'Aquaculture'", "Account.Industry != 'Aquaculture' AND AccountId != null")
+}
+
+// TestDeletedIsAskedAgain has Salesforce not answer what became of the records that left. The run completes without that, and the next one asks.
+func TestDeletedIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter("Industry != 'Aquaculture'")
+	s.completed(s.sync())
+	ids := s.accountIDs()
+	s.must(s.org.Delete("Account", ids[0]))
+	s.must(s.org.Update("Account", ids[1], map[string]any{"Industry": "Aquaculture"}))
+	s.org.Fail(sim.Fault{Match: allQueries, Count: -1, Status: 500})
+	s.completed(s.sync())
+	if n, m := s.count(deletedHere), s.count(leftHere); n != 0 || m != 2 {
+		t.Fatalf("%d are marked as deleted and %d as having left although Salesforce did not say, want 0 and 2", n, m)
+	}
+	s.org.ClearFaults(0)
+	run := s.completed(s.sync())
+	if n, m := s.count(deletedHere), s.count(leftHere); n != 1 || m != 1 {
+		t.Errorf("%d are marked as deleted and %d as having left, want 1 of each", n, m)
+	}
+	if !strings.HasPrefix(run.Outcome, "1 found deleted in Salesforce") {
+		t.Errorf("the outcome is %q", run.Outcome)
+	}
+	if got := s.action(run, ids[0]); got != "deleted" {
+		t.Errorf("the deletion is audited as %q", got)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.run_steps WHERE leavers_open`); n != 0 {
+		t.Errorf("of %d steps it is still open who was deleted", n)
+	}
+}
