@@ -336,17 +336,24 @@ func (d *DB) UndoRefusal(ctx context.Context, r Run) (string, error) {
 	case r.Entity == pipeline.EntityImpact, r.StartedAt == nil, r.FinishedAt == nil:
 		return "The run changed nothing here.", nil
 	}
-	var kept bool
-	err := d.pool.GetContext(ctx, &kept, `
-		SELECT bool_and(to_regclass('millrace.audit_log_' || to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD')) IS NOT NULL)
-		  FROM generate_series(date_trunc('day', $1::timestamptz AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', $2::timestamptz, interval '1 day') day`, r.StartedAt, r.FinishedAt)
+	kept, err := auditKept(ctx, d.pool, r)
 	if err != nil {
 		return "", wrapIf(asCancelled(ctx, err), "db.UndoRefusal(%d)", r.ID)
 	}
 	if !kept {
-		return "The audit log of that time has been removed, as its retention asks, so it is not known any more what the run changed.", nil
+		return auditRemoved, nil
 	}
 	return "", nil
+}
+
+const auditRemoved = "The audit log of that time has been removed, as its retention asks, so it is not known any more what the run changed."
+
+// auditKept reports whether the audit log of the time of an ended run is there, all of it.
+func auditKept(ctx context.Context, q sqlx.QueryerContext, r Run) (kept bool, err error) {
+	err = sqlx.GetContext(ctx, q, &kept, `
+		SELECT bool_and(to_regclass('millrace.audit_log_' || to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD')) IS NOT NULL)
+		  FROM generate_series(date_trunc('day', $1::timestamptz AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', $2::timestamptz, interval '1 day') day`, r.StartedAt, r.FinishedAt)
+	return kept, err
 }
 
 // UndosOf returns the undos of a run, the newest first.

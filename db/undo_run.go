@@ -58,7 +58,8 @@ func (s *RunStore) undone(ctx context.Context) (Run, error) {
 	return out, nil
 }
 
-// collectUndo notes what is to be put back, and makes a step of each set of records, all at once or not at all. Records that later runs have touched are noted as left alone.
+// collectUndo notes what is to be put back, and makes a step of each set of records, all at once or not at all. Records that later runs have touched are noted as left alone. An undo may have waited for
+// long: it is refused where a part of the audit log that it needs has been removed meanwhile.
 func (s *RunStore) collectUndo(ctx context.Context, of Run) error {
 	name, err := s.db.undoNames(ctx, s.connectionID)
 	if err != nil {
@@ -75,6 +76,12 @@ func (s *RunStore) collectUndo(ctx context.Context, of Run) error {
 			  FROM undo_source WHERE NOT undone`, s.connectionID, of.ID, from, to, s.runID)
 		if err != nil {
 			return err
+		}
+		// What is left of the log is locked by now: none of it is removed before the commit.
+		if kept, err := auditKept(ctx, tx, of); err != nil {
+			return err
+		} else if !kept {
+			return &pipeline.Fault{Kind: pipeline.Fatal, Code: "audit_removed", Message: auditRemoved}
 		}
 		var sets []struct {
 			UndoCount

@@ -350,3 +350,22 @@ func TestUndoRefused(t *testing.T) {
 		t.Errorf("a run that has ended well: %q, %v", why, err)
 	}
 }
+
+// TestUndoThatComesTooLate asks for an undo, and has it wait until the audit log of the run's time has been removed. It fails and says so, and changes nothing.
+func TestUndoThatComesTooLate(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	s.filter(allAccounts)
+	of, err := s.db.RunByID(t.Context(), s.completed(s.sync()).ID)
+	s.must(err)
+	run, _, err := s.db.RequestUndo(t.Context(), of, s.admin)
+	s.must(err)
+	s.mustExec(`DROP TABLE millrace.audit_log_` + of.StartedAt.UTC().Format("20060102"))
+	s.start(s.quick())
+	if run = s.until(run.ID, ended); run.State != db.RunFailed || !strings.Contains(run.Error, "has been removed") {
+		t.Errorf("the undo is %s: %s %s", run.State, run.Outcome, run.Error)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL`) + s.count(`SELECT count(*) FROM millrace.undo_records`); n != 0 {
+		t.Errorf("%d records were touched, or are noted as to be undone", n)
+	}
+}
