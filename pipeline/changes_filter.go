@@ -7,8 +7,11 @@ import (
 	"millrace/salesforce/soql"
 )
 
-// unstamped are fields whose values change although the record's time of change does not move: they are of whoever looks, or counted.
-var unstamped = map[string]bool{"lastvieweddate": true, "lastreferenceddate": true, "islocked": true, "mayedit": true, "commentcount": true, "likecount": true}
+// unstamped are fields whose values change although the record's time of change does not move: they are of whoever looks, counted, or of an opportunity's days and activities.
+var unstamped = map[string]bool{
+	"lastvieweddate": true, "lastreferenceddate": true, "islocked": true, "mayedit": true, "commentcount": true, "likecount": true,
+	"ageindays": true, "lastactivityindays": true, "laststagechangeindays": true, "hasoverduetask": true, "hasopenactivity": true,
+}
 
 // silent reports whether a field's value can change without the record's time of change moving.
 func silent(f *soql.Field) bool { return f.Calculated || unstamped[strings.ToLower(f.Name)] }
