@@ -67,7 +67,8 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
-// TestCallsOfARunWithoutChanges counts them: two for an object at most, for all that there is to sync.
+// TestCallsOfARunWithoutChanges counts them: two for an object at most, for all that there is to sync. The descriptions of the objects have been asked for within five minutes; later, one more
+// for each asks whether they hold.
 func TestCallsOfARunWithoutChanges(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 30})
