@@ -115,6 +115,14 @@ var controlActions = map[string]func(*Org, input) (any, error){
 	"revoke":   func(o *Org, _ input) (any, error) { o.RevokeRefreshTokens(); return nil, nil },
 	"rotation": func(o *Org, in input) (any, error) { o.SetRotation(in.flag("on")); return nil, nil },
 	"block":    func(o *Org, in input) (any, error) { o.BlockApp(in.flag("on")); return nil, nil },
+	"rotate-secret": func(o *Org, _ input) (any, error) {
+		return map[string]string{"clientSecret": o.RotateSecret()}, nil
+	},
+	"replace-app": func(o *Org, _ input) (any, error) {
+		o.ReplaceApp()
+		now := o.Credentials()
+		return map[string]string{"clientId": now.ClientID, "clientSecret": now.ClientSecret}, nil
+	},
 	"limit": func(o *Org, in input) (any, error) {
 		o.SetAPILimit(in.number("used"), in.number("limit"))
 		return nil, nil
@@ -165,7 +173,8 @@ var controlActions = map[string]func(*Org, input) (any, error){
 }
 
 // notes say in plain words what an action has done.
-var notes = map[string]string{"expire": "Every access token has expired.", "revoke": "Every approval is revoked.", "limit": "The API limit is set.",
+var notes = map[string]string{"expire": "Every access token has expired.", "revoke": "Every approval is revoked.", "rotate-secret": "The app has another secret. It stands below, with the client id.",
+	"replace-app": "The app is gone. The client id and secret of another one stand below.", "limit": "The API limit is set.",
 	"advance": "The clock has moved on.", "fault": "Armed: it happens to the calls that come.", "clear": "The fault is disarmed.", "reset-faults": "Every fault is disarmed.",
 	"hide": "Hidden.", "show": "Shown again.", "rename-field": "The field is renamed.", "drop-field": "The field is gone, with its data.", "insert": "The record is created.",
 	"update": "The record is changed.", "delete": "The record is in the Recycle Bin, with what hangs on it.", "undelete": "The record is back.", "purge": "The Recycle Bin is empty.",

@@ -48,12 +48,13 @@ func (o *Org) client(w http.ResponseWriter, r *http.Request) (id string, ok bool
 	if user, pass, ok := r.BasicAuth(); ok {
 		id, given = unescaped(user), unescaped(pass)
 	}
+	app := o.app.Load()
 	switch {
 	case id == cliClient:
 		return id, true
-	case id != o.opt.ClientID:
+	case id != app.key:
 		oauthError(w, "invalid_client_id", "client identifier invalid")
-	case subtle.ConstantTimeCompare([]byte(given), []byte(o.opt.ClientSecret)) != 1:
+	case subtle.ConstantTimeCompare([]byte(given), []byte(app.secret)) != 1:
 		oauthError(w, "invalid_client", "invalid client credentials")
 	default:
 		return id, true
@@ -212,7 +213,7 @@ func (o *Org) direct(w http.ResponseWriter, r *http.Request, client string, user
 func (o *Org) tokenAnswer(r *http.Request, s *session) map[string]any {
 	id := o.identityURL(r, s.user)
 	issued := strconv.FormatInt(s.issued.UnixMilli(), 10)
-	mac := hmac.New(sha256.New, []byte(o.opt.ClientSecret))
+	mac := hmac.New(sha256.New, []byte(o.app.Load().secret))
 	mac.Write([]byte(id + issued))
 	answer := map[string]any{
 		"access_token": s.token, "instance_url": o.origin(r), "id": id, "token_type": "Bearer", "issued_at": issued,

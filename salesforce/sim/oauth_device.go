@@ -23,7 +23,7 @@ type device struct {
 // startDevice answers a device with a code for the person and one for itself.
 func (o *Org) startDevice(w http.ResponseWriter, r *http.Request) {
 	client := r.Form.Get("client_id")
-	if client != o.opt.ClientID && client != cliClient {
+	if client != o.app.Load().key && client != cliClient {
 		oauthError(w, "invalid_client_id", "client identifier invalid")
 		return
 	}

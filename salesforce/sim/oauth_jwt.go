@@ -66,7 +66,7 @@ func (o *Org) bearerAssertion(w http.ResponseWriter, r *http.Request) {
 	expires, now := time.Unix(int64(claims.Exp), 0), o.now()
 	user, known := o.userNamed(claims.Sub)
 	switch {
-	case claims.Iss != o.opt.ClientID:
+	case claims.Iss != o.app.Load().key:
 		oauthError(w, "invalid_client_id", "client identifier invalid")
 	case !o.isAudience(r, claims.Aud):
 		oauthError(w, "invalid_grant", "audience is invalid")

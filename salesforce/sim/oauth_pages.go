@@ -25,7 +25,7 @@ func (o *Org) authorize(w http.ResponseWriter, r *http.Request) {
 		q = r.Form
 	}
 	clientID, redirect := q.Get("client_id"), q.Get("redirect_uri")
-	if clientID != o.opt.ClientID && clientID != cliClient {
+	if clientID != o.app.Load().key && clientID != cliClient {
 		o.refusal(w, "invalid_client_id", "client identifier invalid")
 		return
 	}

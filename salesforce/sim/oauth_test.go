@@ -171,6 +171,50 @@ func TestRefresh(t *testing.T) {
 	c.wantError(c.askToken(renewal(tokens[1])), "invalid_grant", "inactive user")
 }
 
+// TestAppChanges has the consumer secret rotated, and the app deleted and made anew: what is signed in before is refused at its next refresh, and what signs in with the new credentials is not.
+func TestAppChanges(t *testing.T) {
+	t.Parallel()
+	org := newOrg(t, sim.Options{Accounts: 1})
+	c := serve(t, org)
+	was := org.Credentials()
+	a := c.askToken(exchange(c.visit(authorizeQuery(), "allow").Get("code")))
+	token, _ := a.json()["refresh_token"].(string)
+	c.token, _ = a.json()["access_token"].(string)
+	secret, _ := c.do("POST", "/control/rotate-secret", "{}", "Content-Type", "application/json").json()["clientSecret"].(string)
+	if secret == was.ClientSecret || secret != org.Credentials().ClientSecret || org.Credentials().ClientID != was.ClientID {
+		t.Errorf("the app is %+v, the answer %q", org.Credentials(), secret)
+	}
+	if a := c.get("/services/data/v66.0/limits"); a.status != 200 {
+		t.Errorf("an access token after the rotation: %v", a)
+	}
+	form := renewal(token)
+	c.wantError(c.askToken(form), "invalid_client", "invalid client credentials")
+	form.Set("client_secret", secret)
+	if a := c.askToken(form); a.status != 200 {
+		t.Errorf("a refresh with the new secret: %v", a)
+	}
+
+	made := c.do("POST", "/control/replace-app", "{}", "Content-Type", "application/json").json()
+	now := org.Credentials()
+	if now.ClientID == was.ClientID || now.ClientSecret == secret || made["clientId"] != now.ClientID || made["clientSecret"] != now.ClientSecret {
+		t.Errorf("the app is %+v, the answer %v", now, made)
+	}
+	if a := c.get("/services/data/v66.0/limits"); a.status != 401 {
+		t.Errorf("an access token of the app that is gone: %v", a)
+	}
+	c.wantError(c.askToken(form), "invalid_client_id", "client identifier invalid")
+	if a := c.get("/services/oauth2/authorize?" + authorizeQuery().Encode()); a.status != 400 || !strings.Contains(a.body, "invalid_client_id") {
+		t.Errorf("a sign-in through the app that is gone: %v", a)
+	}
+	form.Set("client_id", now.ClientID)
+	form.Set("client_secret", now.ClientSecret)
+	c.wantError(c.askToken(form), "invalid_grant", "expired access/refresh token")
+	code := c.visit(authorizeQuery("client_id", now.ClientID), "allow").Get("code")
+	if a := c.askToken(exchange(code, "client_id", now.ClientID, "client_secret", now.ClientSecret)); a.status != 200 || a.json()["refresh_token"] == nil {
+		t.Errorf("a sign-in through the new app: %v", a)
+	}
+}
+
 // TestSessions covers idle time-out, missing headers and the identity URL.
 func TestSessions(t *testing.T) {
 	t.Parallel()

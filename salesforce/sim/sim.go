@@ -66,6 +66,7 @@ type Org struct {
 	world  atomic.Pointer[world]
 	offset atomic.Int64 // nanoseconds that the clock was advanced
 
+	app        atomic.Pointer[connectedApp]
 	auth       authState
 	usage      usageState
 	faults     faultState
@@ -108,6 +109,7 @@ func New(opt Options) (*Org, error) {
 	}
 	o.gen = newGen(opt.Seed, opt.Accounts, opt.Epoch)
 	o.gen.n.resize(opt.Contacts, opt.Opportunities)
+	o.app.Store(&connectedApp{key: opt.ClientID, secret: opt.ClientSecret})
 	o.auth.init(opt.RotateRefreshTokens)
 	if opt.Certificate != "" {
 		if err := o.RegisterCertificate(opt.Certificate); err != nil {
@@ -158,7 +160,8 @@ func (w *world) addObject(obj *object) {
 
 // Credentials returns the client and the user that may sign in.
 func (o *Org) Credentials() Credentials {
-	return Credentials{ClientID: o.opt.ClientID, ClientSecret: o.opt.ClientSecret, Username: o.opt.Username, Password: o.opt.Password,
+	app := o.app.Load()
+	return Credentials{ClientID: app.key, ClientSecret: app.secret, Username: o.opt.Username, Password: o.opt.Password,
 		OrgID: o.orgID, UserID: idText(rowID(prefixUser, userIntegration)), RestrictedUsername: o.gen.username(userRestricted, o.opt.Username)}
 }
 
