@@ -93,17 +93,44 @@ var (
 	ErrTooLarge = errors.New("the data is larger than allowed")
 )
 
-// IsGrantDead reports whether the connection's grant is gone for good, so that a person must connect again.
+// IsGrantDead reports whether the connection cannot be renewed any more, so that a person must connect again: its grant is gone for good, or
+// IsAppRefused.
 func IsGrantDead(err error) bool {
-	var e *OAuthError
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code {
+	switch lastingRefusal(err) {
 	case "invalid_grant", "inactive_user", "inactive_org":
 		return true
 	}
+	return IsAppRefused(err)
+}
+
+// IsAppRefused reports whether Salesforce does not accept the connected app any more: it was deleted, its consumer secret was rotated, or it may not be
+// used in this way, or by this user.
+func IsAppRefused(err error) bool {
+	switch lastingRefusal(err) {
+	case "invalid_client_id", "invalid_client", "OAUTH_EC_APP_NOT_FOUND", "unauthorized_client", "unsupported_grant_type", "invalid_app_access",
+		"OAUTH_APPROVAL_ERROR_GENERIC":
+		return true
+	}
 	return false
+}
+
+// lastingRefusal returns the code of an answer of an OAuth endpoint that another try would not change; empty for any other error.
+func lastingRefusal(err error) string {
+	var e *OAuthError
+	if !errors.As(err, &e) || e.passing() {
+		return ""
+	}
+	return e.Code
+}
+
+// passing reports whether the same call may succeed later. Salesforce calls a grant invalid also while it is still busy with another refresh of it, such as
+// one whose caller has given up.
+func (e *OAuthError) passing() bool {
+	switch e.Code {
+	case "rate_limit_exceeded", "server_error", "temporarily_unavailable", "unknown_error":
+		return true
+	}
+	return e.Status >= 500 || e.Status == http.StatusTooManyRequests || strings.Contains(strings.ToLower(e.Description), "already being processed")
 }
 
 // IsDailyLimit reports whether the org's API requests of the last 24 hours are used up. Only time helps.
@@ -138,7 +165,7 @@ func IsTransient(err error) bool {
 	}
 	var oauth *OAuthError
 	if errors.As(err, &oauth) {
-		return oauth.Status >= 500 || oauth.Status == 429 || oauth.Code == "rate_limit_exceeded"
+		return oauth.passing()
 	}
 	var answer *AnswerError
 	return retryableNetwork(err) || errors.As(err, &answer) || errors.Is(err, ErrTruncated) || errors.Is(err, ErrStalled)

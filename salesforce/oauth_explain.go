@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -50,6 +51,7 @@ var explanations = []explanation{
 		"Connect again, and finish within fifteen minutes."},
 	{"invalid_grant", "invalid authorization code", "Salesforce does not know the code that came back from the sign-in.", "Connect again."},
 	{"", "code verifier", "The sign-in that came back is not the one that was started here.", "Connect again in one browser window."},
+	{"", "already being processed", "Salesforce was still busy with another sign-in of the same connection.", "Try again in a moment."},
 	{"invalid_grant", "inactive user", "The Salesforce user of this connection is deactivated or frozen.",
 		"Activate the user under Setup → Users, or reconnect with another user. A dedicated integration user avoids this."},
 	{"invalid_grant", "inactive org", "The Salesforce org is deactivated, locked or expired.", "Ask Salesforce about the state of the org, then reconnect."},
@@ -84,6 +86,7 @@ var explanations = []explanation{
 	{"login_required", "", "Salesforce wants the user to sign in.", reconnect},
 	{"immediate_unsuccessful", "", "Salesforce wants the user to sign in.", reconnect},
 	{"server_error", "", "Salesforce had a problem of its own.", "Try again in some minutes. status.salesforce.com shows the state of the org's instance."},
+	{"unknown_error", "", "Salesforce had a problem of its own.", "Try again in some minutes. status.salesforce.com shows the state of the org's instance."},
 	{"temporarily_unavailable", "", "Salesforce had a problem of its own.", "Try again in some minutes. status.salesforce.com shows the state of the org's instance."},
 }
 
@@ -104,16 +107,54 @@ func ExplainOAuth(code, description string) (sentence, remedy string) {
 	return "Salesforce refused the connection without saying why.", ask
 }
 
+const (
+	lostApp      = "Salesforce no longer knows the connected app: it was deleted, or has another consumer key now."
+	reconnectApp = "Reconnect the org with the app's current consumer key and secret."
+)
+
+// renewals are the rows that go before explanations where a connection was to be renewed: the app was known before, so what it lacks it has lost.
+var renewals = []explanation{
+	{"invalid_client_id", "", lostApp, reconnectApp},
+	{"OAUTH_EC_APP_NOT_FOUND", "", lostApp, reconnectApp},
+	{"invalid_client", "credentials", "Salesforce no longer accepts the consumer secret of the connected app: it was rotated, or the app was made anew.", reconnectApp},
+	{"unsupported_grant_type", "", "The connected app no longer lets Millrace renew its sign-in.",
+		appSettings + ". Turn on the authorization code (web server) flow with refresh tokens. Then reconnect the org."},
+}
+
+// ExplainRenewal says in plain words why a connection could not be renewed, for which IsGrantDead has reported err, and what an admin can do about it.
+func ExplainRenewal(err error) (sentence, remedy string) {
+	var e *OAuthError
+	if !errors.As(err, &e) {
+		return "Salesforce no longer accepts the sign-in.", reconnect
+	}
+	if row := explain(renewals, e.Code, e.Description); row != nil {
+		return row.sentence, row.remedy
+	}
+	sentence, remedy = ExplainOAuth(e.Code, e.Description)
+	if IsAppRefused(err) {
+		remedy += " Then reconnect the org."
+	}
+	return sentence, remedy
+}
+
 // ExplainKnownOAuth is ExplainOAuth for errors that may not come from Salesforce: it never repeats code or description, and reports whether it knows
 // the error.
 func ExplainKnownOAuth(code, description string) (sentence, remedy string, known bool) {
-	low := strings.ToLower(description)
-	for _, e := range explanations {
-		if (e.code == "" || e.code == code) && strings.Contains(low, strings.ToLower(e.description)) {
-			return e.sentence, e.remedy, true
-		}
+	if row := explain(explanations, code, description); row != nil {
+		return row.sentence, row.remedy, true
 	}
 	return "", "", false
+}
+
+// explain returns the first row that fits, or nil.
+func explain(rows []explanation, code, description string) *explanation {
+	low := strings.ToLower(description)
+	for i, e := range rows {
+		if (e.code == "" || e.code == code) && strings.Contains(low, strings.ToLower(e.description)) {
+			return &rows[i]
+		}
+	}
+	return nil
 }
 
 // quotable makes one line of at most limit characters of a text from outside.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +70,10 @@ func TestTokenAnswers(t *testing.T) {
 		{"no token", 200, `{}`, outcome{answer: true, transient: true}},
 		{"a page", 200, `<html>`, outcome{answer: true, transient: true}},
 		{"refused grant", 400, `{"error":"invalid_grant","error_description":"expired access/refresh token"}`, outcome{oauth: true, dead: true}},
-		{"wrong secret", 400, `{"error":"invalid_client","error_description":"invalid client credentials"}`, outcome{oauth: true}},
+		{"wrong secret", 400, `{"error":"invalid_client","error_description":"invalid client credentials"}`, outcome{oauth: true, dead: true}},
+		{"app deleted", 400, `{"error":"invalid_client_id","error_description":"client identifier invalid"}`, outcome{oauth: true, dead: true}},
+		{"busy with another", 400, `{"error":"invalid_grant","error_description":"token request is already being processed"}`, outcome{oauth: true, transient: true}},
+		{"unknown refusal", 400, `{"error":"something_new"}`, outcome{oauth: true}},
 		{"login rate", 400, `{"error":"rate_limit_exceeded","error_description":"login rate exceeded"}`, outcome{oauth: true, transient: true}},
 		{"overloaded", 503, `<html>access_token=CANARY`, outcome{oauth: true, transient: true}},
 	}
@@ -169,11 +173,31 @@ func TestExplainOAuth(t *testing.T) {
 			t.Errorf("%s, %s:\n%s\n%s", tt.code, tt.description, sentence, remedy)
 		}
 	}
-	for _, e := range explanations {
+	for _, e := range slices.Concat(explanations, renewals) {
 		for _, text := range []string{e.sentence, e.remedy} {
 			if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "”.") {
 				t.Errorf("not a sentence: %q", text)
 			}
+		}
+	}
+}
+
+// TestExplainRenewal reads what is said of an app that was known and is refused now. What is lost is not called wrong, and each says to reconnect.
+func TestExplainRenewal(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ code, description, sentence, remedy string }{
+		{"invalid_client_id", "client identifier invalid", "no longer knows the connected app", "Reconnect the org with the app's current consumer key and secret"},
+		{"OAUTH_EC_APP_NOT_FOUND", "", "no longer knows the connected app", "Reconnect the org with the app's current consumer key and secret"},
+		{"invalid_client", "invalid client credentials", "no longer accepts the consumer secret", "Reconnect the org with the app's current consumer key and secret"},
+		{"invalid_client", "", "consumer key and secret", "Then reconnect the org"},
+		{"invalid_client", "app must be installed into org", "September 2025", "Then reconnect the org"},
+		{"unsupported_grant_type", "grant type not supported", "no longer lets Millrace renew", "Then reconnect the org"},
+		{"invalid_app_access", "user is not admin approved to access this app", "not among those", "Then reconnect the org"},
+		{"invalid_grant", "inactive user", "deactivated or frozen", "reconnect with another user"},
+	} {
+		sentence, remedy := ExplainRenewal(fmt.Errorf("renewing: %w", &OAuthError{Status: 400, Code: c.code, Description: c.description}))
+		if !strings.Contains(sentence, c.sentence) || !strings.Contains(remedy, c.remedy) {
+			t.Errorf("%s, %s:\n%s\n%s", c.code, c.description, sentence, remedy)
 		}
 	}
 }

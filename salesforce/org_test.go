@@ -237,6 +237,25 @@ func TestOrgEndsTheGrant(t *testing.T) {
 	}
 }
 
+// TestOrgLosesTheApp has an administrator rotate the app's secret, and delete the app, while the app is signed in. One refresh each finds it out.
+func TestOrgLosesTheApp(t *testing.T) {
+	t.Parallel()
+	s := newOrg(t, sim.Options{Accounts: 1})
+	for _, lose := range []func(){func() { s.org.RotateSecret(); s.org.ExpireAccessTokens() }, s.org.ReplaceApp} {
+		lose()
+		calls, exchanges := s.Calls(), s.tokens.exchanges
+		if _, err := s.Limits(t.Context()); !IsGrantDead(err) || !IsAppRefused(err) || IsTransient(err) || s.Calls() != calls+1 || s.tokens.exchanges != exchanges+1 {
+			t.Errorf("%d calls, %d refreshes, %v", s.Calls()-calls, s.tokens.exchanges-exchanges, err)
+		}
+	}
+	s.tokens.token.Refresh = "5Aep861revoked"
+	s.app.ClientID = s.org.Credentials().ClientID
+	s.app.ClientSecret = s.org.Credentials().ClientSecret
+	if _, err := s.app.Renew(t.Context(), s.rt, s.tokens.token); !IsGrantDead(err) || IsAppRefused(err) {
+		t.Errorf("a grant that is dead, by an app that is known: %v", err)
+	}
+}
+
 func TestOrgPaging(t *testing.T) {
 	t.Parallel()
 	const accounts = 4300
