@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -80,13 +79,13 @@ func (c *clients) refresher(connectionID int64) func(context.Context, salesforce
 	}
 }
 
-// whyReconnect is what people are told of a grant that ended. Nothing of the error but Salesforce's own code and description gets into it.
+// whyReconnect is what people are told of a connection that ended, wherever it is said that they are to connect again. Where that alone does not help, it says
+// what does. Nothing of the error but Salesforce's own code and description gets into it.
 func whyReconnect(err error) string {
-	var refused *salesforce.OAuthError
-	if !errors.As(err, &refused) {
-		return "Salesforce no longer accepts the sign-in."
+	sentence, remedy := salesforce.ExplainRenewal(err)
+	if salesforce.IsAppRefused(err) {
+		return sentence + " " + remedy
 	}
-	sentence, _ := salesforce.ExplainOAuth(refused.Code, refused.Description)
 	return sentence
 }
 

@@ -122,6 +122,47 @@ func TestGrantRevokedMidway(t *testing.T) {
 	s.auditedOnce()
 }
 
+// TestAppLostMidway has an administrator rotate the app's secret, or delete the app, in the middle of a run. It waits for a person and tells what to reconnect with, and goes on once the org is
+// connected with the new key and secret.
+func TestAppLostMidway(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, says string
+		lose       func(*sim.Org)
+	}{
+		{"the secret is rotated", "consumer secret", func(o *sim.Org) { o.RotateSecret() }},
+		{"the app is deleted", "no longer knows the connected app", (*sim.Org).ReplaceApp},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 200})
+			s.filter(allAccounts)
+			s.slow()
+			run := s.request()
+			s.start(s.quick())
+			s.midway(run.ID)
+			c.lose(s.org)
+			s.org.ExpireAccessTokens()
+			waiting := s.until(run.ID, inState(db.RunWaiting))
+			if waiting.WaitingUntil != nil || !strings.Contains(waiting.WaitingReason, c.says) || !strings.Contains(waiting.WaitingReason, "current consumer key and secret") {
+				t.Errorf("the run waits until %v: %s", waiting.WaitingUntil, waiting.WaitingReason)
+			}
+			if lost, err := s.db.Connection(t.Context(), s.conn); err != nil || lost.Status != db.StatusNeedsReconnect || !strings.Contains(lost.StatusReason, c.says) {
+				t.Errorf("the connection is %s: %s (%v)", lost.Status, lost.StatusReason, err)
+			}
+			s.org.ClearFaults(0)
+			now := s.org.Credentials()
+			s.mu.Lock()
+			s.app.ClientID, s.app.ClientSecret = now.ClientID, now.ClientSecret
+			s.mu.Unlock()
+			s.connect()
+			s.completed(s.until(run.ID, ended))
+			s.equalsOrg("", "AccountId != null")
+			s.auditedOnce()
+		})
+	}
+}
+
 // TestDailyLimit pauses the run until a full hour, never completes it, and goes on where it stopped.
 func TestDailyLimit(t *testing.T) {
 	t.Parallel()

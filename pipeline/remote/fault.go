@@ -26,12 +26,16 @@ func fault(err error) error {
 	if errors.As(err, &api) && api.Code != "" {
 		f.Code = api.Code
 	}
+	var oauth *salesforce.OAuthError
 	var tried *salesforce.TriedError
 	if errors.As(err, &tried) {
 		f.Tried = tried.Tries
 	}
 	switch {
 	case blocked(f, err):
+	case salesforce.IsAppRefused(err):
+		sentence, remedy := salesforce.ExplainRenewal(err)
+		f.Kind, f.Code, f.Message = pipeline.NeedsReconnect, "needs_reconnect", sentence+" "+remedy+" The run goes on from where it stopped."
 	case salesforce.IsGrantDead(err):
 		f.Kind, f.Code = pipeline.NeedsReconnect, "needs_reconnect"
 		f.Message = "Salesforce no longer accepts this connection's sign-in. Reconnect the org; the run goes on from where it stopped."
@@ -43,6 +47,8 @@ func fault(err error) error {
 		refuse(f, api)
 	case errors.Is(err, salesforce.ErrTooLarge):
 		return tooLarge("it is more than Millrace takes in at once", err)
+	case errors.As(err, &oauth):
+		f.Code, f.Message = "sign_in_refused", refusedSignIn(oauth)
 	case fromSalesforce(err):
 		f.Message = "Salesforce sent a page of records that cannot be read."
 	default:
@@ -103,13 +109,22 @@ func untrusted(err error) (address string, ok bool) {
 	return "this connection's address", true
 }
 
+// refusedSignIn repeats what Salesforce's sign-in has answered when the connection was to be renewed, where no more is known of it.
+func refusedSignIn(e *salesforce.OAuthError) string {
+	if e.Code == "" {
+		return fmt.Sprintf("Salesforce's sign-in answered with HTTP %d, and without a reason, when this connection was to be renewed. Something between Millrace and Salesforce, such as "+
+			"a proxy, may have answered in its place. Run the sync again; if it stays so, reconnect the org.", e.Status)
+	}
+	sentence, remedy := salesforce.ExplainOAuth(e.Code, e.Description)
+	return "This connection could not be renewed. " + sentence + " " + remedy
+}
+
 // fromSalesforce tells the client's own errors from those of the store of its tokens, which pass through it.
 func fromSalesforce(err error) bool {
-	var oauth *salesforce.OAuthError
 	var network *salesforce.NetworkError
 	var answer *salesforce.AnswerError
 	var csv *salesforce.CSVError
-	return errors.As(err, &oauth) || errors.As(err, &network) || errors.As(err, &answer) || errors.As(err, &csv)
+	return errors.As(err, &network) || errors.As(err, &answer) || errors.As(err, &csv)
 }
 
 // refuse fills in f for an answer that repeating does not change.
