@@ -35,12 +35,13 @@ func (c *clients) open(ctx context.Context, connectionID int64) (*salesforce.Cli
 	if client, ok := c.byID[connectionID]; ok {
 		return client, nil
 	}
-	loginURL, id, secret, err := c.db.ConnectionApp(ctx, connectionID)
+	app, err := c.app(ctx, connectionID)
 	if err != nil {
 		return nil, err
 	}
 	client := salesforce.New(salesforce.Config{
-		App:     salesforce.App{LoginURL: loginURL, ClientID: id, ClientSecret: secret},
+		App:     app,
+		AppNow:  func(ctx context.Context) (salesforce.App, error) { return c.app(ctx, connectionID) },
 		Token:   func(ctx context.Context) (salesforce.Token, error) { return c.token(ctx, connectionID) },
 		Refresh: c.refresher(connectionID),
 		OnUsage: c.usageRecorder(connectionID),
@@ -50,11 +51,17 @@ func (c *clients) open(ctx context.Context, connectionID int64) (*salesforce.Cli
 	return client, nil
 }
 
-// forget drops the client of a connection whose app or grant was replaced.
+// forget drops the client of a connection whose app or grant was replaced. Other processes keep theirs: they read both anew.
 func (c *clients) forget(connectionID int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.byID, connectionID)
+}
+
+// app reads the app by which a connection was made last.
+func (c *clients) app(ctx context.Context, connectionID int64) (salesforce.App, error) {
+	loginURL, id, secret, err := c.db.ConnectionApp(ctx, connectionID)
+	return salesforce.App{LoginURL: loginURL, ClientID: id, ClientSecret: secret}, err
 }
 
 func (c *clients) token(ctx context.Context, connectionID int64) (salesforce.Token, error) {

@@ -63,11 +63,18 @@ func (r *renewal) failed() bool {
 
 func (c *Client) refresh(ctx context.Context, r *renewal, spent Token) {
 	defer close(r.done)
+	app := c.cfg.App
+	if c.cfg.AppNow != nil {
+		if app, r.err = c.cfg.AppNow(ctx); r.err != nil {
+			r.err = fmt.Errorf("salesforce: renewing the access token: %w", r.err)
+			return
+		}
+	}
 	r.token, r.err = c.cfg.Refresh(ctx, spent, func(ctx context.Context, t Token) (Token, error) {
 		if m, _ := ctx.Value(meterKey{}).(Meter); m != nil {
 			_, _ = m(ctx, CallToken)
 		}
-		return c.cfg.App.Renew(ctx, c.transport, t)
+		return app.Renew(ctx, c.transport, t)
 	})
 	if r.err != nil {
 		r.err = fmt.Errorf("salesforce: renewing the access token: %w", r.err)

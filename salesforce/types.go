@@ -48,6 +48,8 @@ type Identity struct {
 // Config is what a Client needs. Token and Refresh are the connection's token store; they are called concurrently.
 type Config struct {
 	App App
+	// AppNow, when set, returns the app as it is stored now. It is asked before each Refresh, for whoever reconnects may do so by another key or secret.
+	AppNow func(ctx context.Context) (App, error)
 	// Token returns the newest stored token.
 	Token func(ctx context.Context) (Token, error)
 	// Refresh is called when the access token of spent was refused. It must lock the stored token; when the stored one is newer than spent it
