@@ -25,6 +25,9 @@ func (s *Server) connectPage(w http.ResponseWriter, r *http.Request, status int,
 			return err
 		}
 		title, view.OrgName = "Reconnect "+ConnectionName(c), ConnectionName(c)
+		if c.Status == db.StatusNeedsReconnect {
+			view.Reason = c.StatusReason
+		}
 	}
 	shell, err := s.shell(w, r, title, "integrations")
 	if err != nil {
@@ -56,7 +59,7 @@ func (s *Server) connectForm(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		view.Connection, view.Environment = c.ID, c.Environment
-		if i := s.presetOf(c); i >= 0 {
+		if i := s.presetOf(c.LoginURL, c.ClientID); i >= 0 {
 			view.Environment = presetPrefix + s.Presets[i].Key
 		} else {
 			view.ClientID, view.SecretKept = c.ClientID, true
@@ -68,9 +71,9 @@ func (s *Server) connectForm(w http.ResponseWriter, r *http.Request) error {
 	return s.connectPage(w, r, http.StatusOK, view)
 }
 
-// presetOf finds the preset that a connection was made with, or -1.
-func (s *Server) presetOf(c db.Connection) int {
-	return slices.IndexFunc(s.Presets, func(p Preset) bool { return p.LoginURL == c.LoginURL && p.ClientID == c.ClientID })
+// presetOf finds the preset that a connection is made with, or -1.
+func (s *Server) presetOf(loginURL, clientID string) int {
+	return slices.IndexFunc(s.Presets, func(p Preset) bool { return p.LoginURL == loginURL && p.ClientID == clientID })
 }
 
 // unreturned are the refusals that Salesforce shows on a page of its own, without leading back here.
@@ -123,7 +126,7 @@ func (s *Server) readConnect(r *http.Request) (views.Connect, db.OAuthFlow, erro
 			return view, flow, err
 		}
 		view.Connection, flow.ConnectionID = id, &id
-		view.SecretKept = s.presetOf(stored) < 0
+		view.SecretKept = s.presetOf(stored.LoginURL, stored.ClientID) < 0
 	}
 	if key, ok := strings.CutPrefix(view.Environment, presetPrefix); ok {
 		i := slices.IndexFunc(s.Presets, func(p Preset) bool { return p.Key == key })

@@ -76,6 +76,51 @@ func TestStoredSecretGoesNowhereElse(t *testing.T) {
 	}
 }
 
+// TestReconnectWithAnotherSecret has the app's secret rotated: the preflight finds it out, the page to reconnect says why, what this server was set up with and the stored secret are refused,
+// and the current key and secret connect the org again, also those of another app.
+func TestReconnectWithAnotherSecret(t *testing.T) {
+	t.Parallel()
+	o := newOrgApp(t, sim.Options{Accounts: -1})
+	b := o.as(o.admin)
+	c := o.connected(b)
+	o.org.RotateSecret()
+	o.org.ExpireAccessTokens()
+	if got := checkOf(b.get(orgPath(c.ID, "/preflight")).is(http.StatusOK), "API access"); !strings.Contains(got, "no longer accepts the consumer secret") || !strings.Contains(got, "current consumer key and secret") {
+		t.Errorf("the preflight says %q", got)
+	}
+	b.get("/integrations").is(http.StatusOK).says("#salesforce-card", "Needs reconnect", "Reconnect")
+	reconnect := connectPath + "?connection=" + itoa(c.ID)
+	b.get(reconnect).is(http.StatusOK).says("#reason", "no longer accepts this connection", "The grant was revoked.")
+	b.get(o.authorize(b, url.Values{"environment": {"preset:demo"}, "connection": {itoa(c.ID)}}, "allow")).is(http.StatusBadRequest).
+		says("#oauth-problem", "does not accept the consumer secret", "this server was set up with", "choose another environment")
+
+	form := url.Values{"environment": {"my_domain"}, "login_url": {o.host}, "connection": {itoa(c.ID)}, "client_id": {o.org.Credentials().ClientID}}
+	again := b.post(connectPath, form).is(http.StatusUnprocessableEntity)
+	again.says("#reason", "The grant was revoked.")
+	again.has("#client_secret[aria-invalid=true]")
+	form.Set("client_secret", o.org.Credentials().ClientSecret)
+	b.follow(b.get(o.authorize(b, form, "allow")).is(http.StatusSeeOther)).says("#salesforce-card", "Connected")
+	o.org.ExpireAccessTokens()
+	if got := checkOf(b.get(orgPath(c.ID, "/preflight")).is(http.StatusOK), "API access"); !strings.Contains(got, "answers the connected user") {
+		t.Errorf("afterwards the preflight says %q", got)
+	}
+
+	// The app is made anew, and then its secret is rotated. Leaving the field empty keeps the stored one, which is refused.
+	o.org.ReplaceApp()
+	form.Set("client_id", o.org.Credentials().ClientID)
+	form.Set("client_secret", o.org.Credentials().ClientSecret)
+	b.follow(b.get(o.authorize(b, form, "allow")).is(http.StatusSeeOther)).says("#salesforce-card", "Connected")
+	o.org.RotateSecret()
+	form.Del("client_secret")
+	b.get(reconnect).is(http.StatusOK).says("#client_secret-hint", "unless it was changed in Salesforce")
+	refused := b.get(o.authorize(b, form, "allow")).is(http.StatusBadRequest)
+	if refused.says("#oauth-problem", "does not accept the consumer secret"); strings.Contains(refused.text("#oauth-problem"), "this server was set up with") {
+		t.Error("a secret of the connection's own is called the server's")
+	}
+	form.Set("client_secret", o.org.Credentials().ClientSecret)
+	b.follow(b.get(o.authorize(b, form, "allow")).is(http.StatusSeeOther)).says("#salesforce-card", "Connected")
+}
+
 func TestCallbackRefuses(t *testing.T) {
 	t.Parallel()
 	o := newOrgApp(t, sim.Options{Accounts: -1})

@@ -38,10 +38,10 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	if code := query.Get("error"); code != "" {
 		s.Log.WarnContext(r.Context(), "OAuth callback refused", "request_id", v.requestID, "user_id", v.user.ID, "reason", code)
-		return s.oauthRefused(w, r, flow.ConnectionID, code, query.Get("error_description"))
+		return s.oauthRefused(w, r, flow, code, query.Get("error_description"))
 	}
 	if query.Get("code") == "" {
-		return s.oauthRefused(w, r, flow.ConnectionID, "", "")
+		return s.oauthRefused(w, r, flow, "", "")
 	}
 	connection, err := s.conclude(r, flow, query.Get("code"))
 	var mismatch *db.OrgMismatchError
@@ -51,7 +51,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 		return s.otherOrg(w, r, flow, mismatch)
 	case errors.As(err, &refused):
 		s.Log.WarnContext(r.Context(), "OAuth exchange refused", "request_id", v.requestID, "user_id", v.user.ID, "reason", refused.Code)
-		return s.oauthRefused(w, r, flow.ConnectionID, refused.Code, refused.Description)
+		return s.oauthRefused(w, r, flow, refused.Code, refused.Description)
 	case errors.Is(err, errSalesforce):
 		s.Log.WarnContext(r.Context(), "OAuth exchange failed", "request_id", v.requestID, "err", err)
 		return s.oauthPage(w, r, http.StatusBadGateway, views.OAuthProblem{
@@ -119,14 +119,18 @@ func asSalesforce(err error) error {
 	return errors.Join(errSalesforce, err)
 }
 
-// oauthRefused explains Salesforce's refusal.
-func (s *Server) oauthRefused(w http.ResponseWriter, r *http.Request, connectionID *int64, code, description string) error {
+// oauthRefused explains Salesforce's refusal. Of an app that this server was set up with, it says who can change its key and secret.
+func (s *Server) oauthRefused(w http.ResponseWriter, r *http.Request, flow db.OAuthFlow, code, description string) error {
 	sentence, remedy := salesforce.ExplainOAuth(code, description)
+	sentences := []string{sentence, remedy}
+	if salesforce.IsAppRefused(&salesforce.OAuthError{Code: code, Description: description}) && s.presetOf(flow.LoginURL, flow.ClientID) >= 0 {
+		sentences = append(sentences, "The key and secret are those that this server was set up with: whoever runs Millrace can change them. Or choose another environment, and enter the key and secret of an app of your own.")
+	}
 	title := "Not connected: Salesforce refused"
 	if code == "access_denied" {
 		title = "Not connected: access was denied"
 	}
-	return s.oauthPage(w, r, http.StatusBadRequest, views.OAuthProblem{Title: title, Sentences: []string{sentence, remedy}, Code: clip(code), Detail: clip(description)}, connectionID)
+	return s.oauthPage(w, r, http.StatusBadRequest, views.OAuthProblem{Title: title, Sentences: sentences, Code: clip(code), Detail: clip(description)}, flow.ConnectionID)
 }
 
 // otherOrg refuses to put one org in the place of another, and offers what may be meant.

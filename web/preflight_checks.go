@@ -41,6 +41,9 @@ func (p *preflight) apiAccess(ctx context.Context) (views.Check, error) {
 	switch {
 	case err == nil:
 		return views.Check{Sentence: "The REST API answers the connected user."}, nil
+	case salesforce.IsAppRefused(err):
+		sentence, remedy := salesforce.ExplainRenewal(err)
+		return views.Check{State: views.CheckProblem, Sentence: sentence, Cure: remedy}, nil
 	case salesforce.IsGrantDead(err):
 		return views.Check{State: views.CheckProblem, Sentence: "Salesforce no longer accepts the sign-in of this connection.", Cure: "Reconnect on the Integrations page."}, nil
 	case salesforce.IsDailyLimit(err):
