@@ -34,7 +34,11 @@ func (j Work) readInBatches(ctx context.Context, s Step, a along) error {
 	if err := j.Store.SetPhase(ctx, "Loading "+lower(s.Label)); err != nil {
 		return err
 	}
+	way := trail{}
 	for number, locator := a.first, a.prefix; number == a.first || locator != a.prefix; number++ {
+		if err := way.follow(locator); err != nil {
+			return err
+		}
 		if mark, ok := done[locator]; ok {
 			locator = mark.Next
 			continue

@@ -288,6 +288,7 @@ func (j Work) eachListed(ctx context.Context, s Step, do func(all []Listed) erro
 	if err != nil {
 		return err
 	}
+	way := trail{}
 	for rows := l.rows; ; {
 		all, err := listedRows(rows, s.Table.parentField(), s.Reading.Since)
 		if err != nil {
@@ -302,6 +303,9 @@ func (j Work) eachListed(ctx context.Context, s Step, do func(all []Listed) erro
 			return nil
 		}
 		next := rows.Next
+		if err := way.follow(next); err != nil {
+			return err
+		}
 		err = j.attempt(ctx, func() (err error) {
 			rows, err = j.Source.MoreRows(ctx, next)
 			return err

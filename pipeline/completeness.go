@@ -417,7 +417,10 @@ func (j Work) readMissing(ctx context.Context, s Step) error {
 			if err != nil {
 				return err
 			}
-			for rows.Next != "" { // large records come in several parts
+			for way := (trail{}); rows.Next != ""; { // large records come in several parts
+				if err := way.follow(rows.Next); err != nil {
+					return err
+				}
 				more, err := j.Source.MoreRows(ctx, rows.Next)
 				if err != nil {
 					return err

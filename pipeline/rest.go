@@ -18,12 +18,11 @@ func (j Work) readREST(ctx context.Context, s Step) error {
 	if err := j.Store.SetPhase(ctx, "Loading "+lower(s.Label)); err != nil {
 		return err
 	}
-	met := map[string]bool{}
+	way := trail{}
 	for number, locator := 1, ""; number == 1 || locator != ""; number++ {
-		if met[locator] {
-			return LocatorRepeats(s, locator)
+		if err := way.follow(locator); err != nil {
+			return err
 		}
-		met[locator] = true
 		if mark, ok := done[locator]; ok {
 			locator = mark.Next
 			continue

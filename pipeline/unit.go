@@ -170,12 +170,6 @@ func (j Work) releaseUnit(ctx context.Context, s Step, u Unit) {
 	}
 }
 
-// LocatorRepeats is the fault of a page that names a successor which comes elsewhere in the step already.
-func LocatorRepeats(s Step, locator string) error {
-	return &Fault{Kind: Gone, Code: "locator_repeats", Message: "Salesforce's pages of results lead back to one another.",
-		Err: fmt.Errorf("bulk job %s: locator %q comes twice", s.JobID, locator)}
-}
-
 // LocatorDiffers is the fault of a page that names another successor than when it was asked for before: between the two, records would be missed.
 func LocatorDiffers(s Step, page int, locator string) error {
 	return &Fault{Kind: Gone, Code: "locator_differs", Message: "Salesforce cut the result into other pages than before.",
