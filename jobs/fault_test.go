@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -368,6 +370,101 @@ func TestJobVanishes(t *testing.T) {
 	s.auditedOnce()
 	if p := s.step(run, "accounts:customer"); p.Read != 200 || p.Created != 200 || p.Unchanged != 0 {
 		t.Errorf("step %+v", p)
+	}
+}
+
+// forgetCursors has the org send pages of 200 records, and forget its cursor before it is asked for a further page: another app of the same user opens as many queries as a user may have open.
+// forgets picks the pages, by their number among all further ones. What is returned tells how many queries with all of the parts were asked for from their beginning, by their path and text.
+func (s *scene) forgetCursors(forgets func(n int) bool) (asked func(parts ...string) int) {
+	org := s.server.Config.Handler
+	var mu sync.Mutex
+	var queries []string
+	further := 0
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		const pages = "batchSize=200"
+		r.Header.Set("Sforce-Query-Options", pages)
+		mu.Lock()
+		if q := r.URL.Query().Get("q"); q != "" {
+			queries = append(queries, r.URL.Path+" "+q)
+		}
+		gone := false
+		if strings.Contains(r.URL.Path, "/query/01g") {
+			further++
+			gone = forgets(further)
+		}
+		mu.Unlock()
+		for range 10 {
+			if !gone {
+				break
+			}
+			other := httptest.NewRequest(http.MethodGet, "/services/data/v66.0/query?q=SELECT+Id+FROM+Account", nil)
+			other.Header.Set("Authorization", r.Header.Get("Authorization"))
+			other.Header.Set("Sforce-Query-Options", pages)
+			org.ServeHTTP(httptest.NewRecorder(), other)
+		}
+		org.ServeHTTP(w, r)
+	})
+	return func(parts ...string) (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, q := range queries {
+			if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(q, part) }) {
+				n++
+			}
+		}
+		return n
+	}
+}
+
+// readsByREST are options of runs that read all by REST queries, and only what has changed.
+func (s *scene) readsByREST() Options {
+	o := s.incremental()
+	o.Pipeline.RESTLimit = 5_000
+	return o
+}
+
+// TestCursorThatIsGone has the org forget the cursor of a query between two of its pages. The query is asked for anew, and the copy equals the org; when that is to no avail, the run fails and says so.
+func TestCursorThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 250, Contacts: 30, Opportunities: 30})
+	s.filter(allAccounts)
+	org := s.server.Config.Handler
+	asked := s.forgetCursors(func(int) bool { return true })
+	if run := s.syncWith(s.readsByREST()); run.State != db.RunFailed || run.ErrorCode != "INVALID_QUERY_LOCATOR" || !strings.Contains(run.Error, "forgotten the query") {
+		t.Errorf("the run is %s: %s %q", run.State, run.ErrorCode, run.Error)
+	}
+	if n := asked("/query ", " FROM Account ", "Website"); n != 2 {
+		t.Errorf("the query was asked for %d times", n)
+	}
+	s.server.Config.Handler = org
+	asked = s.forgetCursors(func(n int) bool { return n == 1 })
+	run := s.completed(s.syncWith(s.readsByREST()))
+	if n := asked("/query ", " FROM Account ", "Website"); n != 2 {
+		t.Errorf("the query was asked for %d times", n)
+	}
+	if p := s.step(run, "accounts:customer"); p.Mode != pipeline.REST || p.Read != 250 {
+		t.Errorf("step %+v", p)
+	}
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestCursorOfAListThatIsGone has the org forget the cursor of a list of what has changed. The list is asked for anew, and what left is found.
+func TestCursorOfAListThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 250, Contacts: 30, Opportunities: 30})
+	const filter = "Phone != '555-0100'"
+	s.filter(filter)
+	s.completed(s.syncWith(s.readsByREST()))
+	for a := range s.org.Records("Account") {
+		s.must(s.org.Update("Account", a["Id"].(string), map[string]any{"Phone": "555-0100"}))
+	}
+	asked := s.forgetCursors(func(n int) bool { return n == 1 }) // no account matches, so that only the list has two pages
+	s.completed(s.syncWith(s.readsByREST()))
+	if n := asked("/queryAll ", " FROM Account "); n != 2 {
+		t.Errorf("the list was asked for %d times", n)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NULL`); n != 0 {
+		t.Errorf("%d accounts have not left", n)
 	}
 }
 

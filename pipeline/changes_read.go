@@ -282,8 +282,19 @@ func (j Work) sweep(ctx context.Context, s Step) error {
 	})
 }
 
-// eachListed goes through the list of what has changed of the set's object, page by page.
+// eachListed goes through the list of what has changed of the set's object, page by page; do may come by a page twice. The first page is that of the beginning
+// of the run: where the way on from there has gone meanwhile, the list is asked for anew, once.
 func (j Work) eachListed(ctx context.Context, s Step, do func(all []Listed) error) error {
+	err := j.walkList(ctx, s, do)
+	if KindOf(err) != Gone {
+		return err
+	}
+	j.Log.Warn("the list of what has changed has gone from Salesforce; asking for it again", "step", s.Name, "err", err)
+	delete(j.lists, s.Reading.List)
+	return j.walkList(ctx, s, do)
+}
+
+func (j Work) walkList(ctx context.Context, s Step, do func(all []Listed) error) error {
 	l, err := j.listed(ctx, s)
 	if err != nil {
 		return err
