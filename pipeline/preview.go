@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ type PreviewResult struct {
 	Took    time.Duration
 }
 
-// Sample is one matching account.
+// Sample is one matching account, with its type and industry by their labels.
 type Sample struct {
 	ID, Name                string
 	Type, Industry, Website string
@@ -60,7 +62,7 @@ func Preview(ctx context.Context, source Sampler, filter settings.Filter, schema
 		if err != nil {
 			return PreviewResult{}, refused(err, read)
 		}
-		out.Samples = samples(rows)
+		out.Samples = samples(rows, schema)
 		out.Taken = taken(ctx, source, filter, prior)
 	}
 	out.Took = time.Since(started)
@@ -83,14 +85,18 @@ func taken(ctx context.Context, source Sampler, filter settings.Filter, prior []
 	return n
 }
 
-func samples(rows *Rows) []Sample {
-	text := func(r map[string]any, field string) string {
-		s, _ := r[field].(string)
-		return s
+func samples(rows *Rows, schema soql.Schema) []Sample {
+	label := func(r map[string]any, field string) string {
+		value := textOf(r, field)
+		_, f, _ := soql.FieldAt(field, accounts.Object, schema)
+		if i := slices.IndexFunc(f.Picklist, func(v soql.PicklistValue) bool { return v.Value == value }); i >= 0 {
+			return cmp.Or(f.Picklist[i].Label, value)
+		}
+		return value
 	}
 	var out []Sample
 	for _, r := range rows.Records {
-		out = append(out, Sample{ID: text(r, "Id"), Name: text(r, "Name"), Type: text(r, "Type"), Industry: text(r, "Industry"), Website: text(r, "Website")})
+		out = append(out, Sample{ID: textOf(r, "Id"), Name: textOf(r, "Name"), Type: label(r, "Type"), Industry: label(r, "Industry"), Website: textOf(r, "Website")})
 	}
 	return out
 }

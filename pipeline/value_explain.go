@@ -83,7 +83,7 @@ func ExplainValue(ctx context.Context, source Pager, ask ValueQuestion, s settin
 	if err != nil {
 		return ValueExplanation{}, err
 	}
-	out := ValueExplanation{State: Explained, Account: sampleOf(account), Rates: v.rates}
+	out := ValueExplanation{State: Explained, Account: sampleOf(account, schema), Rates: v.rates}
 	own, err := soql.Compare(v.calc.Rule.Link, soql.Equal, soql.Text(out.Account.ID))
 	if err != nil {
 		return ValueExplanation{}, err

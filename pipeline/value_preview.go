@@ -73,7 +73,7 @@ func previewDirect(ctx context.Context, source Sampler, k ValueKind, s settings.
 	}
 	out := ValuePreview{Query: query}
 	for _, r := range records {
-		a := ValuedAccount{Sample: sampleOf(r)}
+		a := ValuedAccount{Sample: sampleOf(r, schema)}
 		text := string(jsonField(r[field]))
 		switch {
 		case k == Renewal:
@@ -151,7 +151,7 @@ func accountsWithValue(ctx context.Context, source Sampler, s settings.Settings,
 	var out []Sample
 	add := func(records []map[string]any) {
 		for _, r := range records {
-			a := sampleOf(r)
+			a := sampleOf(r, schema)
 			if len(out) < sampleSize && !slices.ContainsFunc(out, func(o Sample) bool { return o.ID == a.ID }) {
 				out = append(out, a)
 			}
@@ -309,6 +309,6 @@ func allRows(ctx context.Context, source Pager, query string) ([]map[string]any,
 	return out, nil
 }
 
-func sampleOf(record map[string]any) Sample {
-	return samples(&Rows{Records: []map[string]any{record}})[0]
+func sampleOf(record map[string]any, schema soql.Schema) Sample {
+	return samples(&Rows{Records: []map[string]any{record}}, schema)[0]
 }

@@ -149,7 +149,7 @@ func accountsNamed(ctx context.Context, source Sampler, name string, schema soql
 		if err != nil {
 			return nil, Explanation{}, err
 		}
-		if found = samples(rows); len(found) > 0 {
+		if found = samples(rows, schema); len(found) > 0 {
 			break
 		}
 	}
@@ -219,7 +219,7 @@ func explainAccount(ctx context.Context, source Sampler, id string, s settings.S
 	if record == nil {
 		return unseen(ctx, source, accounts.Object, "account", id, schema)
 	}
-	out := Explanation{State: Explained, Account: samples(&Rows{Records: []map[string]any{record}})[0]}
+	out := Explanation{State: Explained, Account: sampleOf(record, schema)}
 	ask := &asker{source: source, id: id, answers: map[string]answer{}}
 	out.Filters = make([]FilterVerdict, len(filters))
 	group, asking := errgroup.WithContext(ctx)

@@ -266,6 +266,37 @@ func TestExplainRefs(t *testing.T) {
 	}
 }
 
+// TestCandidatesShowLabels shows the type and industry of accounts to choose from as their pages do, also once a value is called otherwise.
+func TestCandidatesShowLabels(t *testing.T) {
+	t.Parallel()
+	org, source := orgSource(t)
+	for _, name := range []string{"Quagga North", "Quagga South"} {
+		if _, err := org.Insert("Account", map[string]any{"Name": name, "Type": "Customer", "Industry": "Energy"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schema := schemaOf(t, source)
+	for _, e := range explain(t, source, "Quagga", single("Type = 'Customer'"), schema).Candidates {
+		if e.Type != "Customer" || e.Industry != "Energy" {
+			t.Errorf("before: %+v", e)
+		}
+	}
+	for field, to := range map[string][2]string{"Type": {"Customer", "Client"}, "Industry": {"Energy", "Power & light"}} {
+		if err := org.RelabelValue("Account", field, to[0], to[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := explain(t, source, "Quagga", single("Type = 'Customer'"), schemaOf(t, source)).Candidates
+	if len(found) != 2 {
+		t.Fatalf("candidates %+v", found)
+	}
+	for _, e := range found {
+		if e.Type != "Client" || e.Industry != "Power & light" {
+			t.Errorf("after: %+v", e)
+		}
+	}
+}
+
 // TestExplainBrokenFilter goes on with the other filters when one can no longer be asked, and makes no claim that it cannot.
 func TestExplainBrokenFilter(t *testing.T) {
 	t.Parallel()

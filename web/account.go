@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,16 +104,33 @@ func (s *Server) accounts(w http.ResponseWriter, r *http.Request) error {
 	if q.Search != "" || q.Type != "" || q.Left != "" {
 		view.ClearRef = accountsAddress(db.AccountQuery{ConnectionID: c.ID, Sort: "name", Page: 1, PerPage: q.PerPage})
 	}
-	for _, a := range rows {
-		view.Rows = append(view.Rows, views.AccountRow{
-			Name: a.Name, Href: orgPath(c.ID, "/accounts/"+a.SFID), Type: settings.AccountType(a.Type).Label(), Owner: a.OwnerName, Website: bareWebsite(a.Website),
-			Industry: a.Industry, Synced: a.LastSynced, LeftAt: a.LeftFilterAt, DeletedAt: a.DeletedAt,
-		})
+	if view.Rows, err = s.accountRows(r, c, rows); err != nil {
+		return err
 	}
 	if total == 0 {
 		view.Empty = noAccounts(q, banner, view.ClearRef, isAdmin(r))
 	}
 	return s.render(w, r, http.StatusOK, views.AccountsPage(view))
+}
+
+// accountRows are the rows of a page of accounts, with industries by their labels.
+func (s *Server) accountRows(r *http.Request, c db.Connection, accounts []db.Account) ([]views.AccountRow, error) {
+	industries := make([]string, len(accounts))
+	for i, a := range accounts {
+		industries[i] = a.Industry
+	}
+	labels, err := s.DB.Labels(r.Context(), c.ID, "Account", []string{"Industry"}, industries)
+	if err != nil {
+		return nil, err
+	}
+	var rows []views.AccountRow
+	for _, a := range accounts {
+		rows = append(rows, views.AccountRow{
+			Name: a.Name, Href: orgPath(c.ID, "/accounts/"+a.SFID), Type: settings.AccountType(a.Type).Label(), Owner: a.OwnerName, Website: bareWebsite(a.Website),
+			Industry: cmp.Or(labels["Industry"][a.Industry], a.Industry), Synced: a.LastSynced, LeftAt: a.LeftFilterAt, DeletedAt: a.DeletedAt,
+		})
+	}
+	return rows, nil
 }
 
 // sortable makes the headings: a click sorts by one, a second click turns it round.

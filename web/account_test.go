@@ -85,6 +85,31 @@ func TestAccountsList(t *testing.T) {
 	}
 }
 
+// TestAccountsListShowsLabels shows industries by their labels, as an account's page does, also once a value was given another one.
+func TestAccountsListShowsLabels(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c, other := a.connection("acme"), a.connection("bolt")
+	a.fill(c, 3)
+	a.exec(`UPDATE millrace.accounts SET industry = CASE name WHEN 'Account 0001' THEN 'FIN' WHEN 'Account 0002' THEN 'Energy' END WHERE connection_id = $1 AND name LIKE 'Account%'`, c.ID)
+	a.exec(`INSERT INTO millrace.picklist_labels VALUES ($1, 'Account', 'Industry', 'FIN', 'Financial services'), ($1, 'Account', 'Type', 'Energy', 'Not an industry'), ($2, 'Account', 'Industry', 'FIN', 'Of another org')`,
+		c.ID, other.ID)
+	b := a.as(a.viewer)
+	industry := func(want ...string) {
+		t.Helper()
+		list := b.get(orgPath(c.ID, "/accounts?q=Account")).is(http.StatusOK)
+		for i, want := range want {
+			if got := list.text(fmt.Sprintf("#account-list tbody tr:nth-child(%d) [data-label=Industry]", i+1)); got != want {
+				t.Errorf("the industry of row %d is %q, want %q", i+1, got, want)
+			}
+		}
+		b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).says("dl", want[0])
+	}
+	industry("Financial services", "Energy", "– none")
+	a.exec(`UPDATE millrace.picklist_labels SET label = 'Banks and insurers' WHERE connection_id = $1 AND value = 'FIN'`, c.ID)
+	industry("Banks and insurers", "Energy", "– none")
+}
+
 func TestEmptyListsNameTheCause(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
