@@ -45,20 +45,35 @@ func (s *RunStore) SaveLabels(ctx context.Context, labels []pipeline.PicklistLab
 	})
 }
 
-// Parents implements pipeline.Store.
-func (s *RunStore) Parents(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
-	some := ""
+// askedParents is the condition of the records whose children the step asks for.
+func askedParents(step pipeline.Step) string {
+	some := " AND left_filter_at IS NULL"
 	if step.Batches.Count != "" {
-		some = " AND " + step.Batches.Count + " IS DISTINCT FROM 0"
+		some += " AND " + step.Batches.Count + " IS DISTINCT FROM 0"
 	}
 	if step.Reading.Changes {
 		some += fmt.Sprintf(" AND last_seen_run > %d", step.Reading.After)
 	}
+	return some
+}
+
+// Parents implements pipeline.Store.
+func (s *RunStore) Parents(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
 	var ids []string
 	err := s.db.pool.SelectContext(ctx, &ids, `
 		SELECT sf_id FROM millrace.`+step.Table.ParentTable()+`
-		 WHERE connection_id = $1 AND sf_id > $2 AND left_filter_at IS NULL`+some+` ORDER BY sf_id LIMIT $3`, s.connectionID, after, limit)
+		 WHERE connection_id = $1 AND sf_id > $2`+askedParents(step)+` ORDER BY sf_id LIMIT $3`, s.connectionID, after, limit)
 	return ids, storeFault("list the parents of "+step.Name, err)
+}
+
+// Asked implements pipeline.Store.
+func (s *RunStore) Asked(ctx context.Context, step pipeline.Step) (parents, children int64, err error) {
+	told := "0"
+	if step.Batches.Count != "" {
+		told = "coalesce(sum(" + step.Batches.Count + "), 0)::bigint"
+	}
+	err = s.db.pool.QueryRowContext(ctx, `SELECT count(*), `+told+` FROM millrace.`+step.Table.ParentTable()+` WHERE connection_id = $1`+askedParents(step), s.connectionID).Scan(&parents, &children)
+	return parents, children, storeFault("count the parents of "+step.Name, err)
 }
 
 // SaveObjects implements pipeline.Store.

@@ -130,6 +130,16 @@ func (s *RunStore) Again(ctx context.Context, step pipeline.Step, after string, 
 	return ids, storeFault("list what could not be stored of "+step.Name, err)
 }
 
+// Here implements pipeline.Store.
+func (s *RunStore) Here(ctx context.Context, step pipeline.Step) (n int64, err error) {
+	kept := " AND left_filter_at IS NULL"
+	if step.Table.Quiet {
+		kept = ""
+	}
+	err = s.db.pool.GetContext(ctx, &n, `SELECT count(*) FROM millrace.`+step.Table.Name+` WHERE connection_id = $1`+kept+sameSet(step.Table, ""), s.connectionID)
+	return n, storeFault("count what is here of "+step.Name, err)
+}
+
 // setSteps is what the steps of a set have come to so far. The one that asks counts as done.
 type setSteps struct {
 	Complete  bool         `db:"complete"`  // each has read as many records as Salesforce said

@@ -46,3 +46,27 @@ func (d *DB) RunCallsOf(ctx context.Context, runID int64) ([]RunCalls, error) {
 		SELECT kind, purpose, calls, free FROM millrace.run_calls WHERE run_id = $1 ORDER BY free, sum(calls) OVER (PARTITION BY kind) DESC, kind, calls DESC, purpose`, runID)
 	return out, wrapIf(asCancelled(ctx, err), "db.RunCallsOf(%d)", runID)
 }
+
+// CallsOfChanges implements pipeline.Store.
+func (s *RunStore) CallsOfChanges(ctx context.Context) (map[string]int64, error) {
+	var rows []struct {
+		Label string
+		Calls int64
+	}
+	err := s.db.pool.SelectContext(ctx, &rows, `
+		SELECT own.label, sum(c.calls)::bigint AS calls
+		  FROM (SELECT DISTINCT label FROM millrace.run_steps WHERE run_id = $1 AND reading = 'changes') own
+		 CROSS JOIN LATERAL (
+		       SELECT r.id FROM millrace.runs r JOIN millrace.run_steps p ON p.run_id = r.id AND p.label = own.label AND p.reading = 'changes' AND p.state = 'done'
+		        WHERE r.connection_id = $2 AND r.id < $1 AND r.state IN ('completed', 'completed_with_errors') ORDER BY r.id DESC LIMIT 1) last
+		  JOIN millrace.run_calls c ON c.run_id = last.id AND c.purpose = own.label AND NOT c.free
+		 GROUP BY own.label`, s.runID, s.connectionID)
+	if err != nil {
+		return nil, storeFault("read what reading changes took", err)
+	}
+	out := make(map[string]int64, len(rows))
+	for _, r := range rows {
+		out[r.Label] = r.Calls
+	}
+	return out, nil
+}

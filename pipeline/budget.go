@@ -148,26 +148,9 @@ func (j Work) afford(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	need := int64(0)
-	for _, s := range steps {
-		if !s.Done && s.Query != "" {
-			need += callsLeft(s, j.Options)
-		}
-	}
-	if need == 0 {
-		return nil
+	need, err := j.callsAhead(ctx, steps)
+	if err != nil || need == 0 {
+		return err
 	}
 	return j.Afford(ctx, need)
-}
-
-// callsLeft estimates the requests of a step that is planned and counted.
-func callsLeft(s Step, o Options) int64 {
-	if s.Reading.Changes && s.Expected == nil {
-		return 2 // the list of what has changed, and the records; more is known only then
-	}
-	mode := Bulk
-	if s.Table.Paged || s.Expected != nil && *s.Expected <= o.RESTLimit {
-		mode = REST
-	}
-	return calls(s.Expected, mode, o) - 1
 }

@@ -49,6 +49,12 @@ type Store interface {
 	SaveLabels(ctx context.Context, labels []PicklistLabel) error
 	// Parents returns, in order, the next records here after an id whose children s asks for; fewer than limit when there are no more.
 	Parents(ctx context.Context, s Step, after string, limit int) ([]string, error)
+	// Asked counts the records that Parents returns, and how many children they say that they have.
+	Asked(ctx context.Context, s Step) (parents, children int64, err error)
+	// Here counts the records of s's set that are here.
+	Here(ctx context.Context, s Step) (int64, error)
+	// CallsOfChanges returns how many API requests those of the run's steps took that read changes, when they last did so, by their labels. What is not known is left out.
+	CallsOfChanges(ctx context.Context) (map[string]int64, error)
 	// SaveObjects notes the custom objects that the settings name. Together with Retire it makes what is here follow the settings.
 	SaveObjects(ctx context.Context, objects []settings.CustomObject) error
 	// Retire marks the records of a table's other sets as having left.
