@@ -67,6 +67,58 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
+// TestRecordsHoweverOldComeOver has records that nobody has changed for twenty years: no start date leaves them out, neither in the first sync, nor where their account comes into the filter later, nor where their object
+// is added to the settings. Of Chatter they come where no lookback is set.
+func TestRecordsHoweverOldComeOver(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	old := func(object string, fields map[string]any) string {
+		t.Helper()
+		for _, field := range []string{"CreatedDate", "LastModifiedDate", "SystemModstamp"} {
+			fields[field] = "2006-01-02T15:04:05.000Z"
+		}
+		return s.insert(object, fields)
+	}
+	ids := map[string][]string{}
+	for _, name := range []string{"In from the first", "In later"} {
+		account := old("Account", map[string]any{"Name": name})
+		ids["accounts"] = append(ids["accounts"], account)
+		ids["contacts"] = append(ids["contacts"], old("Contact", map[string]any{"AccountId": account, "LastName": "Old", "Email": "old@example.com"}))
+		ids["opportunities"] = append(ids["opportunities"], old("Opportunity", map[string]any{"AccountId": account, "Name": "Old", "StageName": "Closed Won", "CloseDate": "2006-01-31"}))
+		ids["custom_records"] = append(ids["custom_records"], old("Subscription__c", map[string]any{"Account__c": account, "Status__c": "Expired"}))
+		post := old("FeedItem", map[string]any{"ParentId": account, "Body": "Old"})
+		ids["chatter_posts"] = append(ids["chatter_posts"], post)
+		ids["chatter_comments"] = append(ids["chatter_comments"], old("FeedComment", map[string]any{"FeedItemId": post, "CommentBody": "Old"}))
+	}
+	here := func(when string, of int, tables ...string) {
+		t.Helper()
+		for _, table := range tables {
+			for _, id := range ids[table][:of] {
+				if n := s.count(`SELECT count(*) FROM millrace.`+table+` WHERE sf_id = $1 AND left_filter_at IS NULL AND extract(year FROM system_modstamp) = 2006`, id); n != 1 {
+					t.Errorf("%s: %s of %s is not here", when, id, table)
+				}
+			}
+		}
+	}
+	all := everything()
+	all.Accounts.Single = "Name != 'In later'"
+	all.Chatter = settings.Chatter{Enabled: true, Accounts: true, Comments: true}
+	s.saveAll(all)
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	runs.run(pipeline.EntityChatter, false)
+	here("after the first sync", 1, "accounts", "contacts", "opportunities", "chatter_posts", "chatter_comments")
+	all.Accounts.Single = allAccounts
+	s.saveAll(all)
+	runs.run(pipeline.EntityAll, false)
+	runs.run(pipeline.EntityChatter, false)
+	here("in the filter", 2, "accounts", "contacts", "opportunities", "chatter_posts", "chatter_comments")
+	all.CustomObjects = []settings.CustomObject{subscriptionObject()}
+	s.saveAll(all)
+	runs.run(pipeline.EntityAll, false)
+	here("with an object added", 2, "custom_records")
+}
+
 // TestCallsOfARunWithoutChanges counts them: two for an object at most, for all that there is to sync. The descriptions of the objects have been asked for within five minutes; later, one more
 // for each asks whether they hold.
 func TestCallsOfARunWithoutChanges(t *testing.T) {
