@@ -119,7 +119,7 @@ func (r RunLine) took() time.Duration {
 func (r BannerRun) headline() string {
 	switch {
 	case r.CancelRequested && r.State.Active():
-		return "Cancelling: the page that is being stored is finished first"
+		return "Cancelling: it ends within seconds, and what it has stored stays"
 	case r.State == RunQueued && r.Behind != "":
 		return "Starts when " + r.Behind + " has ended"
 	case r.State == RunQueued:
