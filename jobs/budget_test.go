@@ -166,6 +166,42 @@ func TestWaitsBeforeItBegins(t *testing.T) {
 	s.equalsOrg("", "AccountId != null")
 }
 
+// TestBeginsAnywayAfterADay has a run wait for room for all of its requests. After 23 hours it still reads nothing; after 24 it begins with what room there is, keeps to the allowance, and waits in
+// the middle.
+func TestBeginsAnywayAfterADay(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 400})
+	s.filter(allAccounts)
+	s.org.SetAPILimit(760, 1000)
+	o := s.quick()
+	o.PageRows = 10
+	run := s.request()
+	s.start(o)
+	s.waitsForBudget(run.ID, "This sync needs about")
+	looksAgain := func(hours int) {
+		before := s.until(run.ID, inState(db.RunWaiting)).Attempt
+		s.mustExec(`UPDATE millrace.runs SET created_at = now() - make_interval(hours => $2) WHERE id = $1`, run.ID, hours)
+		s.later(run.ID)
+		s.until(run.ID, func(r db.Run) bool { return r.State == db.RunWaiting && r.Attempt > before })
+	}
+	looksAgain(23)
+	if n := s.count(`SELECT count(*) FROM millrace.run_pages`); n != 0 {
+		t.Errorf("%d pages were read after 23 hours", n)
+	}
+	looksAgain(25)
+	if n := s.count(`SELECT count(*) FROM millrace.run_pages`); n == 0 {
+		t.Error("nothing was read after 25 hours")
+	}
+	if used := s.apiUsed(); used > 800 {
+		t.Errorf("%d requests are used, and 200 were to stay free", used)
+	}
+	s.org.SetAPILimit(100, 1000)
+	s.later(run.ID)
+	s.completed(s.until(run.ID, ended))
+	s.equalsOrg("", "AccountId != null")
+	s.auditedOnce()
+}
+
 // TestLargerThanTheAllowance has a run that needs more than a day's allowance. It begins with what there is.
 func TestLargerThanTheAllowance(t *testing.T) {
 	t.Parallel()
