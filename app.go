@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -168,14 +171,14 @@ func keepLog(ctx context.Context, d *db.DB, c config.Server, log *slog.Logger) e
 	}
 }
 
-// ownerName names this process in the runs that it claims.
-func ownerName() string {
+// ownerName names this process in the runs that it claims, and its sessions in Postgres. Host and number alone may be those of a process before it, or of one in another container.
+var ownerName = sync.OnceValue(func() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	return fmt.Sprintf("%s/%d", host, os.Getpid())
-}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), strings.ToLower(rand.Text()[:4]))
+})
 
 // listen opens addr; its error names the flag to change.
 func listen(addr, flagName string) (net.Listener, error) {

@@ -76,6 +76,7 @@ type DB struct {
 	keys    keyring
 	refresh keyedLock // one grant refresh per connection and process waits in Postgres, the others here
 	hashing chan struct{}
+	lapses  takenOver
 	counts  counts
 	kinds   auditKinds
 	bounds  auditBounds

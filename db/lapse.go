@@ -2,13 +2,16 @@ package db
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/lib/pq"
 )
 
 // A process that stands still, or that nothing is heard of, may have a transaction open in which it has locked what whoever takes over its work needs. Postgres
-// would keep it until the silence is too long for it, and one in the middle of a COPY for ever. So whoever takes over ends what the process had begun by then.
+// would keep it until the silence is too long for it, and one in the middle of a COPY for ever. So whoever takes over ends what the process had begun by then and Postgres waits to hear more of. A
+// statement that is still at work is left alone: what it locks may be what keeps its living process from extending the lease.
 
 // lapse is a lease that its holder has let run out.
 type lapse struct {
@@ -26,8 +29,30 @@ func sessionName(owner string) string {
 	return prefix + owner[max(len(owner)-room, 0):]
 }
 
-// EndLapsed ends the transactions that processes other than owner had begun before a lease of theirs ran out that nobody has taken over yet, and returns how many: one
-// of them may have locked what is to be claimed.
+// takenOver remembers, for a while, the leases that were taken over from others: what their holders had begun may have been at work then.
+type takenOver struct {
+	mu  sync.Mutex
+	all []lapse
+}
+
+// rememberFor is how long: longer than any statement of a run works.
+const rememberFor = time.Hour
+
+func (t *takenOver) add(l lapse) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = append(t.all, l)
+}
+
+func (t *takenOver) list() []lapse {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = slices.DeleteFunc(t.all, func(l lapse) bool { return time.Since(*l.Lapsed) > rememberFor })
+	return slices.Clone(t.all)
+}
+
+// EndLapsed ends the transactions that processes other than owner had begun before a lease of theirs ran out, while they say nothing more, and returns how many: one
+// of them may have locked what is to be claimed, or what was.
 func (d *DB) EndLapsed(ctx context.Context, owner string) (int, error) {
 	var all []lapse
 	err := d.pool.SelectContext(ctx, &all, kept(`
@@ -38,7 +63,16 @@ func (d *DB) EndLapsed(ctx context.Context, owner string) (int, error) {
 	if err != nil {
 		return 0, wrapIf(asCancelled(ctx, err), "db.EndLapsed")
 	}
-	return d.endOf(ctx, owner, all...)
+	return d.endOf(ctx, owner, append(all, d.lapses.list()...)...)
+}
+
+// takeOver ends what the last holder of a lease that owner has claimed had begun before it ran out. It does not hold up the claim, nor make it fail: EndLapsed looks again.
+func (d *DB) takeOver(ctx context.Context, owner string, l lapse) {
+	if l.Was == "" || l.Was == owner || l.Lapsed == nil {
+		return
+	}
+	d.lapses.add(l)
+	_, _ = d.endOf(ctx, owner, l)
 }
 
 // endOf ends the transactions that the holders of leases had begun before these ran out, but those of owner, who takes over, and returns how many.
@@ -56,6 +90,6 @@ func (d *DB) endOf(ctx context.Context, owner string, all ...lapse) (ended int, 
 	err = d.pool.GetContext(ctx, &ended, `
 		SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid))
 		  FROM unnest($1::text[], $2::timestamptz[]) l (name, until) JOIN pg_stat_activity a ON a.application_name = l.name AND a.xact_start < l.until
-		 WHERE a.datname = current_database() AND a.usename = current_user`, pq.Array(names), pq.Array(until))
+		 WHERE a.datname = current_database() AND a.usename = current_user AND a.wait_event_type = 'Client'`, pq.Array(names), pq.Array(until))
 	return ended, wrapIf(asCancelled(ctx, err), "db.endOf")
 }

@@ -54,13 +54,15 @@ func (s *RunStore) CallsOfChanges(ctx context.Context) (map[string]int64, error)
 		Calls int64
 	}
 	err := s.db.pool.SelectContext(ctx, &rows, `
-		SELECT own.label, sum(c.calls)::bigint AS calls
-		  FROM (SELECT DISTINCT label FROM millrace.run_steps WHERE run_id = $1 AND reading = 'changes') own
-		 CROSS JOIN LATERAL (
-		       SELECT r.id FROM millrace.runs r JOIN millrace.run_steps p ON p.run_id = r.id AND p.label = own.label AND p.reading = 'changes' AND p.state = 'done'
-		        WHERE r.connection_id = $2 AND r.id < $1 AND r.state IN ('completed', 'completed_with_errors') ORDER BY r.id DESC LIMIT 1) last
-		  JOIN millrace.run_calls c ON c.run_id = last.id AND c.purpose = own.label AND NOT c.free
-		 GROUP BY own.label`, s.runID, s.connectionID)
+		SELECT label, min(calls)::bigint AS calls
+		  FROM (SELECT own.label, sum(c.calls) AS calls
+		          FROM (SELECT DISTINCT label FROM millrace.run_steps WHERE run_id = $1 AND reading = 'changes') own
+		         CROSS JOIN LATERAL (
+		               SELECT r.id FROM millrace.runs r JOIN millrace.run_steps p ON p.run_id = r.id AND p.label = own.label AND p.reading = 'changes' AND p.state = 'done'
+		                WHERE r.connection_id = $2 AND r.id < $1 AND r.state IN ('completed', 'completed_with_errors') ORDER BY r.id DESC LIMIT 2) late
+		          JOIN millrace.run_calls c ON c.run_id = late.id AND c.purpose = own.label AND NOT c.free
+		         GROUP BY own.label, late.id) each
+		 GROUP BY label`, s.runID, s.connectionID)
 	if err != nil {
 		return nil, storeFault("read what reading changes took", err)
 	}

@@ -47,7 +47,7 @@ func (d *DB) Claim(ctx context.Context, owner string, lease time.Duration) (*Run
 	if err != nil {
 		return nil, wrapIf(err, "db.Claim")
 	}
-	_, _ = d.endOf(ctx, owner, taken.lapse) // the run is claimed either way
+	d.takeOver(ctx, owner, taken.lapse)
 	r, err := d.RunByID(ctx, taken.ID)
 	return &r, err
 }

@@ -70,7 +70,7 @@ func (s *RunStore) ClaimUnit(ctx context.Context, step pipeline.Step, ticket int
 		 WHERE u.run_id = $3 AND u.position = $4 AND r.fence = $5 AND r.state = 'running' AND r.cancel_requested_at IS NULL AND (u.ticket = $6 OR `+freeUnit+`)
 		 ORDER BY u.ticket <> $6, u.page LIMIT 1 FOR UPDATE OF u SKIP LOCKED`)), s.owner, lease.Seconds(), s.runID, step.Position, s.fence, ticket)
 	if err == nil {
-		_, _ = s.db.endOf(ctx, s.owner, row.lapse) // the page is claimed either way
+		s.db.takeOver(ctx, s.owner, row.lapse)
 		u := row.unit()
 		return &u, true, nil
 	}
@@ -192,7 +192,7 @@ func (d *DB) ClaimUnitToHelp(ctx context.Context, owner string, lease time.Durat
 	if err != nil {
 		return nil, fmt.Errorf("db.ClaimUnitToHelp: %w", err)
 	}
-	_, _ = d.endOf(ctx, owner, row.lapse) // the page is claimed either way
+	d.takeOver(ctx, owner, row.lapse)
 	return h, nil
 }
 

@@ -131,16 +131,21 @@ func (r *Runner) wake(ctx context.Context) {
 
 // endLapsed ends, again and again until ctx ends, what processes have begun in Postgres whose leases have run out.
 func (r *Runner) endLapsed(ctx context.Context) {
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(r.Poll):
 		}
-		// That Postgres cannot be reached is said by whoever looks for due runs.
-		if n, _ := r.DB.EndLapsed(ctx, r.Owner); n > 0 {
+		n, err := r.DB.EndLapsed(ctx, r.Owner)
+		switch {
+		case n > 0:
 			r.Log.Warn("ended what silent processes had begun in Postgres", "transactions", n)
+		case err != nil && ctx.Err() == nil && !failing && !db.Retryable(err): // that Postgres cannot be reached is said by whoever looks for due runs
+			r.Log.Error("cannot end what silent processes have begun in Postgres; trying on", "err", err)
 		}
+		failing = err != nil
 	}
 }
 

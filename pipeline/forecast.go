@@ -2,7 +2,7 @@ package pipeline
 
 import "context"
 
-// callsAhead estimates the requests that are left of a planned run by what is known before they are made: what was counted, what is here, and what reading changes took the last time. How much has
+// callsAhead estimates the requests that are left of a planned run by what is known before they are made: what was counted, what is here, and what reading changes took the last two times. How much has
 // changed since, only the reading tells.
 func (j Work) callsAhead(ctx context.Context, steps []Step) (int64, error) {
 	last, err := j.Store.CallsOfChanges(ctx)

@@ -53,7 +53,7 @@ type Store interface {
 	Asked(ctx context.Context, s Step) (parents, children int64, err error)
 	// Here counts the records of s's set that are here.
 	Here(ctx context.Context, s Step) (int64, error)
-	// CallsOfChanges returns how many API requests those of the run's steps took that read changes, when they last did so, by their labels. What is not known is left out.
+	// CallsOfChanges returns how many API requests those of the run's steps took that read changes, in the last two runs that did so, by their labels: the less of both, since a change of very many records is rare. What is not known is left out.
 	CallsOfChanges(ctx context.Context) (map[string]int64, error)
 	// SaveObjects notes the custom objects that the settings name. Together with Retire it makes what is here follow the settings.
 	SaveObjects(ctx context.Context, objects []settings.CustomObject) error
