@@ -182,8 +182,10 @@ func (s *RunStore) NoteLeavers(ctx context.Context, step pipeline.Step, known bo
 		UPDATE millrace.run_steps o SET leavers_open = false FROM millrace.runs r
 		 WHERE r.id = o.run_id AND o.leavers_open AND o.records = $1 AND r.connection_id = $2`, []any{step.Table.Records(), s.connectionID}
 	}
-	_, err := s.db.pool.ExecContext(ctx, query, args...)
-	return storeFault("note who left", asCancelled(ctx, err))
+	return s.transact(ctx, "note who left", func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, query, args...)
+		return err
+	})
 }
 
 // aged lists records that are here and that a reading in full does not meet, since they have not been changed for long, the newest first. Where there is no list of

@@ -348,10 +348,11 @@ func (d *DB) UndoRefusal(ctx context.Context, r Run) (string, error) {
 
 const auditRemoved = "The audit log of that time has been removed, as its retention asks, so it is not known any more what the run changed."
 
-// auditKept reports whether the audit log of the time of an ended run is there, all of it.
+// auditKept reports whether the audit log of the time of an ended run is there, all of it: a part that is to be removed is detached first, and not read any more.
 func auditKept(ctx context.Context, q sqlx.QueryerContext, r Run) (kept bool, err error) {
 	err = sqlx.GetContext(ctx, q, &kept, `
-		SELECT bool_and(to_regclass('millrace.audit_log_' || to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD')) IS NOT NULL)
+		SELECT bool_and(EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = 'millrace.audit_log'::regclass AND NOT i.inhdetachpending
+		                          AND i.inhrelid = to_regclass('millrace.audit_log_' || to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD'))))
 		  FROM generate_series(date_trunc('day', $1::timestamptz AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', $2::timestamptz, interval '1 day') day`, r.StartedAt, r.FinishedAt)
 	return kept, err
 }

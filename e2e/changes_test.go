@@ -29,7 +29,7 @@ func TestChangesInTheOrgAreSaidInTheApp(t *testing.T) {
 	t.Run("a deleted account", func(t *testing.T) {
 		b.t = t
 		record("delete", id(0))
-		ran("of them deleted in Salesforce")
+		ran("found deleted in Salesforce")
 		account(id(0))
 		b.waitText("main", "Deleted in Salesforce")
 		b.shot("deleted")
@@ -48,7 +48,7 @@ func TestChangesInTheOrgAreSaidInTheApp(t *testing.T) {
 		b.t = t
 		people := d.rows(t, "SELECT LastName FROM Contact WHERE Email != null AND AccountId = '"+id(2)+"'")
 		d.steer(b, "merge", "master", id(1), "losers", id(2))
-		ran("of them deleted in Salesforce")
+		ran("found deleted in Salesforce")
 		account(id(2))
 		b.waitText("main", "Deleted in Salesforce")
 		b.waitText("main", "It was merged into "+fmt.Sprint(customers[1]["Name"]))

@@ -261,7 +261,7 @@ func TestEmailVanishes(t *testing.T) {
 			here, skipped := s.count(`SELECT count(*) FROM millrace.contacts WHERE left_filter_at IS NULL`), s.count(skips)
 			s.org.HideField("Contact", "Email")
 			run := s.sync()
-			if p := s.step(run, "contacts"); run.State != db.RunCompletedWithErrors || p.State != "failed" || !strings.Contains(p.Note, "cannot read the field Email of Contacts") {
+			if p := s.step(run, "contacts"); run.State != db.RunCompletedWithErrors || p.State != "failed" || !strings.Contains(p.Note, "Contacts without Email are not synced, and the connected Salesforce user cannot read that field.") {
 				t.Errorf("the run is %s, its step %s: %q", run.State, p.State, p.Note)
 			}
 			if n := s.count(`SELECT count(*) FROM millrace.contacts WHERE left_filter_at IS NULL`); n != here {

@@ -149,11 +149,7 @@ func (t tally) did() string {
 	add(t.created, "created")
 	add(t.updated, "updated")
 	add(t.left, "left the filter")
-	if t.deleted <= t.left {
-		add(t.deleted, "of them deleted in Salesforce")
-	} else { // some left with an earlier run, which could not ask
-		add(t.deleted, "found deleted in Salesforce")
-	}
+	add(t.deleted, "found deleted in Salesforce") // most of them left with this run, others with an earlier one
 	switch {
 	case len(parts) == 0 && t.changes && !t.whole:
 		parts = append(parts, "Nothing changed since the last sync")

@@ -13,7 +13,7 @@ import (
 const (
 	maxAsked     = 2000
 	askedAtATime = 200
-	maxListed    = 200 // calls for a list of what was deleted, each of up to 2,000 records
+	maxListed    = 200 // calls for a list of what was deleted, each of up to 2,000 records; what is behind them stays marked as having left
 	maxRestored  = 400 // of those that were deleted earlier
 )
 
@@ -54,7 +54,7 @@ func (j Work) findDeleted(ctx context.Context) error {
 }
 
 // askDeleted asks which of the leavers of a step were deleted, and marks them. Where they are very many, it goes through what was deleted of the object: records that are here are marked, others are
-// none of them. It reports whether Salesforce left that open.
+// none of them. What Salesforce does not list it may tell of some records by their ids. It reports whether that is open, because Salesforce did not answer: what is refused once is refused again.
 func (j Work) askDeleted(ctx context.Context, s Step, leavers []string) (open bool, err error) {
 	var stored error
 	mark := func(gone []Listed) error {
@@ -63,23 +63,34 @@ func (j Work) askDeleted(ctx context.Context, s Step, leavers []string) (open bo
 		}
 		return stored
 	}
-	if len(leavers) > maxAsked {
+	byID := len(leavers) <= maxAsked
+	if !byID {
 		err = j.eachDeleted(ctx, s.Table.Object, mark)
-	} else {
-		for some := range slices.Chunk(leavers, askedAtATime) {
-			among, wrong := soql.In("Id", some)
-			if wrong != nil {
-				return false, wrong
-			}
-			if err = j.eachDeleted(ctx, s.Table.Object, mark, among); err != nil {
-				break
-			}
-		}
+		k := KindOf(err)
+		byID = err != nil && stored == nil && ctx.Err() == nil && k != OverBudget && k != DailyLimit
+	}
+	if byID {
+		err = j.deletedAmong(ctx, s.Table.Object, leavers[:min(len(leavers), maxAsked)], mark)
 	}
 	if stored != nil {
 		return false, stored
 	}
-	return j.unasked(ctx, s, err)
+	stop, ends := j.unasked(ctx, s, err)
+	return stop && KindOf(err) == Transient, ends
+}
+
+// deletedAmong goes through the deleted records of an object that have one of the ids.
+func (j Work) deletedAmong(ctx context.Context, object string, ids []string, do func([]Listed) error) error {
+	for some := range slices.Chunk(ids, askedAtATime) {
+		among, err := soql.In("Id", some)
+		if err != nil {
+			return err
+		}
+		if err := j.eachDeleted(ctx, object, do, among); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findRestored takes the mark off records that were restored in Salesforce and are not selected: a step that reads changes is told of them, one that reads everything does not meet them.

@@ -57,6 +57,9 @@ const AsidePrefix = "impact_"
 func (p Plan) forecast(o Options) []Forecast {
 	var out []Forecast
 	for _, s := range p.Steps {
+		if s.Refusal != nil {
+			continue
+		}
 		f := Forecast{Label: s.Label, Records: s.Expected, Mode: Bulk, Note: s.Note}
 		if s.Expected != nil && *s.Expected <= o.RESTLimit {
 			f.Mode = REST

@@ -60,8 +60,8 @@ func MakePlan(s settings.Settings, schema soql.Schema, entity Entity) (Plan, err
 	return makePlan(s, schema, entity, false)
 }
 
-// makePlan is MakePlan; a lenient one has steps with a Refusal in place of objects that are missing, does without fields that do not hold any more what they are to hold, and does not let the account filters choose the
-// children where they do not fit the org any more.
+// makePlan is MakePlan. It has a step with a Refusal in place of an object of which the field that is required cannot be read. A lenient one also has steps with a Refusal in place of objects that are
+// missing, does without fields that do not hold any more what they are to hold, and does not let the account filters choose the children where they do not fit the org any more.
 func makePlan(s settings.Settings, schema soql.Schema, entity Entity, lenient bool) (Plan, error) {
 	s = s.Normalize()
 	p := planner{schema: schema, lenient: lenient}
@@ -103,7 +103,7 @@ type unfit struct {
 
 // outgrown reports whether a plan was refused for something that the org has no longer, or not any more as the settings want it: a lenient one does without.
 func outgrown(code string) bool {
-	return slices.Contains([]string{"object_missing", "field_required", "owner_invalid", "custom_object_invalid", string(ARR) + "_invalid", string(Renewal) + "_invalid"}, code)
+	return slices.Contains([]string{"object_missing", "owner_invalid", "custom_object_invalid", string(ARR) + "_invalid", string(Renewal) + "_invalid"}, code)
 }
 
 // unfitOwners lists the owners whose field points to no user.
@@ -204,7 +204,7 @@ func (p *planner) complete(t Table, s Step, make func(fields []string) (read, co
 	s.Position = len(p.plan.Steps) + 1
 	var fields []string
 	if s.Table, fields, s.Note, p.err = selectable(p.schema, t); p.err != nil {
-		if f := FaultOf(p.err); p.lenient && slices.Contains([]string{"object_missing", "field_required"}, f.Code) {
+		if f := FaultOf(p.err); f.Code == "field_required" || p.lenient && f.Code == "object_missing" {
 			s.Table, s.Refusal, p.err = t, &Refusal{Code: f.Code, Message: f.Message}, nil
 			p.plan.Steps = append(p.plan.Steps, s)
 		}
@@ -277,8 +277,7 @@ func selectable(schema soql.Schema, t Table) (known Table, fields []string, note
 	for _, c := range t.Columns {
 		if read(c.Field) == nil && c.Name == t.Require {
 			return t, nil, "", &Fault{Kind: Fatal, Code: "field_required", Message: fmt.Sprintf(
-				"The connected Salesforce user cannot read the field %[1]s of %[2]s, so nobody can tell which of these have one, without which they are not synced. Let that user read the field, then run the sync again.",
-				c.Field, t.Label)}
+				"%s without %s are not synced, and the connected Salesforce user cannot read that field. Let that user read it, then run the sync again.", t.Label, c.Field)}
 		}
 	}
 	extra := t.Extra

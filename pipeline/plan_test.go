@@ -122,3 +122,25 @@ func TestPreview(t *testing.T) {
 		t.Errorf("%#v", err)
 	}
 }
+
+// TestPlanWithoutWhatIsRequired hides the field without which no contact is taken: contacts are refused, and all else is planned, measured and foretold without them.
+func TestPlanWithoutWhatIsRequired(t *testing.T) {
+	t.Parallel()
+	org, source := orgSource(t)
+	org.HideField("Contact", "Email")
+	schema := schemaOf(t, source)
+	s := settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name != null"}}
+	plan, err := pipeline.MakePlan(s, schema, pipeline.EntityAll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range plan.Steps {
+		if refused := p.Refusal != nil; refused != (p.Name == "contacts") || refused && (p.Refusal.Code != "field_required" || p.Query != "") {
+			t.Errorf("%s: %+v, %s", p.Name, p.Refusal, p.Query)
+		}
+	}
+	sizes, err := pipeline.EstimateSizes(t.Context(), source, s, schema)
+	if err != nil || len(sizes.Objects) != 2 {
+		t.Errorf("measured %+v: %v", sizes, err)
+	}
+}

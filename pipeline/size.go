@@ -63,7 +63,7 @@ func EstimateSizes(ctx context.Context, source Sampler, s settings.Settings, sch
 	var out SizeEstimate
 	for _, step := range steps.Steps {
 		both, ok := tables[step.Table.Name]
-		if !ok || step.Calculation != nil {
+		if !ok || step.Calculation != nil || step.Refusal != nil {
 			continue
 		}
 		i := slices.IndexFunc(out.Objects, func(o ObjectSize) bool { return o.Object == step.Table.Object })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"millrace/db"
@@ -123,7 +124,7 @@ func asSalesforce(err error) error {
 func (s *Server) oauthRefused(w http.ResponseWriter, r *http.Request, flow db.OAuthFlow, code, description string) error {
 	sentence, remedy := salesforce.ExplainOAuth(code, description)
 	sentences := []string{sentence, remedy}
-	if salesforce.IsAppRefused(&salesforce.OAuthError{Code: code, Description: description}) && s.presetOf(flow.LoginURL, flow.ClientID) >= 0 {
+	if slices.Contains([]string{"invalid_client_id", "invalid_client", "OAUTH_EC_APP_NOT_FOUND"}, code) && s.presetOf(flow.LoginURL, flow.ClientID) >= 0 {
 		sentences = append(sentences, "The key and secret are those that this server was set up with: whoever runs Millrace can change them. Or choose another environment, and enter the key and secret of an app of your own.")
 	}
 	title := "Not connected: Salesforce refused"
