@@ -88,20 +88,20 @@ func (r *replicas) start() int {
 	return len(r.serving) - 1
 }
 
-// owner is the name of a process in what it holds.
+// owner is the beginning of the name of a process in what it holds.
 func (r *replicas) owner(n int) string {
 	r.t.Helper()
 	host, err := os.Hostname()
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return fmt.Sprintf("%s/%d", host, r.serving[n].cmd.Process.Pid)
+	return fmt.Sprintf("%s/%d/", host, r.serving[n].cmd.Process.Pid)
 }
 
 // holding says what a process works on.
 func (r *replicas) holding(n int) (leads, pages int) {
 	r.t.Helper()
-	err := r.db.QueryRow(`SELECT (SELECT count(*) FROM millrace.runs WHERE state = 'running' AND owner = $1), (SELECT count(*) FROM millrace.run_units WHERE owner = $1)`,
+	err := r.db.QueryRow(`SELECT (SELECT count(*) FROM millrace.runs WHERE state = 'running' AND starts_with(owner, $1)), (SELECT count(*) FROM millrace.run_units WHERE starts_with(owner, $1))`,
 		r.owner(n)).Scan(&leads, &pages)
 	if err != nil {
 		r.t.Fatal(err)
