@@ -19,6 +19,9 @@ type lapse struct {
 	Lapsed *time.Time `db:"lapsed"` // when the lease ran out; nil where it was given back
 }
 
+// another reports whether the lease was let run out, by another process than owner.
+func (l lapse) another(owner string) bool { return l.Was != "" && l.Was != owner && l.Lapsed != nil }
+
 // sessionName is what the sessions of a process are called in pg_stat_activity. Postgres keeps 63 bytes: of a longer name the end, which tells processes of one
 // machine apart.
 func sessionName(owner string) string {
@@ -32,7 +35,13 @@ func sessionName(owner string) string {
 // takenOver remembers, for a while, the leases that were taken over from others: what their holders had begun may have been at work then.
 type takenOver struct {
 	mu  sync.Mutex
-	all []lapse
+	all []takeover
+}
+
+// takeover is one of them, with the time at which it was taken over by the clock here.
+type takeover struct {
+	lapse
+	at time.Time
 }
 
 // rememberFor is how long: longer than any statement of a run works.
@@ -41,14 +50,17 @@ const rememberFor = time.Hour
 func (t *takenOver) add(l lapse) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.all = append(t.all, l)
+	t.all = append(t.all, takeover{l, time.Now()})
 }
 
-func (t *takenOver) list() []lapse {
+func (t *takenOver) list() (all []lapse) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.all = slices.DeleteFunc(t.all, func(l lapse) bool { return time.Since(*l.Lapsed) > rememberFor })
-	return slices.Clone(t.all)
+	t.all = slices.DeleteFunc(t.all, func(o takeover) bool { return time.Since(o.at) > rememberFor })
+	for _, o := range t.all {
+		all = append(all, o.lapse)
+	}
+	return all
 }
 
 // EndLapsed ends the transactions that processes other than owner had begun before a lease of theirs ran out, while they say nothing more, and returns how many: one
@@ -68,11 +80,10 @@ func (d *DB) EndLapsed(ctx context.Context, owner string) (int, error) {
 
 // takeOver ends what the last holder of a lease that owner has claimed had begun before it ran out. It does not hold up the claim, nor make it fail: EndLapsed looks again.
 func (d *DB) takeOver(ctx context.Context, owner string, l lapse) {
-	if l.Was == "" || l.Was == owner || l.Lapsed == nil {
-		return
+	if l.another(owner) {
+		d.lapses.add(l)
+		_, _ = d.endOf(ctx, owner, l)
 	}
-	d.lapses.add(l)
-	_, _ = d.endOf(ctx, owner, l)
 }
 
 // endOf ends the transactions that the holders of leases had begun before these ran out, but those of owner, who takes over, and returns how many.
@@ -80,7 +91,7 @@ func (d *DB) endOf(ctx context.Context, owner string, all ...lapse) (ended int, 
 	var names []string
 	var until []time.Time
 	for _, l := range all {
-		if l.Was != "" && l.Was != owner && l.Lapsed != nil {
+		if l.another(owner) {
 			names, until = append(names, sessionName(l.Was)), append(until, *l.Lapsed)
 		}
 	}

@@ -342,12 +342,12 @@ func (m merge) general() string {
 	if m.step.Table.Quiet {
 		log, changes = "", ""
 	}
-	// What changes is worked out where the record is compared, so that a record that is here is read once for both. OFFSET 0 keeps its verdict from being reached twice.
 	counted := "count(*)"
 	if m.beside {
 		counted = "count(*) FILTER (WHERE NOT again OR verdict NOT IN ('skipped', 'unchanged'))"
 		changes += ", s.sf_id IN (" + met("$9") + ") AS again"
 	}
+	// What changes is worked out where the record is compared, so that a record that is here is read once for both. OFFSET 0 keeps its verdict from being reached twice.
 	return "WITH " + m.mark() + "verdict AS MATERIALIZED (\n    SELECT s.ctid AS tid, s.sf_id, v.verdict" + changes + "\n      FROM " + stage + " s\n" +
 		"      LEFT JOIN " + m.table + " t ON t.connection_id = $1 AND t.sf_id = s.sf_id AND t.sf_id BETWEEN $5 AND $6" + sameSet(m.step.Table, "t.") + "\n" +
 		"     CROSS JOIN LATERAL (SELECT " + m.verdict() + " AS verdict OFFSET 0) v),\n" +

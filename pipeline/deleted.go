@@ -170,8 +170,11 @@ func (j Work) eachDeleted(ctx context.Context, object string, do func([]Listed) 
 	if err != nil {
 		return err
 	}
-	next := ""
+	next, way := "", trail{}
 	for range maxListed {
+		if err := way.follow(next); err != nil {
+			return err
+		}
 		var rows *Rows
 		err := j.attempt(ctx, func() (err error) {
 			if next == "" {
