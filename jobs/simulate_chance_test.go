@@ -274,6 +274,7 @@ func (s *simulation) misbehaviour() sim.Fault {
 		sim.Fault{Match: anyResults, Status: 404, Code: "NOT_FOUND"},
 		sim.Fault{Match: "/services/data/*/query", Status: 404, Code: "INVALID_QUERY_LOCATOR"},
 		sim.Fault{Match: "/services/data/*/jobs/query", Status: 500},
+		sim.Fault{Match: "/services/data/*/composite", Status: 404, Code: "NOT_FOUND"},
 		sim.Fault{Match: anyResults, StallAfter: 200, Stall: time.Minute},
 	)
 }

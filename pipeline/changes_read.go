@@ -299,32 +299,13 @@ func (j Work) walkList(ctx context.Context, s Step, do func(all []Listed) error)
 	if err != nil {
 		return err
 	}
-	way := trail{}
-	for rows := l.rows; ; {
+	return j.eachPage(ctx, l.rows, func(rows *Rows) error {
 		all, err := listedRows(rows, s.Table.parentField(), s.Reading.Since)
-		if err != nil {
+		if err != nil || len(all) == 0 {
 			return err
 		}
-		if len(all) > 0 {
-			if err := do(all); err != nil {
-				return err
-			}
-		}
-		if rows.Next == "" {
-			return nil
-		}
-		next := rows.Next
-		if err := way.follow(next); err != nil {
-			return err
-		}
-		err = j.attempt(ctx, func() (err error) {
-			rows, err = j.Source.MoreRows(ctx, next)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
+		return do(all)
+	})
 }
 
 // listedRows reads an answer's records of a list of changes. A list may reach farther back than since: sets of one object share it.

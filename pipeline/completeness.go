@@ -24,7 +24,7 @@ type Check struct {
 	Waiting     int64  // of Salesforce's count, how many belong to records that could not be stored: they come with these
 }
 
-// check counts in Salesforce what the plan of the run selects, with at most one request for each step, and has it held against what is here. The copy is
+// check counts in Salesforce what the plan of the run selects, with a request for every five steps, and has it held against what is here. The copy is
 // complete or not without that: a fault of Salesforce leaves the question open and does not hold up the run's end.
 func (j Work) check(ctx context.Context) error {
 	steps, err := j.Store.Steps(ctx)
@@ -142,11 +142,11 @@ func (j Work) unchecked(ctx context.Context, err error) error {
 	return nil
 }
 
-// countChecks asks for each count, one after the other. Accounts get the type of the first filter that they match, so the count of a type is that of all filters up to its own
+// countChecks asks for the counts. Accounts get the type of the first filter that they match, so the count of a type is that of all filters up to its own
 // without that of the filters before.
 func (j Work) countChecks(ctx context.Context, plan Plan, checks []Check) error {
 	if j.Afford != nil {
-		if err := j.Afford(ctx, int64(len(checks))); err != nil {
+		if err := j.Afford(ctx, countCalls(int64(len(checks)))); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -157,28 +157,34 @@ func (j Work) countChecks(ctx context.Context, plan Plan, checks []Check) error 
 		}
 	}
 	filters := j.Settings.Normalize().Accounts.Filters()
-	before, known := int64(0), true
-	stopped := ""
+	typed := func(c *Check) bool { return c.AccountType != "" && len(filters) > 1 }
+	var queries []string
 	for i := range checks {
 		c := &checks[i]
-		if stopped != "" {
-			c.Note = stopped
+		query := plan.Steps[c.Position-1].CountQuery
+		if typed(c) {
+			at := slices.IndexFunc(filters, func(f settings.Filter) bool { return f.Type == c.AccountType })
+			query, c.Note = countAny(filters[:at+1])
+		}
+		if c.Note == "" {
+			queries = append(queries, query)
+		}
+	}
+	answers := j.Source.Counts(ctx, queries)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	before, known := int64(0), true
+	for i := range checks {
+		c := &checks[i]
+		if c.Note != "" { // it could not be asked
+			known = false
 			continue
 		}
-		query := plan.Steps[c.Position-1].CountQuery
-		typed := c.AccountType != "" && len(filters) > 1
-		if typed {
-			at := slices.IndexFunc(filters, func(f settings.Filter) bool { return f.Type == c.AccountType })
-			if query, c.Note = countAny(filters[:at+1]); c.Note != "" {
-				known = false
-				continue
-			}
-		}
-		n, err := j.Source.Count(ctx, query)
+		n, err := answers[0].Records, answers[0].Err
+		answers = answers[1:]
 		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case err == nil && !typed:
+		case err == nil && !typed(c):
 			c.Salesforce = &n
 		case err == nil && !known:
 			c.Note = "Not compared: the filters before it could not be counted."
@@ -187,22 +193,24 @@ func (j Work) countChecks(ctx context.Context, plan Plan, checks []Check) error 
 			own := max(n-before, 0)
 			before, c.Salesforce = n, &own
 		default:
-			known = false
-			switch f := FaultOf(err); {
-			case f.Code == "QUERY_TIMEOUT":
-				c.Note = "Salesforce could not count them in time."
-			case f.Kind == DailyLimit:
-				stopped = "Not counted: the daily API limit is used up."
-				c.Note = stopped
-			case f.Kind == Transient:
-				c.Note = "Salesforce could not be asked."
-			default:
-				c.Note = "Salesforce could not count them."
-			}
+			known, c.Note = false, uncounted(FaultOf(err))
 			j.Log.Warn("a count for the completeness check failed", "step", c.Name, "err", err)
 		}
 	}
 	return nil
+}
+
+// uncounted says why there is no count.
+func uncounted(f *Fault) string {
+	switch {
+	case f.Code == "QUERY_TIMEOUT":
+		return "Salesforce could not count them in time."
+	case f.Kind == DailyLimit:
+		return "Not counted: the daily API limit is used up."
+	case f.Kind == Transient:
+		return "Salesforce could not be asked."
+	}
+	return "Salesforce could not count them."
 }
 
 // countAny counts the accounts that any of the filters selects.
@@ -417,17 +425,15 @@ func (j Work) readMissing(ctx context.Context, s Step) error {
 			if err != nil {
 				return err
 			}
-			for way := (trail{}); rows.Next != ""; { // large records come in several parts
-				if err := way.follow(rows.Next); err != nil {
-					return err
-				}
-				more, err := j.Source.MoreRows(ctx, rows.Next)
-				if err != nil {
-					return err
-				}
-				rows.Records, rows.Next = append(rows.Records, more.Records...), more.Next
+			var all Rows
+			err = j.eachPage(ctx, rows, func(part *Rows) error { // large records come in several
+				all.Records = append(all.Records, part.Records...)
+				return nil
+			})
+			if err != nil {
+				return err
 			}
-			return j.commitRows(ctx, s, number, locator, next, rows)
+			return j.commitRows(ctx, s, number, locator, next, &all)
 		})
 		if err != nil {
 			return err

@@ -170,36 +170,26 @@ func (j Work) eachDeleted(ctx context.Context, object string, do func([]Listed) 
 	if err != nil {
 		return err
 	}
-	next, way := "", trail{}
-	for range maxListed {
-		if err := way.follow(next); err != nil {
-			return err
-		}
-		var rows *Rows
-		err := j.attempt(ctx, func() (err error) {
-			if next == "" {
-				rows, err = j.Source.AllRows(ctx, query.String())
-			} else {
-				rows, err = j.Source.MoreRows(ctx, next)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	var first *Rows
+	err = j.attempt(ctx, func() (err error) {
+		first, err = j.Source.AllRows(ctx, query.String())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	pages := 0
+	return j.eachPage(ctx, first, func(rows *Rows) error {
 		var gone []Listed
 		for _, r := range rows.Records {
 			if id := idOf(r, "Id"); id != "" {
 				gone = append(gone, Listed{ID: id, Deleted: true, Master: idOf(r, masterField)})
 			}
 		}
-		if err := do(gone); err != nil {
-			return err
+		if pages++; pages == maxListed && rows.Next != "" {
+			j.Log.Warn("too much was deleted to ask for all of it", "object", object, "calls", maxListed)
+			rows.Next = ""
 		}
-		if next = rows.Next; next == "" {
-			return nil
-		}
-	}
-	j.Log.Warn("too much was deleted to ask for all of it", "object", object, "calls", maxListed)
-	return nil
+		return do(gone)
+	})
 }

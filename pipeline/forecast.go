@@ -31,7 +31,7 @@ func (j Work) callsAhead(ctx context.Context, steps []Step) (int64, error) {
 		need += n
 	}
 	if need > 0 && j.Entity != EntityRetry {
-		need += counts
+		need += countCalls(counts)
 	}
 	return need, nil
 }
@@ -109,6 +109,9 @@ func (j Work) callsOfBatches(ctx context.Context, s Step, coming map[string]int6
 	}
 	return n + max(batches(parents+more)+children/restRows-int64(len(done)), 1), nil
 }
+
+// countCalls is how many requests ask for so many counts.
+func countCalls(counts int64) int64 { return (counts + CountsAtOnce - 1) / CountsAtOnce }
 
 // batches is how many queries name so many records.
 func batches(records int64) int64 { return (records + batchSize - 1) / batchSize }

@@ -12,6 +12,8 @@ type Source interface {
 	Sampler
 	// Schema describes the objects; fresh forgets earlier answers first. Others are described when they are asked for.
 	Schema(ctx context.Context, fresh bool, objects ...string) (soql.Schema, error)
+	// Counts returns the results of SELECT COUNT() queries, or why one has none, in their order. It takes a request for every CountsAtOnce of them, or more where the org answers each by itself only.
+	Counts(ctx context.Context, queries []string) []Counted
 	// MoreRows returns the page of a REST query that starts at the locator next.
 	MoreRows(ctx context.Context, next string) (*Rows, error)
 	// StartJob creates a bulk query job and returns its id.
@@ -33,6 +35,15 @@ type Sampler interface {
 	Count(ctx context.Context, query string) (int64, error)
 	// Rows runs a REST query and returns its first page.
 	Rows(ctx context.Context, query string) (*Rows, error)
+}
+
+// CountsAtOnce is how many counts one request can ask for.
+const CountsAtOnce = 5
+
+// Counted is the result of one query of Source.Counts.
+type Counted struct {
+	Records int64
+	Err     error
 }
 
 // Rows is one page of a REST query.

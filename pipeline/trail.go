@@ -1,6 +1,9 @@
 package pipeline
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // trail is the locators by which a reader has come through an answer of several pages.
 type trail map[string]bool
@@ -12,6 +15,26 @@ func (t trail) follow(locator string) error {
 	}
 	t[locator] = true
 	return nil
+}
+
+// eachPage hands do the pages of a REST answer whose first one is here. A page without Next is the last.
+func (j Work) eachPage(ctx context.Context, rows *Rows, do func(*Rows) error) error {
+	for way := (trail{}); ; {
+		if err := do(rows); err != nil || rows.Next == "" {
+			return err
+		}
+		next := rows.Next
+		if err := way.follow(next); err != nil {
+			return err
+		}
+		err := j.attempt(ctx, func() (err error) {
+			rows, err = j.Source.MoreRows(ctx, next)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // LocatorRepeats is the fault of a page that names a successor which comes elsewhere in the step already.

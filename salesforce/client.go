@@ -39,6 +39,7 @@ type Client struct {
 	renewing sync.Mutex
 	renewal  *renewal // the last one begun
 
+	alone  atomic.Pointer[time.Time] // until when nothing is sent together
 	schema describeCache
 	now    func() time.Time
 	sleep  func(context.Context, time.Duration) error

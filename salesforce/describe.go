@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -80,16 +81,94 @@ func (c *Client) Describe(ctx context.Context, object string) (*Describe, error)
 		return nil, &APIError{Status: http.StatusNotFound, Code: "NOT_FOUND", Message: fmt.Sprintf("%q is not the API name of an object.", object)}
 	}
 	e := c.schema.object(object)
-	d, err := fresh(ctx, c, e, "/sobjects/"+object+"/describe", func(w describeWire) *Describe {
-		if w.Name == "" || len(w.Fields) == 0 {
-			return nil
-		}
-		return w.describe()
-	})
+	d, err := fresh(ctx, c, e, describeOf(object), describeWire.answer)
 	if isNotFound(err) {
 		e.gone.Store(true)
 	}
 	return d, err
+}
+
+func describeOf(object string) string { return "/sobjects/" + object + "/describe" }
+
+// answer is what is kept of a describe; nil for what is none, for fields that it lacks would count as hidden.
+func (w describeWire) answer() *Describe {
+	if w.Name == "" || len(w.Fields) == 0 {
+		return nil
+	}
+	return w.describe()
+}
+
+// revalidate asks which describes of the objects still hold, where several are older than schemaTTL, with one request for 25. Those of which it learns nothing are left as they are: Describe asks for them.
+func (c *Client) revalidate(ctx context.Context, objects []string) error {
+	var stale []*kept[Describe]
+	var parts []subrequest
+	defer func() {
+		for _, e := range stale {
+			<-e.turn
+		}
+	}()
+	for _, object := range objects {
+		if !objectName.MatchString(object) {
+			continue
+		}
+		e := c.schema.object(object)
+		select {
+		case e.turn <- struct{}{}:
+		default: // named twice, or somebody is asking
+			continue
+		}
+		if e.answer.Load() == nil || e.modified == "" || c.now().Sub(e.checked) < schemaTTL {
+			<-e.turn
+			continue
+		}
+		stale = append(stale, e)
+		parts = append(parts, subrequest{path: c.data(describeOf(object)), header: map[string]string{"If-Modified-Since": e.modified}})
+	}
+	for from := 0; len(stale)-from > 1; from += maxSubrequests {
+		to := min(from+maxSubrequests, len(stale))
+		answers, err := c.together(ctx, CallDescribe, parts[from:to])
+		if errors.Is(err, errAlone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i, a := range answers {
+			a.revalidates(stale[from+i], c.now())
+		}
+	}
+	return nil
+}
+
+// revalidates takes over what the answer says of a kept describe. An error says nothing.
+func (a subanswer) revalidates(e *kept[Describe], now time.Time) {
+	if a.status == http.StatusNotModified {
+		e.holds(now)
+		return
+	}
+	var w describeWire
+	if a.into("", &w) != nil {
+		return
+	}
+	if d := w.answer(); d != nil {
+		e.keep(d, a.header, now)
+	}
+}
+
+// keep stores an answer that came with the header.
+func (e *kept[T]) keep(answer *T, h http.Header, now time.Time) {
+	e.answer.Store(answer)
+	e.modified = h.Get("Last-Modified")
+	if e.modified == "" {
+		e.modified = h.Get("Date")
+	}
+	e.holds(now)
+}
+
+// holds notes that the org was asked and has what is kept.
+func (e *kept[T]) holds(now time.Time) {
+	e.checked = now
+	e.gone.Store(false)
 }
 
 // DescribeGlobal lists the objects that the connected user can see, cached and revalidated like Describe. The list is shared: do not change it.
@@ -156,17 +235,13 @@ func fresh[W, T any](ctx context.Context, c *Client, e *kept[T], resource string
 				return err
 			}
 			answer := read(w)
-			if answer == nil { // fields that it lacks would count as hidden
+			if answer == nil {
 				return &AnswerError{Path: q.path, Reason: "it describes nothing"}
 			}
-			e.answer.Store(answer)
-			e.modified = resp.Header.Get("Last-Modified")
-			if e.modified == "" {
-				e.modified = resp.Header.Get("Date")
-			}
+			e.keep(answer, resp.Header, c.now())
+			return nil
 		}
-		e.checked = c.now()
-		e.gone.Store(false)
+		e.holds(c.now())
 		return nil
 	})
 	if err != nil {

@@ -3,9 +3,11 @@ package salesforce
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -59,6 +61,88 @@ func (c *Client) Count(ctx context.Context, soqlText string) (int64, error) {
 	return int64(r.TotalSize), nil
 }
 
+// Counted is what came of one query of Counts.
+type Counted struct {
+	Records int64
+	Err     error
+}
+
+// Counts runs SELECT COUNT() queries, five with each request, and returns what came of each, in their order. Where the org does not take them together, and where one of them fails for a time only,
+// they are sent by themselves. A query too long for an address always is. Once the daily limit is reached the others are not sent.
+func (c *Client) Counts(ctx context.Context, queries []string) []Counted {
+	out := make([]Counted, len(queries))
+	var limit error
+	note := func(i int, n Counted) {
+		if out[i] = n; IsDailyLimit(n.Err) {
+			limit = n.Err
+		}
+	}
+	alone := func(i int) {
+		if limit != nil {
+			out[i].Err = limit
+			return
+		}
+		n, err := c.Count(ctx, queries[i])
+		note(i, Counted{n, err})
+	}
+	var together []int
+	for i, text := range queries {
+		if len(url.QueryEscape(text)) < longURI/2 {
+			together = append(together, i)
+		} else {
+			alone(i)
+		}
+	}
+	for at := range slices.Chunk(together, maxSubqueries) {
+		if limit != nil || len(at) == 1 {
+			for _, i := range at {
+				alone(i)
+			}
+			continue
+		}
+		some := make([]string, len(at))
+		for k, i := range at {
+			some[k] = queries[i]
+		}
+		for k, n := range c.countTogether(ctx, some) {
+			if errors.Is(n.Err, errAlone) {
+				alone(at[k])
+			} else {
+				note(at[k], n)
+			}
+		}
+	}
+	return out
+}
+
+// countTogether runs the queries with one request. The error of those that are to be sent by themselves is errAlone.
+func (c *Client) countTogether(ctx context.Context, queries []string) []Counted {
+	parts := make([]subrequest, len(queries))
+	for i, text := range queries {
+		parts[i] = subrequest{path: c.data("/query"), query: url.Values{"q": {text}}}
+	}
+	answers, err := c.together(ctx, CallCount, parts)
+	out := make([]Counted, len(queries))
+	for i := range out {
+		if out[i].Err = err; err != nil {
+			continue
+		}
+		var w queryWire
+		own := answers[i].into(parts[i].path, &w)
+		if own == nil {
+			var r *QueryResult
+			if r, own = w.result(parts[i].path); own == nil {
+				out[i].Records = int64(r.TotalSize)
+			}
+		}
+		if IsTransient(own) {
+			own = errAlone
+		}
+		out[i].Err = own
+	}
+	return out
+}
+
 // Explain returns Salesforce's cheapest plan for a query, without running it.
 func (c *Client) Explain(ctx context.Context, soqlText string) (Plan, error) {
 	q := request{method: http.MethodGet, path: c.data("/query"), query: url.Values{"explain": {soqlText}}}
@@ -93,11 +177,11 @@ func (c *Client) get(ctx context.Context, q request, out any) error {
 	if len(q.path)+len(encoded) < longURI {
 		return c.json(ctx, q, out)
 	}
-	type subrequest struct {
+	type one struct {
 		Method string `json:"method"`
 		URL    string `json:"url"`
 	}
-	batch := request{kind: q.kind, method: http.MethodPost, path: c.data("/composite/batch"), repeatable: true, body: map[string]any{"batchRequests": []subrequest{
+	batch := request{kind: q.kind, method: http.MethodPost, path: c.data("/composite/batch"), repeatable: true, body: map[string]any{"batchRequests": []one{
 		{http.MethodGet, strings.TrimPrefix(q.path, "/services/data/") + "?" + encoded}}}}
 	return c.retry(ctx, true, func() error {
 		var answer struct {
@@ -117,14 +201,7 @@ func (c *Client) get(ctx context.Context, q request, out any) error {
 		if len(answer.Results) != 1 {
 			return &AnswerError{Path: batch.path, Reason: "it does not hold the one result"}
 		}
-		result := answer.Results[0]
-		if result.StatusCode < 200 || result.StatusCode >= 300 {
-			if e := parseErrors(result.StatusCode, result.Result); e != nil {
-				return e
-			}
-			return &APIError{Status: result.StatusCode, Body: excerpt(result.Result)}
-		}
-		return unmarshal(batch.path, result.Result, out)
+		return subanswer{status: answer.Results[0].StatusCode, body: answer.Results[0].Result}.into(batch.path, out)
 	})
 }
 

@@ -23,8 +23,11 @@ type schema struct {
 
 // Schema describes the objects and returns them as a soql.Schema for the time of ctx. Other objects, such as the targets of lookups, are described when
 // the checker asks for them; SchemaErr tells whether one of those calls failed. An unknown object among objects is no error here: the schema answers
-// nil for it, as the checker expects.
+// nil for it, as the checker expects. Whether those that are kept still hold is asked with one request for all.
 func (c *Client) Schema(ctx context.Context, objects ...string) (soql.Schema, error) {
+	if err := c.revalidate(ctx, objects); err != nil {
+		return nil, err
+	}
 	s := &schema{ctx: ctx, client: c, objects: map[string]*soql.Object{}}
 	var g errgroup.Group
 	for _, name := range objects {

@@ -216,7 +216,7 @@ func (s *Server) addTimeline(r *http.Request, run db.Run, view *views.Run) error
 
 // callKinds are the kinds of API calls, as people read them.
 var callKinds = map[salesforce.Call]string{
-	salesforce.CallQuery: "SOQL query", salesforce.CallMore: "Further page of a query", salesforce.CallCount: "Count", salesforce.CallBulkJob: "Bulk job started, ended or cleared away",
+	salesforce.CallQuery: "SOQL query", salesforce.CallMore: "Further page of a query", salesforce.CallCount: "Records counted", salesforce.CallBulkJob: "Bulk job started, ended or cleared away",
 	salesforce.CallBulkState: "How far a bulk job is", salesforce.CallBulkResults: "Page of bulk results", salesforce.CallDescribe: "Objects and fields described",
 	salesforce.CallLimits: "API limits asked", salesforce.CallToken: "Access token renewed", salesforce.CallOther: "Other",
 }

@@ -51,6 +51,15 @@ func (s *Source) Count(ctx context.Context, query string) (int64, error) {
 	return n, fault(err)
 }
 
+// Counts implements pipeline.Source.
+func (s *Source) Counts(ctx context.Context, queries []string) []pipeline.Counted {
+	out := make([]pipeline.Counted, len(queries))
+	for i, n := range s.client.Counts(s.paid(ctx), queries) {
+		out[i] = pipeline.Counted{Records: n.Records, Err: fault(n.Err)}
+	}
+	return out
+}
+
 // Rows implements pipeline.Sampler.
 func (s *Source) Rows(ctx context.Context, query string) (*pipeline.Rows, error) {
 	return rows(s.client.Query(s.paid(ctx), query))

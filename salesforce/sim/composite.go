@@ -62,7 +62,11 @@ func (rq *request) sub(method, address string, body []byte, header map[string]st
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
-	s := &request{org: rq.org, w: rec, r: r, query: u.Query(), version: version, root: "/services/data/v" + strconv.Itoa(version) + ".0", seg: seg[1:],
+	w, ok := rq.org.inject(rec, r, lower("/services/data/"+path))
+	if !ok {
+		return rec
+	}
+	s := &request{org: rq.org, w: w, r: r, query: u.Query(), version: version, root: "/services/data/v" + strconv.Itoa(version) + ".0", seg: seg[1:],
 		session: rq.session, world: rq.org.world.Load().as(rq.session.user), locked: locked}
 	if err := s.dispatch(); err != nil {
 		writeError(rec, err)
