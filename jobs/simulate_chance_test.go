@@ -275,6 +275,8 @@ func (s *simulation) misbehaviour() sim.Fault {
 		sim.Fault{Match: "/services/data/*/query", Status: 404, Code: "INVALID_QUERY_LOCATOR"},
 		sim.Fault{Match: "/services/data/*/jobs/query", Status: 500},
 		sim.Fault{Match: "/services/data/*/composite", Status: 404, Code: "NOT_FOUND"},
+		sim.Fault{Match: "/services/data/*/composite", Status: 200, Body: "<html>Maintenance</html>"},
+		sim.Fault{Match: "/services/data/*/composite", Status: 500},
 		sim.Fault{Match: anyResults, StallAfter: 200, Stall: time.Minute},
 	)
 }

@@ -299,7 +299,7 @@ func (j Work) walkList(ctx context.Context, s Step, do func(all []Listed) error)
 	if err != nil {
 		return err
 	}
-	return j.eachPage(ctx, l.rows, func(rows *Rows) error {
+	return eachPage(ctx, l.rows, j.moreRows, func(rows *Rows) error {
 		all, err := listedRows(rows, s.Table.parentField(), s.Reading.Since)
 		if err != nil || len(all) == 0 {
 			return err

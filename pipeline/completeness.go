@@ -203,6 +203,8 @@ func (j Work) countChecks(ctx context.Context, plan Plan, checks []Check) error 
 // uncounted says why there is no count.
 func uncounted(f *Fault) string {
 	switch {
+	case f.Kind == OverBudget:
+		return "Not counted, to save API requests: the allowance is nearly used up."
 	case f.Code == "QUERY_TIMEOUT":
 		return "Salesforce could not count them in time."
 	case f.Kind == DailyLimit:
@@ -426,7 +428,7 @@ func (j Work) readMissing(ctx context.Context, s Step) error {
 				return err
 			}
 			var all Rows
-			err = j.eachPage(ctx, rows, func(part *Rows) error { // large records come in several
+			err = eachPage(ctx, rows, j.Source.MoreRows, func(part *Rows) error { // large records come in several
 				all.Records = append(all.Records, part.Records...)
 				return nil
 			})

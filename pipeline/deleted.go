@@ -179,7 +179,7 @@ func (j Work) eachDeleted(ctx context.Context, object string, do func([]Listed) 
 		return err
 	}
 	pages := 0
-	return j.eachPage(ctx, first, func(rows *Rows) error {
+	return eachPage(ctx, first, j.moreRows, func(rows *Rows) error {
 		var gone []Listed
 		for _, r := range rows.Records {
 			if id := idOf(r, "Id"); id != "" {

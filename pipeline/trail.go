@@ -17,8 +17,8 @@ func (t trail) follow(locator string) error {
 	return nil
 }
 
-// eachPage hands do the pages of a REST answer whose first one is here. A page without Next is the last.
-func (j Work) eachPage(ctx context.Context, rows *Rows, do func(*Rows) error) error {
+// eachPage hands do the pages of a REST answer whose first one is here, and fetches the others by more. A page without Next is the last.
+func eachPage(ctx context.Context, rows *Rows, more func(ctx context.Context, next string) (*Rows, error), do func(*Rows) error) error {
 	for way := (trail{}); ; {
 		if err := do(rows); err != nil || rows.Next == "" {
 			return err
@@ -27,14 +27,20 @@ func (j Work) eachPage(ctx context.Context, rows *Rows, do func(*Rows) error) er
 		if err := way.follow(next); err != nil {
 			return err
 		}
-		err := j.attempt(ctx, func() (err error) {
-			rows, err = j.Source.MoreRows(ctx, next)
-			return err
-		})
-		if err != nil {
+		var err error
+		if rows, err = more(ctx, next); err != nil {
 			return err
 		}
 	}
+}
+
+// moreRows is Source.MoreRows, with as many attempts as another call has.
+func (j Work) moreRows(ctx context.Context, next string) (rows *Rows, err error) {
+	err = j.attempt(ctx, func() (err error) {
+		rows, err = j.Source.MoreRows(ctx, next)
+		return err
+	})
+	return rows, err
 }
 
 // LocatorRepeats is the fault of a page that names a successor which comes elsewhere in the step already.

@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,10 +20,13 @@ const (
 	maxSubqueries  = 5
 )
 
-// aloneFor is how long subrequests are sent by themselves after an org took none together.
-const aloneFor = 24 * time.Hour
+// How long subrequests are sent by themselves after a composite request failed: an org or a proxy that takes none, or whose queries are too slow for one answer, stays so; the rest passes.
+const (
+	aloneWhenRefused = 24 * time.Hour
+	aloneWhenFailed  = 10 * time.Minute
+)
 
-// subrequest is a GET that is sent with others. Its answer must be asked for with a header of the resource, never with one of the session.
+// subrequest is a GET that is sent with others, with headers of its resource.
 type subrequest struct {
 	path   string // as in request
 	query  url.Values
@@ -33,14 +40,15 @@ type subanswer struct {
 	body   json.RawMessage
 }
 
-// errAlone says that subrequests have to be sent by themselves: the org, or something before it, takes no composite requests.
-var errAlone = errors.New("salesforce: composite requests are refused")
+// errAlone says that subrequests have to be sent by themselves.
+var errAlone = errors.New("salesforce: not sent in a composite request")
 
 // together sends subrequests as one composite request, which counts as a single call towards the API limits (REST API Developer Guide, Send Multiple Requests
-// Using Composite), and returns their answers in the same order. It returns errAlone where they are not taken together; any other error would meet each of them too.
-func (c *Client) together(ctx context.Context, kind Call, parts []subrequest) ([]subanswer, error) {
+// Using Composite), and hands each answer to take, by the number of its subrequest. It is a saving and no more: where it fails it returns errAlone, and what was not taken is to be sent by itself, which has
+// its own retries. Any other error would meet every subrequest too.
+func (c *Client) together(ctx context.Context, kind Call, parts []subrequest, take func(int, subanswer)) error {
 	if until := c.alone.Load(); until != nil && c.now().Before(*until) {
-		return nil, errAlone
+		return errAlone
 	}
 	type wire struct {
 		Method string            `json:"method"`
@@ -56,67 +64,96 @@ func (c *Client) together(ctx context.Context, kind Call, parts []subrequest) ([
 		}
 		list[i] = wire{http.MethodGet, at, reference(i), p.header}
 	}
-	q := request{kind: kind, method: http.MethodPost, path: c.data("/composite"), repeatable: true,
-		body: map[string]any{"allOrNone": false, "compositeRequest": list}}
-	var out []subanswer
-	err := c.retry(ctx, true, func() error {
-		resp, err := c.once(ctx, q)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		out, err = subanswers(q, resp, len(parts))
-		return err
-	})
-	if refusesComposite(err) {
-		until := c.now().Add(aloneFor)
-		c.alone.Store(&until)
-		return nil, errAlone
+	q := request{kind: kind, method: http.MethodPost, path: c.data("/composite"), body: map[string]any{"allOrNone": false, "compositeRequest": list}}
+	resp, err := c.once(ctx, q)
+	if err == nil {
+		err = subanswers(q, resp, len(parts), take)
+		resp.Body.Close()
 	}
-	return out, err
+	if err == nil || ctx.Err() != nil || !ofOneRequest(err) {
+		return err
+	}
+	until := c.now().Add(aloneWhenFailed)
+	if lastsForComposite(err) {
+		until = c.now().Add(aloneWhenRefused)
+	}
+	c.alone.Store(&until)
+	return errAlone
 }
 
 func reference(i int) string { return "r" + strconv.Itoa(i) }
 
-// subanswers reads the answer to a composite request of n subrequests, in their order. Those without a date get the one of the whole.
-func subanswers(q request, resp *http.Response, n int) ([]subanswer, error) {
-	var answer struct {
-		CompositeResponse []struct {
+// ofOneRequest reports whether err is how one request fared, so that another may fare better. What it does not name, such as the word of a meter, the daily limit or a lost sign-in, is said to all alike.
+func ofOneRequest(err error) bool {
+	switch e := err.(type) { // not errors.As: a meter may wrap how its own request fared
+	case *APIError:
+		return !IsDailyLimit(e) && !sessionRefused(e)
+	case *TriedError:
+		return ofOneRequest(e.Err)
+	case *NetworkError, *AnswerError:
+		return true
+	}
+	return false
+}
+
+// lastsForComposite reports whether the next composite request would fail likewise.
+func lastsForComposite(err error) bool {
+	if api, ok := err.(*APIError); ok {
+		return !retryableAPI(api)
+	}
+	var slow net.Error
+	return errors.As(err, &slow) && slow.Timeout()
+}
+
+// subanswers hands the answers to a composite request of n subrequests to take, as they arrive: together they may be large. An error says that some of them did not come.
+func subanswers(q request, resp *http.Response, n int, take func(int, subanswer)) error {
+	unreadable := func(err error) error {
+		var network *NetworkError
+		if errors.As(err, &network) {
+			return network
+		}
+		return &AnswerError{Path: q.path, Reason: "its JSON cannot be read", Err: err}
+	}
+	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); !strings.EqualFold(media, "application/json") {
+		return &AnswerError{Path: q.path, Reason: "it is not JSON"}
+	}
+	dec := json.NewDecoder(io.LimitReader(resp.Body, maxJSON))
+	for _, want := range []json.Token{json.Delim('{'), "compositeResponse", json.Delim('[')} {
+		if t, err := dec.Token(); err != nil {
+			return unreadable(err)
+		} else if t != want {
+			return &AnswerError{Path: q.path, Reason: "it is not the answer to a composite request"}
+		}
+	}
+	came := map[int]bool{}
+	for dec.More() {
+		var a struct {
 			Body           json.RawMessage
 			HTTPHeaders    map[string]string
 			HTTPStatusCode int
 			ReferenceID    string
 		}
-	}
-	if err := decodeJSON(q, resp, &answer); err != nil {
-		return nil, err
-	}
-	byID := map[string]subanswer{}
-	for _, a := range answer.CompositeResponse {
-		h := http.Header{"Date": resp.Header["Date"]}
+		if err := dec.Decode(&a); err != nil {
+			return unreadable(err)
+		}
+		i, err := strconv.Atoi(strings.TrimPrefix(a.ReferenceID, "r"))
+		if err != nil || i < 0 || i >= n || a.ReferenceID != reference(i) || came[i] {
+			return &AnswerError{Path: q.path, Reason: "it has results of other subrequests"}
+		}
+		h := http.Header{}
 		for name, value := range a.HTTPHeaders {
 			h.Set(name, value)
 		}
-		byID[a.ReferenceID] = subanswer{a.HTTPStatusCode, h, a.Body}
+		came[i] = true
+		take(i, subanswer{a.HTTPStatusCode, h, a.Body})
 	}
-	out := make([]subanswer, n)
-	for i := range out {
-		a, ok := byID[reference(i)]
-		if !ok {
-			return nil, &AnswerError{Path: q.path, Reason: "it lacks the result of a subrequest"}
-		}
-		out[i] = a
+	if _, err := dec.Token(); err != nil {
+		return unreadable(err)
 	}
-	return out, nil
-}
-
-// refusesComposite reports whether err is about sending requests together, so that each by itself may fare better: the resource is refused, or all answers at once are too large.
-func refusesComposite(err error) bool {
-	if errors.Is(err, ErrTooLarge) {
-		return true
+	if len(came) < n {
+		return &AnswerError{Path: q.path, Reason: "it lacks results of subrequests"}
 	}
-	var api *APIError
-	return errors.As(err, &api) && !retryableAPI(api) && !IsDailyLimit(err) && !sessionRefused(err)
+	return nil
 }
 
 // into decodes the answer, or returns the error that it is.

@@ -1,6 +1,8 @@
 package salesforce
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // composites serves composite requests by way of the handler of single ones, and notes how many subrequests each had. refused answers them instead, when it is set.
@@ -133,73 +137,96 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestCountsThatFailForATime has one of the counts run out of time when it is asked with others: it is asked by itself, and the others are not asked again.
+// TestCountsThatFailForATime has one of the counts run out of time, or find its session ended, when it is asked with others: it is asked by itself, and the others are not asked again.
 func TestCountsThatFailForATime(t *testing.T) {
 	t.Parallel()
-	var slow atomic.Bool
-	c := &composites{single: func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("q") == countOf(2) && slow.Swap(false) {
-			writeJSON(w, 400, errorJSON("QUERY_TIMEOUT", "Your query request was running for too long."))
-			return
+	for code, status := range map[string]int{"QUERY_TIMEOUT": 400, "INVALID_SESSION_ID": 401} {
+		var failing atomic.Bool
+		c := &composites{single: func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("q") == countOf(2) && failing.Swap(false) {
+				writeJSON(w, status, errorJSON(code, "no"))
+				return
+			}
+			counting(w, r)
+		}}
+		s := newStand(t, c.ServeHTTP)
+		failing.Store(true)
+		got := s.Counts(t.Context(), []string{countOf(1), countOf(2), countOf(3)})
+		if want := []Counted{{Records: 1}, {Records: 2}, {Records: 3}}; !slices.Equal(got, want) {
+			t.Errorf("%s: %+v", code, got)
 		}
-		counting(w, r)
-	}}
-	s := newStand(t, c.ServeHTTP)
-	slow.Store(true)
-	got := s.Counts(t.Context(), []string{countOf(1), countOf(2), countOf(3)})
-	if want := []Counted{{Records: 1}, {Records: 2}, {Records: 3}}; !slices.Equal(got, want) {
-		t.Errorf("%+v", got)
-	}
-	if took := c.took(); took != "together [3], alone 1" {
-		t.Error(took)
+		if took := c.took(); took != "together [3], alone 1" {
+			t.Errorf("%s: %s", code, took)
+		}
 	}
 }
 
-// TestCompositeIsRefused has an org, or a proxy before it, that takes no composite requests: everything is asked by itself, and another composite request is tried after a day.
-func TestCompositeIsRefused(t *testing.T) {
+// TestCompositeFails has an org, or something before it, that does not answer composite requests: everything is asked by itself, and together again after a while, which is longer where that is likely to last.
+func TestCompositeFails(t *testing.T) {
 	t.Parallel()
-	refusals := map[string]http.HandlerFunc{
-		"not there": func(w http.ResponseWriter, _ *http.Request) {
-			writeJSON(w, 404, errorJSON("NOT_FOUND", "The requested resource does not exist"))
-		},
-		"not allowed": func(w http.ResponseWriter, _ *http.Request) {
-			writeJSON(w, 403, errorJSON("FUNCTIONALITY_NOT_ENABLED", "no"))
-		},
-		"a page of a proxy": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>no</html>", 405) },
-		"too large":         func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, strings.Repeat(" ", maxJSON+1)) },
+	answer := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, status, body) }
 	}
-	for name, refused := range refusals {
+	const one = `{"compositeResponse":[{"body":{"totalSize":1,"done":true,"records":[]},"httpStatusCode":200,"referenceId":"r0"}`
+	for name, c := range map[string]struct {
+		refused http.HandlerFunc
+		alone   int // of the two queries
+		lasts   time.Duration
+	}{
+		"not there":         {answer(404, errorJSON("NOT_FOUND", "The requested resource does not exist")), 2, aloneWhenRefused},
+		"not allowed":       {answer(403, errorJSON("FUNCTIONALITY_NOT_ENABLED", "no")), 2, aloneWhenRefused},
+		"method refused":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>no</html>", 405) }, 2, aloneWhenRefused},
+		"a proxy's page":    {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>no</html>") }, 2, aloneWhenFailed},
+		"too slow":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 2, aloneWhenRefused},
+		"unavailable":       {answer(503, errorJSON("SERVER_UNAVAILABLE", "Server Unavailable")), 2, aloneWhenFailed},
+		"cut":               {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 2, aloneWhenFailed},
+		"too large":         {answer(200, strings.Repeat(" ", maxJSON+1)), 2, aloneWhenFailed},
+		"another answer":    {answer(200, `{"totalSize":1,"done":true,"records":[]}`), 2, aloneWhenFailed},
+		"no answers":        {answer(200, `{"compositeResponse":[]}`), 2, aloneWhenFailed},
+		"one answer":        {answer(200, one+`]}`), 1, aloneWhenFailed},
+		"one answer, cut":   {answer(200, one), 1, aloneWhenFailed},
+		"one answer twice":  {answer(200, one+`,`+strings.TrimPrefix(one, `{"compositeResponse":[`)+`]}`), 1, aloneWhenFailed},
+		"another's answer":  {answer(200, one+`,{"body":null,"httpStatusCode":200,"referenceId":"r7"}]}`), 1, aloneWhenFailed},
+		"headers of a kind": {answer(200, `{"compositeResponse":[{"body":null,"httpHeaders":[],"httpStatusCode":200,"referenceId":"r0"}]}`), 2, aloneWhenFailed},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &composites{single: counting, refused: refused}
+			org := &composites{single: counting, refused: c.refused}
 			var clock atomic.Int64
-			s := newStand(t, c.ServeHTTP, func(c *Config) { c.Now = func() time.Time { return time.Unix(clock.Load(), 0) } })
+			s := newStand(t, org.ServeHTTP, func(c *Config) {
+				c.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
+				guarded := newGuarded(c.Hosts, nil)
+				guarded.base.ResponseHeaderTimeout = time.Second
+				c.Transport = guarded
+			})
 			check := func(want string) {
 				t.Helper()
 				if got := s.Counts(t.Context(), []string{countOf(1), countOf(2)}); got[0] != (Counted{Records: 1}) || got[1] != (Counted{Records: 2}) {
 					t.Errorf("%+v", got)
 				}
-				if took := c.took(); took != want {
+				if took := org.took(); took != want {
 					t.Errorf("%s, want %s", took, want)
 				}
 			}
-			check("together [2], alone 2")
+			check(fmt.Sprintf("together [2], alone %d", c.alone))
+			clock.Add(int64(c.lasts/time.Second) - 1)
 			check("together [], alone 2")
-			clock.Add(int64(aloneFor / time.Second))
-			check("together [2], alone 2")
+			clock.Add(1)
+			check(fmt.Sprintf("together [2], alone %d", c.alone))
 		})
 	}
 }
 
-// TestCountsEndWithTheLimit has the daily limit reached, and then an org that fails: neither is a reason to ask for each count by itself, nor for the ones that follow the limit.
-func TestCountsEndWithTheLimit(t *testing.T) {
+// TestCountsEnd has what would meet every count: the daily limit, a meter that has no more to spend, a caller that has gone. None is a reason to ask for each by itself.
+func TestCountsEnd(t *testing.T) {
 	t.Parallel()
-	c := &composites{single: counting, refused: func(w http.ResponseWriter, _ *http.Request) {
+	queries := []string{countOf(1), countOf(2), countOf(3), countOf(4), countOf(5), countOf(6), countOf(7), "SELECT COUNT() FROM A WHERE Name = '" + strings.Repeat("x", longURI) + "'"}
+	limit := func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, 403, errorJSON("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
-	}}
+	}
+	c := &composites{single: counting, refused: limit}
 	s := newStand(t, c.ServeHTTP)
-	queries := []string{countOf(1), countOf(2), countOf(3), countOf(4), countOf(5), countOf(6), countOf(7)}
-	for i, n := range s.Counts(t.Context(), queries) {
+	for i, n := range s.Counts(t.Context(), queries[:7]) {
 		if !IsDailyLimit(n.Err) {
 			t.Errorf("%d: %+v", i, n)
 		}
@@ -207,21 +234,52 @@ func TestCountsEndWithTheLimit(t *testing.T) {
 	if took := c.took(); took != "together [5], alone 0" {
 		t.Error(took)
 	}
-	c.refused = func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, 503, errorJSON("SERVER_UNAVAILABLE", "Server Unavailable"))
+	c.refused = nil
+	c.single = func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("q") == countOf(2) {
+			limit(w, r)
+			return
+		}
+		counting(w, r)
 	}
-	for i, n := range s.Counts(t.Context(), queries[:2]) {
-		if n.Err == nil || !IsTransient(n.Err) {
-			t.Errorf("%d: %+v", i, n)
+	if got := s.Counts(t.Context(), queries[:3]); got[0].Err != nil || !IsDailyLimit(got[1].Err) || got[2].Err != nil {
+		t.Errorf("%+v", got)
+	}
+	c.took()
+	c.single = counting
+	broke := errors.New("nothing left")
+	for paid := range 3 {
+		left := paid
+		ctx := Metered(t.Context(), func(context.Context, Call) (func(Usage), error) {
+			if left == 0 {
+				return nil, fmt.Errorf("%w: %w", broke, &APIError{Status: 403, Code: "API_CURRENTLY_DISABLED"})
+			}
+			left--
+			return nil, nil
+		})
+		failed := 0
+		for _, n := range s.Counts(ctx, queries) {
+			if errors.Is(n.Err, broke) {
+				failed++
+			} else if n.Err != nil {
+				t.Error(n.Err)
+			}
+		}
+		if want := []int{8, 7, 2}[paid]; failed != want {
+			t.Errorf("%d requests paid: %d counts failed, want %d", paid, failed, want)
+		}
+		if took := c.took(); took != []string{"together [], alone 0", "together [], alone 1", "together [5], alone 1"}[paid] {
+			t.Error(took)
 		}
 	}
-	if took := c.took(); took != "together [2 2 2 2 2], alone 0" {
-		t.Error(took)
+	if got := s.Counts(t.Context(), queries[:5]); got[0].Err != nil || c.took() != "together [5], alone 0" {
+		t.Error("a meter without means is taken for an org without composite requests")
 	}
-	c.refused = func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, `{"compositeResponse":[]}`) }
-	for i, n := range s.Counts(t.Context(), queries[:2]) {
-		if n.Err == nil || n.Records != 0 {
-			t.Errorf("an answer without results, %d: %+v", i, n)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, n := range s.Counts(gone, queries[:3]) {
+		if !errors.Is(n.Err, context.Canceled) {
+			t.Errorf("%+v", n)
 		}
 	}
 }
@@ -288,6 +346,18 @@ func TestDescribesAreRevalidatedTogether(t *testing.T) {
 	c.refused = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 405) }
 	check("together [3], alone 3", map[string]string{"Account": "Old", "Contact": "New", "Case": ""})
 	older()
+	check("together [], alone 3", map[string]string{"Account": "Old", "Contact": "New", "Case": ""})
+	clock.Add(int64(aloneWhenRefused / time.Second))
+	c.refused = func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, 403, errorJSON("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+	}
+	if _, err := s.Schema(t.Context(), objects...); !IsDailyLimit(err) {
+		t.Errorf("the daily limit: %v", err)
+	}
+	c.took()
+	c.refused = nil
+	check("together [3], alone 1", map[string]string{"Account": "Old", "Contact": "New", "Case": ""})
+	older()
 	objects = []string{"Account"}
 	check("together [], alone 1", map[string]string{"Account": "Old"})
 }
@@ -320,7 +390,106 @@ func TestManyDescribesAreRevalidated(t *testing.T) {
 	}
 }
 
-// FuzzCompositeAnswer reads any text as the answer to a composite request: it has an answer for each subrequest, or there is an error.
+// TestChangesWhileDescribesAreAnswered has a field hidden after its object was described and before the answers are dated, from an org that says nothing of when a describe was changed. It is seen the next time.
+func TestChangesWhileDescribesAreAnswered(t *testing.T) {
+	t.Parallel()
+	var clock, changed atomic.Int64 // the org's clock, and when it was changed
+	clock.Store(1_000_000)
+	var describing atomic.Bool // the change comes while the describes are answered
+	c := &composites{single: func(w http.ResponseWriter, r *http.Request) {
+		since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
+		if err == nil && changed.Load() <= since.Unix() {
+			w.WriteHeader(304)
+			return
+		}
+		writeJSON(w, 200, fmt.Sprintf(`{"name":"X","queryable":true,"fields":[{"name":"F%d","type":"string"}]}`, changed.Load()))
+		if describing.Load() {
+			clock.Add(2)
+			changed.Store(clock.Load())
+			clock.Add(2)
+		}
+	}}
+	dated := func(w http.ResponseWriter, r *http.Request) {
+		c.ServeHTTP(&lateDate{w, &clock}, r)
+	}
+	s := newStand(t, dated, func(c *Config) { c.Now = func() time.Time { return time.Unix(clock.Load(), 0) } })
+	read := func() string {
+		t.Helper()
+		schema, err := s.Schema(t.Context(), "A__c", "B__c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Object("A__c").Fields[0].Name
+	}
+	read()
+	clock.Add(1000)
+	changed.Store(clock.Load())
+	clock.Add(1000)
+	describing.Store(true)
+	read()
+	describing.Store(false)
+	clock.Add(1000)
+	if got, want := read(), fmt.Sprintf("F%d", changed.Load()); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// lateDate dates an answer when its header is sent.
+type lateDate struct {
+	http.ResponseWriter
+	clock *atomic.Int64
+}
+
+func (l *lateDate) WriteHeader(status int) {
+	l.Header().Set("Date", time.Unix(l.clock.Load(), 0).UTC().Format(http.TimeFormat))
+	l.ResponseWriter.WriteHeader(status)
+}
+
+// TestSchemasAtOnce has many ask for describes that have grown old, some of whom go away: nobody waits for ever, and all see them.
+func TestSchemasAtOnce(t *testing.T) {
+	t.Parallel()
+	c := &composites{single: func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("If-Modified-Since") != "" {
+			w.WriteHeader(304)
+			return
+		}
+		w.Header().Set("Last-Modified", "Tue, 10 Nov 2026 10:00:00 GMT")
+		writeJSON(w, 200, `{"name":"X","queryable":true,"fields":[{"name":"Id","type":"id"}]}`)
+	}}
+	var clock atomic.Int64
+	s := newStand(t, c.ServeHTTP, func(c *Config) { c.Now = func() time.Time { return time.Unix(clock.Load(), 0) } })
+	objects := []string{"A", "B", "c", "D", "b", "C"}
+	for range 5 {
+		var g errgroup.Group
+		for n := range 20 {
+			g.Go(func() error {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if n%5 == 4 {
+					cancel()
+				}
+				mine := slices.Clone(objects)
+				if n%2 == 1 {
+					slices.Reverse(mine)
+				}
+				schema, err := s.Schema(ctx, mine...)
+				if n%5 == 4 {
+					return nil
+				}
+				if err == nil && schema.Object("a") == nil {
+					err = errors.New("no describe")
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		clock.Add(int64(schemaTTL / time.Second))
+	}
+}
+
+// FuzzCompositeAnswer reads any text as the answer to a composite request: where there is no error each subrequest was answered once, by what the text has under its name.
 func FuzzCompositeAnswer(f *testing.F) {
 	for _, s := range []string{`{"compositeResponse":[{"body":{"totalSize":1,"done":true,"records":[]},"httpHeaders":{"ETag":"x"},"httpStatusCode":200,"referenceId":"r0"},{"body":null,"httpHeaders":{},"httpStatusCode":304,"referenceId":"r1"}]}`,
 		`{"compositeResponse":[{"body":[{"errorCode":"X","message":"y"}],"httpStatusCode":400,"referenceId":"r1"},{"referenceId":"r0"}]}`, `{"compositeResponse":null}`, `{}`, `[]`, `{"compositeResponse":[{"referenceId":"r0"},{"referenceId":"r0"}]}`} {
@@ -329,19 +498,37 @@ func FuzzCompositeAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		resp := httptest.NewRecorder()
 		writeJSON(resp, 200, string(in))
-		answers, err := subanswers(request{path: "/composite"}, resp.Result(), 2)
-		if (err == nil) != (len(answers) == 2) {
-			t.Fatalf("%d answers, %v", len(answers), err)
-		}
-		for _, a := range answers {
-			var w queryWire
-			if a.into("/query", &w) == nil && (a.status < 200 || a.status >= 300) {
-				t.Fatalf("status %d is a success", a.status)
+		got := map[string]int{}
+		err := subanswers(request{path: "/composite"}, resp.Result(), 2, func(i int, a subanswer) {
+			id := fmt.Sprintf("r%d", i)
+			if _, twice := got[id]; twice || i < 0 || i > 1 {
+				t.Fatalf("answer %d comes again, or nobody asked for it", i)
 			}
+			got[id] = a.status
 			e := newKept[Describe]()
-			if a.revalidates(e, time.Unix(1, 0)); e.answer.Load() != nil && len(e.answer.Load().Fields) == 0 {
+			if a.revalidates(e, time.Unix(1, 0), time.Unix(1, 0)); e.answer.Load() != nil && len(e.answer.Load().Fields) == 0 {
 				t.Fatal("a describe without fields is kept")
 			}
+		})
+		if err != nil {
+			return
+		}
+		var whole struct {
+			CompositeResponse []struct {
+				ReferenceID    string
+				HTTPStatusCode int
+			}
+		}
+		if json.NewDecoder(bytes.NewReader(in)).Decode(&whole) != nil {
+			return // something is wrong behind the last answer
+		}
+		for _, a := range whole.CompositeResponse {
+			if status, ok := got[a.ReferenceID]; ok && status == a.HTTPStatusCode {
+				delete(got, a.ReferenceID)
+			}
+		}
+		if len(got) > 0 {
+			t.Fatalf("answered by nothing in the text: %v", got)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,22 +127,20 @@ func (c *Client) revalidate(ctx context.Context, objects []string) error {
 	}
 	for from := 0; len(stale)-from > 1; from += maxSubrequests {
 		to := min(from+maxSubrequests, len(stale))
-		answers, err := c.together(ctx, CallDescribe, parts[from:to])
+		asked := c.Clock()
+		err := c.together(ctx, CallDescribe, parts[from:to], func(i int, a subanswer) { a.revalidates(stale[from+i], asked, c.now()) })
 		if errors.Is(err, errAlone) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		for i, a := range answers {
-			a.revalidates(stale[from+i], c.now())
-		}
 	}
 	return nil
 }
 
-// revalidates takes over what the answer says of a kept describe. An error says nothing.
-func (a subanswer) revalidates(e *kept[Describe], now time.Time) {
+// revalidates takes over what the answer says of a kept describe, which the org was asked for when its clock showed asked or later. An error says nothing.
+func (a subanswer) revalidates(e *kept[Describe], asked, now time.Time) {
 	if a.status == http.StatusNotModified {
 		e.holds(now)
 		return
@@ -150,18 +149,22 @@ func (a subanswer) revalidates(e *kept[Describe], now time.Time) {
 	if a.into("", &w) != nil {
 		return
 	}
-	if d := w.answer(); d != nil {
-		e.keep(d, a.header, now)
+	d := w.answer()
+	if d == nil {
+		return
 	}
+	// Without a date of its own it is as old as the question: what changes while the others are answered must not count as known.
+	modified := a.header.Get("Last-Modified")
+	if modified == "" && !asked.IsZero() {
+		modified = asked.Add(-time.Second).UTC().Format(http.TimeFormat)
+	}
+	e.keep(d, cmp.Or(modified, e.modified), now)
 }
 
-// keep stores an answer that came with the header.
-func (e *kept[T]) keep(answer *T, h http.Header, now time.Time) {
+// keep stores an answer that holds what was changed until the moment modified.
+func (e *kept[T]) keep(answer *T, modified string, now time.Time) {
 	e.answer.Store(answer)
-	e.modified = h.Get("Last-Modified")
-	if e.modified == "" {
-		e.modified = h.Get("Date")
-	}
+	e.modified = modified
 	e.holds(now)
 }
 
@@ -238,7 +241,7 @@ func fresh[W, T any](ctx context.Context, c *Client, e *kept[T], resource string
 			if answer == nil {
 				return &AnswerError{Path: q.path, Reason: "it describes nothing"}
 			}
-			e.keep(answer, resp.Header, c.now())
+			e.keep(answer, cmp.Or(resp.Header.Get("Last-Modified"), resp.Header.Get("Date")), c.now())
 			return nil
 		}
 		e.holds(c.now())

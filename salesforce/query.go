@@ -67,80 +67,69 @@ type Counted struct {
 	Err     error
 }
 
-// Counts runs SELECT COUNT() queries, five with each request, and returns what came of each, in their order. Where the org does not take them together, and where one of them fails for a time only,
-// they are sent by themselves. A query too long for an address always is. Once the daily limit is reached the others are not sent.
+// Counts runs SELECT COUNT() queries, five with each request, and returns what came of each, in their order. Those that got no answer that way, or one that a further try may change, are sent by
+// themselves, and so is a query too long for an address. What would meet all of them, such as the daily limit, ends the asking.
 func (c *Client) Counts(ctx context.Context, queries []string) []Counted {
 	out := make([]Counted, len(queries))
-	var limit error
-	note := func(i int, n Counted) {
-		if out[i] = n; IsDailyLimit(n.Err) {
-			limit = n.Err
-		}
-	}
+	var end error
 	alone := func(i int) {
-		if limit != nil {
-			out[i].Err = limit
+		if end != nil {
+			out[i].Err = end
 			return
 		}
-		n, err := c.Count(ctx, queries[i])
-		note(i, Counted{n, err})
+		out[i].Records, out[i].Err = c.Count(ctx, queries[i])
+		if out[i].Err != nil && !ofOneRequest(out[i].Err) {
+			end = out[i].Err
+		}
 	}
-	var together []int
+	var short []int
 	for i, text := range queries {
 		if len(url.QueryEscape(text)) < longURI/2 {
-			together = append(together, i)
+			short = append(short, i)
 		} else {
 			alone(i)
 		}
 	}
-	for at := range slices.Chunk(together, maxSubqueries) {
-		if limit != nil || len(at) == 1 {
-			for _, i := range at {
+	for some := range slices.Chunk(short, maxSubqueries) {
+		answered := map[int]bool{}
+		if end == nil && len(some) > 1 {
+			end = c.countTogether(ctx, queries, some, func(i int, n Counted) {
+				answered[i], out[i] = true, n
+			})
+		}
+		for _, i := range some {
+			if !answered[i] {
 				alone(i)
-			}
-			continue
-		}
-		some := make([]string, len(at))
-		for k, i := range at {
-			some[k] = queries[i]
-		}
-		for k, n := range c.countTogether(ctx, some) {
-			if errors.Is(n.Err, errAlone) {
-				alone(at[k])
-			} else {
-				note(at[k], n)
 			}
 		}
 	}
 	return out
 }
 
-// countTogether runs the queries with one request. The error of those that are to be sent by themselves is errAlone.
-func (c *Client) countTogether(ctx context.Context, queries []string) []Counted {
-	parts := make([]subrequest, len(queries))
-	for i, text := range queries {
-		parts[i] = subrequest{path: c.data("/query"), query: url.Values{"q": {text}}}
+// countTogether runs the queries that at names with one request, and hands over what came of each but of those that are to be sent by themselves.
+func (c *Client) countTogether(ctx context.Context, queries []string, at []int, take func(int, Counted)) error {
+	parts := make([]subrequest, len(at))
+	for k, i := range at {
+		parts[k] = subrequest{path: c.data("/query"), query: url.Values{"q": {queries[i]}}}
 	}
-	answers, err := c.together(ctx, CallCount, parts)
-	out := make([]Counted, len(queries))
-	for i := range out {
-		if out[i].Err = err; err != nil {
-			continue
-		}
+	err := c.together(ctx, CallCount, parts, func(k int, a subanswer) {
 		var w queryWire
-		own := answers[i].into(parts[i].path, &w)
-		if own == nil {
-			var r *QueryResult
-			if r, own = w.result(parts[i].path); own == nil {
-				out[i].Records = int64(r.TotalSize)
-			}
+		var r *QueryResult
+		err := a.into(parts[k].path, &w)
+		if err == nil {
+			r, err = w.result(parts[k].path)
 		}
-		if IsTransient(own) {
-			own = errAlone
+		switch {
+		case err == nil:
+			take(at[k], Counted{Records: int64(r.TotalSize)})
+		case !IsTransient(err) && !sessionRefused(err):
+			take(at[k], Counted{Err: err})
 		}
-		out[i].Err = own
+	})
+	if errors.Is(err, errAlone) {
+		return nil
 	}
-	return out
+	return err
 }
 
 // Explain returns Salesforce's cheapest plan for a query, without running it.

@@ -62,11 +62,11 @@ func (rq *request) sub(method, address string, body []byte, header map[string]st
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
-	w, ok := rq.org.inject(rec, r, lower("/services/data/"+path))
-	if !ok {
+	// What a fault does to the body as it is sent concerns the whole answer only.
+	if _, ok := rq.org.inject(rec, r, lower("/services/data/"+path)); !ok {
 		return rec
 	}
-	s := &request{org: rq.org, w: w, r: r, query: u.Query(), version: version, root: "/services/data/v" + strconv.Itoa(version) + ".0", seg: seg[1:],
+	s := &request{org: rq.org, w: rec, r: r, query: u.Query(), version: version, root: "/services/data/v" + strconv.Itoa(version) + ".0", seg: seg[1:],
 		session: rq.session, world: rq.org.world.Load().as(rq.session.user), locked: locked}
 	if err := s.dispatch(); err != nil {
 		writeError(rec, err)
@@ -77,11 +77,14 @@ func (rq *request) sub(method, address string, body []byte, header map[string]st
 	return rec
 }
 
-// value is the answer's body as JSON, null when it has none.
+// value is the answer's body as JSON, null when it has none, and a text where it is something else.
 func (r *recorder) value() any {
 	b := bytes.TrimSpace(r.body.Bytes())
 	if len(b) == 0 {
 		return nil
+	}
+	if !json.Valid(b) {
+		return string(b)
 	}
 	return json.RawMessage(b)
 }

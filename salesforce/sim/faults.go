@@ -13,7 +13,7 @@ import (
 // Fault makes matching requests go wrong. What is not set does not happen, so that a Fault with only SlowBytesPerSecond answers correctly, but
 // slowly.
 type Fault struct {
-	Match  string // path prefix by whole segments, * for any one segment, such as /services/data/*/jobs/query; empty for every request. Subrequests of a composite request count too.
+	Match  string // path prefix by whole segments, * for any one segment, such as /services/data/*/jobs/query; empty for every request. Subrequests of a composite request count too; how the body is sent is a matter of the whole.
 	Method string // empty for all
 	Nth    int    // the first matching request that is affected, counted from 1; 0 means 1
 	Count  int    // how many are affected from there; 0 means 1, -1 all

@@ -255,3 +255,27 @@ func TestComposite(t *testing.T) {
 		t.Errorf("leaf: %s", got)
 	}
 }
+
+// TestFaultsOfSubrequests has faults meet subrequests, with JSON and with something else; the others and the answer as a whole are as they should be.
+func TestFaultsOfSubrequests(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault sim.Fault
+		want  string
+	}{
+		"an error":   {sim.Fault{Status: 400, Code: "QUERY_TIMEOUT"}, `{"body":[{"errorCode":"QUERY_TIMEOUT"`},
+		"a page":     {sim.Fault{Status: 503, Body: "<html>no</html>"}, `{"body":"<html>no</html>"`},
+		"cut bodies": {sim.Fault{TruncateAfter: 3}, `{"body":{"totalSize":2,`},
+	} {
+		org := newOrg(t, sim.Options{Accounts: 2})
+		client := serve(t, org)
+		c.fault.Match = "/services/data/*/query"
+		org.Fail(c.fault)
+		a := client.do("POST", "/services/data/v66.0/composite", `{"compositeRequest":[
+			{"method":"GET","url":"/services/data/v66.0/query?q=SELECT+COUNT()+FROM+Account","referenceId":"hit"},
+			{"method":"GET","url":"/services/data/v66.0/query?q=SELECT+COUNT()+FROM+Account","referenceId":"spared"}]}`)
+		if a.status != 200 || !strings.Contains(a.body, c.want) || strings.Count(a.body, `"totalSize":2`) < 1 || !strings.Contains(a.body, `"referenceId":"spared"`) {
+			t.Errorf("%s: %v", name, a)
+		}
+	}
+}
