@@ -78,7 +78,7 @@ func (c *clients) refresher(connectionID int64) func(context.Context, salesforce
 		})
 		if salesforce.IsGrantDead(err) {
 			c.log.WarnContext(ctx, "salesforce ended a grant", "connection_id", connectionID, "err", err)
-			if markErr := c.db.MarkNeedsReconnect(ctx, connectionID, whyReconnect(err)); markErr != nil {
+			if markErr := c.db.MarkNeedsReconnect(ctx, connectionID, spent.Version, whyReconnect(err)); markErr != nil {
 				c.log.Error("marking a connection for reconnect", "connection_id", connectionID, "err", markErr)
 			}
 		}

@@ -72,7 +72,7 @@ func TestAlertsBeginAndEnd(t *testing.T) {
 	}{
 		"connection lost": {
 			func(t *testing.T, d *db.DB, c db.Connection) {
-				if err := d.MarkNeedsReconnect(t.Context(), c.ID, "The token was revoked."); err != nil {
+				if err := d.MarkNeedsReconnect(t.Context(), c.ID, 0, "The token was revoked."); err != nil {
 					t.Fatal(err)
 				}
 			},

@@ -224,12 +224,14 @@ func (d *DB) RenameConnection(ctx context.Context, id int64, name string, by int
 	return nil
 }
 
-// MarkNeedsReconnect notes that Salesforce refuses the stored grant, so that nobody tries it again until somebody reconnects.
-func (d *DB) MarkNeedsReconnect(ctx context.Context, id int64, reason string) error {
+// MarkNeedsReconnect notes that Salesforce refuses the grant of a version, so that nobody tries it again until somebody reconnects. A newer one, of a reconnect meanwhile, is left alone; version 0 is any.
+func (d *DB) MarkNeedsReconnect(ctx context.Context, id, version int64, reason string) error {
+	reason = shorten(reason, mostSaid)
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
 		var changed int64
 		err := tx.GetContext(ctx, &changed, `
-			UPDATE millrace.connections SET status = 'needs_reconnect', status_reason = $2 WHERE id = $1 AND status = 'connected' RETURNING id`, id, reason)
+			UPDATE millrace.connections SET status = 'needs_reconnect', status_reason = $2 
+			 WHERE id = $1 AND status = 'connected' AND ($3 = 0 OR token_version <= $3) RETURNING id`, id, reason, version)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil // known already, or disconnected
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"millrace/db"
 	"millrace/db/dbtest"
@@ -49,7 +50,7 @@ func TestSaveConnection(t *testing.T) {
 	}
 	again := newConnection(u.ID, org1)
 	again.Grant = db.Grant{AccessToken: "a2", RefreshToken: "r2", InstanceURL: "https://new.my.salesforce.com"}
-	if err := d.MarkNeedsReconnect(t.Context(), c.ID, "refused"); err != nil {
+	if err := d.MarkNeedsReconnect(t.Context(), c.ID, 0, "refused"); err != nil {
 		t.Fatal(err)
 	}
 	same, err := d.SaveConnection(t.Context(), again)
@@ -285,5 +286,49 @@ func TestChangedRecordsStayOnTheirPage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestReconnectIsNotOverwritten has a refusal of an old grant arrive after a person has reconnected: the connection stays, and the run that met it goes on.
+func TestReconnectIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	if _, _, err := d.SaveSettings(t.Context(), c.ID, 0, single("Id != null"), "", u.ID); err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Claim(t.Context(), "test", time.Hour)
+	if err != nil || r == nil {
+		t.Fatal(r, err)
+	}
+	refused, err := d.Grant(t.Context(), c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.SaveConnection(t.Context(), newConnection(u.ID, org1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.MarkNeedsReconnect(t.Context(), c.ID, refused.Version, "refused"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Wait(t.Context(), r.ID, r.Fence, db.Wait{Person: true, Grant: refused.Version, Reason: "refused"}); err != nil {
+		t.Fatal(err)
+	}
+	now, err := d.Connection(t.Context(), c.ID)
+	if err != nil || now.Status != db.StatusConnected {
+		t.Errorf("the connection is %s, %v", now.Status, err)
+	}
+	if again, err := d.Claim(t.Context(), "test", time.Hour); err != nil || again == nil || again.ID != r.ID || again.WaitingReason != "" {
+		t.Fatalf("the run does not go on: %+v, %v", again, err)
+	}
+	// The grant of now is refused too.
+	current, err := d.Grant(t.Context(), c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.MarkNeedsReconnect(t.Context(), c.ID, current.Version, "refused \x00 again"); err != nil {
+		t.Fatal(err)
+	}
+	if now, err = d.Connection(t.Context(), c.ID); err != nil || now.Status != db.StatusNeedsReconnect {
+		t.Errorf("the connection is %s, %v", now.Status, err)
 	}
 }

@@ -101,6 +101,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxOpenConns(o.MaxConns)
 	pool.SetMaxIdleConns(o.MaxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
+	pool.SetConnMaxLifetime(30 * time.Minute) // what polls is never idle, and would stay with the server that it met first
 	d := &DB{pool: pool, opts: o, wires: wires, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing),
 		counts: counts{of: map[int64]accountCount{}}, kinds: auditKinds{of: map[string][]auditKind{}}, bounds: usualBounds}
 	if err := d.checkServer(ctx); err != nil {
@@ -225,7 +226,7 @@ func Retryable(err error) bool {
 			return true
 		}
 		switch pe.Code {
-		case "40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03":
+		case "40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25006":
 			return true
 		}
 		return false

@@ -44,8 +44,9 @@ func withoutAddress(error) error {
 type wireKey struct{}
 
 // sessionSetup ends a session that idles inside a transaction (a stopped process must not keep its locks for ever) or whose client's machine is gone, and fixes
-// the time zone. It is sent as a statement, since poolers refuse start-up parameters that they do not know.
-const sessionSetup = `SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '5min';
+// the time zone and how transactions see each other, for which a company's database may have defaults of its own: what is written here under stricter ones would fail beside the heartbeat of its run. It is sent
+// as a statement, since poolers refuse start-up parameters that they do not know.
+const sessionSetup = `SET TIME ZONE 'UTC'; SET default_transaction_isolation = 'read committed'; SET idle_in_transaction_session_timeout = '5min';
 	SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4`
 
 // Connect implements driver.Connector.
@@ -59,7 +60,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("the driver's connections cannot do what the database layer needs"), raw.Close())
 	}
-	conn := &session{pqConn: able}
+	conn := &session{pqConn: able, wire: w}
 	if w != nil {
 		c.wires.Store(conn, w)
 		w.onClose = func() { c.wires.Delete(conn) }
@@ -94,7 +95,7 @@ func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net
 }
 
 func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	nd := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 4}}
+	nd := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 4}, Control: boundUnacknowledged}
 	conn, err := nd.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err

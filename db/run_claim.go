@@ -87,6 +87,7 @@ type Wait struct {
 	Budget bool          // for the API budget: more room ends it early
 	AtHour bool          // until the next full hour instead
 	Person bool          // until a person reconnects the org, or WakeBlocked
+	Grant  int64         // of a wait for Person: the version of the refused sign-in. When somebody has reconnected since, the run does not wait.
 	Reason string        // a plain sentence
 	Fault  bool          // counts towards Run.Waits
 }
@@ -95,13 +96,18 @@ type Wait struct {
 // is no longer held under this fence, and ErrCancelled when its end is asked for, in which case it does not wait.
 func (d *DB) Wait(ctx context.Context, runID, fence int64, w Wait) error {
 	return d.held(ctx, "db.Wait", `
+		WITH grant_now AS ( -- locked, so that a reconnect is seen here, or sees the run wait
+		    SELECT c.status, c.token_version FROM millrace.connections c
+		     WHERE $10 > 0 AND c.id = (SELECT r.connection_id FROM millrace.runs r WHERE r.id = $1) FOR SHARE),
+		renewed AS (SELECT FROM grant_now WHERE status = 'connected' AND token_version > $10)
 		UPDATE millrace.runs
-		   SET state = CASE WHEN cancel_requested_at IS NULL THEN 'waiting' ELSE state END, owner = '', phase = '',
+		   SET state = CASE WHEN cancel_requested_at IS NOT NULL THEN state WHEN EXISTS (SELECT FROM renewed) THEN 'queued' ELSE 'waiting' END, owner = '', phase = '',
 		       waiting_until = CASE WHEN $3 THEN NULL WHEN $4 THEN date_trunc('hour', now()) + interval '1 hour'
 		                            ELSE coalesce($8, now() + $5 * interval '1 second') END,
-		       waiting_reason = $6, waiting_for = CASE WHEN $9 THEN 'budget' ELSE '' END, waits = waits + CASE WHEN $7 THEN 1 ELSE 0 END
+		       waiting_reason = CASE WHEN EXISTS (SELECT FROM renewed) THEN '' ELSE $6 END, waiting_for = CASE WHEN $9 THEN 'budget' ELSE '' END,
+		       waits = waits + CASE WHEN $7 THEN 1 ELSE 0 END
 		 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested_at IS NOT NULL`,
-		runID, fence, w.Person, w.AtHour, w.For.Seconds(), w.Reason, w.Fault, w.Until, w.Budget)
+		runID, fence, w.Person, w.AtHour, w.For.Seconds(), shorten(w.Reason, mostSaid), w.Fault, w.Until, w.Budget, w.Grant)
 }
 
 // wakeRuns lets the runs that wait for the connection to be reconnected go on.
@@ -135,6 +141,9 @@ type Ending struct {
 	Surprising bool // it completed, but what it did deserves a look
 }
 
+// mostSaid bounds, in bytes, what is noted of how a run stands. Its words hold some of Salesforce's: whatever those are, the note must succeed, or the run would come to the same end again and again.
+const mostSaid = 20_000
+
 // Finish ends a held run and forgets which pages were in work, which records it met, and what an impact has read. It returns ErrFenced when the run is no longer held under this fence. A
 // run that met millions of records has ended before they are forgotten, and what is not forgotten within ctx is left to ForgetEnded: an end that had to wait for
 // that would be given up, and the run would be ended again and again.
@@ -148,7 +157,7 @@ func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 			UPDATE millrace.runs
 			   SET state = $3, outcome = $4, error_code = $5, error = $6, phase = '', owner = '', lease_until = NULL, finished_at = now(),
 			       surprising = $7, in_flight = 0
-			 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING entity, connection_id`, runID, fence, e.State, e.Outcome, e.Code, e.Error, e.Surprising)
+			 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING entity, connection_id`, runID, fence, e.State, shorten(e.Outcome, mostSaid), shorten(e.Code, 100), shorten(e.Error, mostSaid), e.Surprising)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrFenced
 		}

@@ -43,9 +43,12 @@ func serverFault(f *pipeline.Fault, op string, pe *pq.Error) {
 	case "57014":
 		f.Code = "postgres_timeout"
 		f.Message = "Postgres stopped a statement because of its time limit. Raise statement_timeout for this role, then run the sync again."
-	case "42501", "25006":
-		f.Code = "postgres_read_only"
-		f.Message = "Postgres does not let this role write. Check the role's rights and that the server is not a read-only copy, then run the sync again."
+	case "25006":
+		f.Kind, f.Code = pipeline.Transient, "postgres_read_only"
+		f.Message = "Postgres takes no changes at present: it is a read-only copy, or was set to read only."
+	case "42501":
+		f.Code = "postgres_no_right"
+		f.Message = "Postgres does not let this role write. Check the role's rights, then run the sync again."
 	default:
 		if Retryable(pe) {
 			f.Kind, f.Code, f.Message = pipeline.Transient, "postgres_unavailable", "Postgres is restarting or has no room for another connection."

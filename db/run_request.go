@@ -86,8 +86,9 @@ type newRun struct {
 const noSync = `('impact', 'undo', 'gap', 'retry')`
 
 // covering selects the active runs x of the connection $1 that bring the entity $2 over: its own, and those of everything, to which neither Chatter nor what
-// is no sync belongs. A condition is to follow.
+// is no sync belongs. A sync whose end is asked for brings nothing over any more. A condition is to follow.
 const covering = `SELECT x.id FROM millrace.runs x WHERE x.connection_id = $1 AND x.state IN ('queued', 'running', 'waiting')
+   AND (x.cancel_requested_at IS NULL OR x.entity IN ` + noSync + `)
    AND (x.entity = $2 OR x.entity = 'all' AND $2 <> 'chatter' AND $2 NOT IN ` + noSync + `) AND `
 
 // byNewest is the condition that a run x goes by the newest settings of its connection, as those that have not begun do, or by none.

@@ -286,7 +286,7 @@ func TestSkippedSlotsSayWhy(t *testing.T) {
 	skipped(pipeline.EntityChatter, 1, "no settings yet")
 	save(t, d, c, u, s)
 	skipped(pipeline.EntityChatter, 2, "Chatter is switched off in the settings")
-	if err := d.MarkNeedsReconnect(t.Context(), c.ID, "refused"); err != nil {
+	if err := d.MarkNeedsReconnect(t.Context(), c.ID, 0, "refused"); err != nil {
 		t.Fatal(err)
 	}
 	skipped(pipeline.EntityCases, 1, "must be reconnected")

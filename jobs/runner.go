@@ -129,6 +129,9 @@ func (r *Runner) wake(ctx context.Context) {
 	}
 }
 
+// patience is how long a loop waits for an answer of Postgres to a short question. Where none comes, the next one goes over another connection.
+const patience = 30 * time.Second
+
 // endLapsed ends, again and again until ctx ends, what processes have begun in Postgres whose leases have run out.
 func (r *Runner) endLapsed(ctx context.Context) {
 	failing := false
@@ -138,7 +141,9 @@ func (r *Runner) endLapsed(ctx context.Context) {
 			return
 		case <-time.After(r.Poll):
 		}
-		n, err := r.DB.EndLapsed(ctx, r.Owner)
+		bounded, done := context.WithTimeout(ctx, patience)
+		n, err := r.DB.EndLapsed(bounded, r.Owner)
+		done()
 		switch {
 		case n > 0:
 			r.Log.Warn("ended what silent processes had begun in Postgres", "transactions", n)
@@ -295,7 +300,9 @@ func (r *Runner) beat(ctx context.Context, run *db.Run, inFlight *atomic.Int64, 
 			continue
 		}
 		last = time.Now()
-		err := r.DB.Heartbeat(ctx, run.ID, run.Fence, r.Lease, arrived)
+		bounded, done := context.WithTimeout(ctx, max(r.Lease/2, settleTime))
+		err := r.DB.Heartbeat(bounded, run.ID, run.Fence, r.Lease, arrived)
+		done()
 		if err == nil {
 			noted = arrived
 		}

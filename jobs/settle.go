@@ -18,11 +18,11 @@ import (
 // settle notes how a run stands after its execution has stopped with err. stop is the runner's own context: when it has ended, the run is given back.
 func (r *Runner) settle(stop context.Context, run *db.Run, calls *callTally, err error, log *slog.Logger) {
 	stopping := stop.Err() != nil && err != nil
-	patience := endTime
+	within := endTime
 	if stopping {
-		patience = settleTime
+		within = settleTime
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), within)
 	defer cancel()
 	// The run stays held meanwhile: another runner would only come to the same end.
 	keep, leave := context.WithCancelCause(ctx)
@@ -119,10 +119,10 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 	switch f.Kind {
 	case pipeline.NeedsReconnect:
 		log.Warn("run waits for a person to reconnect the org", "err", f)
-		if err := r.DB.MarkNeedsReconnect(ctx, run.ConnectionID, f.Message); err != nil {
+		if err := r.DB.MarkNeedsReconnect(ctx, run.ConnectionID, f.Grant, f.Message); err != nil {
 			return err
 		}
-		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Person: true, Reason: f.Message})
+		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Person: true, Grant: f.Grant, Reason: f.Message})
 	case pipeline.Blocked:
 		log.Warn("run waits for a person to change what forbids the way to Salesforce", "code", f.Code, "err", f)
 		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Person: true, Reason: f.Message + " This run then goes on from where it stopped."})
@@ -134,7 +134,7 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 		log.Warn("run waits for the allowance of API requests", "until", f.Until, "err", f)
 		return r.DB.Wait(ctx, run.ID, run.Fence, db.Wait{Until: f.Until, AtHour: f.Until == nil, Budget: true, Reason: f.Message +
 			" The run goes on from here as soon as there is room; an admin can change the allowance under API budget."})
-	case pipeline.Transient:
+	case pipeline.Transient, pipeline.Conflict:
 		if now.Waits < len(r.Pauses) {
 			pause := r.Pauses[now.Waits]
 			log.Warn("run rests after a fault", "pause", pause, "err", f)
@@ -147,7 +147,7 @@ func (r *Runner) faulted(ctx context.Context, run *db.Run, f *pipeline.Fault, lo
 	}
 	log.Error("run failed", "code", f.Code, "err", f)
 	said := sentence(f)
-	if f.Kind == pipeline.Transient {
+	if f.Kind == pipeline.Transient || f.Kind == pipeline.Conflict {
 		said += " It was tried again and again for a while; run the sync again once that has passed."
 	}
 	outcome := cutShortOf(run, "Failed", steps)

@@ -9,7 +9,9 @@ import (
 func (r *Runner) tick(ctx context.Context) {
 	failing := false
 	for ctx.Err() == nil {
-		t, err := r.DB.Tick(ctx)
+		bounded, done := context.WithTimeout(ctx, patience)
+		t, err := r.DB.Tick(bounded)
+		done()
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
 			r.Log.Error("cannot look for due schedules; trying on", "err", err)

@@ -72,7 +72,7 @@ func TestOnlyBlockedRunsAreWoken(t *testing.T) {
 	run, err := s.db.Claim(t.Context(), "test", 1<<40)
 	s.must(err)
 	s.must(s.db.Wait(t.Context(), run.ID, run.Fence, db.Wait{Person: true, Reason: "waiting"}))
-	s.must(s.db.MarkNeedsReconnect(t.Context(), s.conn, "refused"))
+	s.must(s.db.MarkNeedsReconnect(t.Context(), s.conn, 0, "refused"))
 	if n, err := s.db.WakeBlocked(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d woken, %v", n, err)
 	}

@@ -31,6 +31,7 @@ type Fault struct {
 	Line    int    // of a refused query, counted from 1, where Salesforce names the place; 0 otherwise
 	Column  int
 	Tried   int        // how often it was tried already by who reports it
+	Grant   int64      // version of the sign-in that was refused; 0 where it is not known
 	Until   *time.Time // when a wait for it to pass is over, where that is known
 	Err     error
 }

@@ -145,7 +145,9 @@ func (j Work) keepUnit(ctx context.Context, s Step, u Unit, cancel context.Cance
 			continue
 		}
 		last = time.Now()
-		err := j.Store.KeepUnit(ctx, s, u, j.Options.Lease, arrived)
+		bounded, done := context.WithTimeout(ctx, max(j.Options.Lease/2, 5*time.Second))
+		err := j.Store.KeepUnit(bounded, s, u, j.Options.Lease, arrived)
+		done()
 		switch {
 		case err == nil:
 			noted = arrived

@@ -73,7 +73,7 @@ func (c *Client) job(ctx context.Context, q request) (Job, error) {
 	if !recordID.MatchString(w.ID) || w.State == "" {
 		return Job{}, &AnswerError{Path: q.path, Reason: "it is not a job"}
 	}
-	return Job{ID: w.ID, State: w.State, ErrorMessage: w.ErrorMessage, Processed: w.NumberRecordsProcessed}, nil
+	return Job{ID: w.ID, State: w.State, ErrorMessage: said(w.ErrorMessage, messageBytes), Processed: w.NumberRecordsProcessed}, nil
 }
 
 func (c *Client) jobPath(id string) (string, error) {

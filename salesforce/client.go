@@ -259,7 +259,7 @@ func parseErrors(status int, body []byte) *APIError {
 	if e.ErrorCode == "" {
 		e.ErrorCode = e.StatusCode
 	}
-	return &APIError{Status: status, Code: e.ErrorCode, Message: withoutSecrets(e.Message), Fields: e.Fields}
+	return &APIError{Status: status, Code: said(e.ErrorCode, codeBytes), Message: said(e.Message, messageBytes), Fields: e.Fields}
 }
 
 // decodeJSON decodes the whole answer into out, numbers of untyped values as json.Number.

@@ -237,6 +237,23 @@ func withoutSecrets(text string) string {
 	})
 }
 
+// How much is taken over of a code and of a message; Salesforce's own are shorter.
+const (
+	codeBytes    = 100
+	messageBytes = 4000
+)
+
+// said returns what an answer says as a text that can be shown and stored: without secrets and characters that are none, and of no more than so many bytes.
+func said(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == '\u007f' || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, withoutSecrets(text))
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
+}
+
 const excerptBytes = 400
 
 // excerpt returns the beginning of an answer on one line, without tokens.

@@ -110,7 +110,7 @@ func (a App) oauthFailure(ctx context.Context, path string, err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) {
 		if refused.ErrorCode != "" {
-			return &OAuthError{Status: refused.Response.StatusCode, Code: refused.ErrorCode, Description: refused.ErrorDescription}
+			return &OAuthError{Status: refused.Response.StatusCode, Code: said(refused.ErrorCode, codeBytes), Description: said(refused.ErrorDescription, messageBytes)}
 		}
 		return refusalOf(refused.Response.StatusCode, refused.Body)
 	}
@@ -131,10 +131,10 @@ func refusalOf(status int, body []byte) *OAuthError {
 		Description string `json:"error_description"`
 	}
 	if json.Unmarshal(body, &refusal) == nil && refusal.Error != "" {
-		return &OAuthError{Status: status, Code: refusal.Error, Description: refusal.Description}
+		return &OAuthError{Status: status, Code: said(refusal.Error, codeBytes), Description: said(refusal.Description, messageBytes)}
 	}
 	if form, err := url.ParseQuery(string(body)); err == nil && form.Get("error") != "" {
-		return &OAuthError{Status: status, Code: form.Get("error"), Description: form.Get("error_description")}
+		return &OAuthError{Status: status, Code: said(form.Get("error"), codeBytes), Description: said(form.Get("error_description"), messageBytes)}
 	}
 	return &OAuthError{Status: status, Description: excerpt(body)}
 }

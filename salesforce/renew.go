@@ -77,6 +77,19 @@ func (c *Client) refresh(ctx context.Context, r *renewal, spent Token) {
 		return app.Renew(ctx, c.transport, t)
 	})
 	if r.err != nil {
-		r.err = fmt.Errorf("salesforce: renewing the access token: %w", r.err)
+		r.err = &RenewalError{Version: spent.Version, Err: r.err}
 	}
 }
+
+// RenewalError says that no new access token could be had with the grant of a version.
+type RenewalError struct {
+	Version int64 // Token.Version of the grant
+	Err     error
+}
+
+func (e *RenewalError) Error() string {
+	return "salesforce: renewing the access token: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *RenewalError) Unwrap() error { return e.Err }

@@ -169,7 +169,7 @@ func TestNothingIsSavedWhileTheOrgCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
 	c := a.connection("acme")
-	if err := a.db.MarkNeedsReconnect(t.Context(), c.ID, "The token was revoked."); err != nil {
+	if err := a.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "The token was revoked."); err != nil {
 		t.Fatal(err)
 	}
 	b := a.as(a.admin)

@@ -125,7 +125,7 @@ func TestSizeOfAFullSyncIsEstimated(t *testing.T) {
 	p.says("#size-result", "Accounts", "60", "Contacts", "Opportunities", "Estimated from", "Description", "left out")
 	p.says("#unsaved", "unsaved change")
 
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "The grant was revoked."); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "The grant was revoked."); err != nil {
 		t.Fatal(err)
 	}
 	b.post(path, advancedForm("1", "do", "estimate")).is(http.StatusOK).says("#size-result", "no longer accepts this connection")

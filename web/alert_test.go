@@ -14,7 +14,7 @@ import (
 // lose has a connection lost and looks at it, as the alerts of package jobs do.
 func (a *app) lose(c db.Connection) {
 	a.t.Helper()
-	if err := a.db.MarkNeedsReconnect(a.t.Context(), c.ID, "The token was revoked."); err != nil {
+	if err := a.db.MarkNeedsReconnect(a.t.Context(), c.ID, 0, "The token was revoked."); err != nil {
 		a.t.Fatal(err)
 	}
 	a.watch(c)

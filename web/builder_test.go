@@ -112,7 +112,7 @@ func TestBuilder(t *testing.T) {
 	b.follow(b.post(section, picked).is(http.StatusSeeOther)).says("textarea#accounts-single", "Type IN ('Customer', 'Prospect')")
 
 	// Without the org's fields the rows go on as what they stood for last.
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "revoked"); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "revoked"); err != nil {
 		t.Fatal(err)
 	}
 	kept := with(rows("1", "Type", "equals", "Customer"), "accounts.single", "Type = 'Customer'")

@@ -248,7 +248,7 @@ func TestChatterWhileDisconnected(t *testing.T) {
 	t.Parallel()
 	o, b, c, path := chatterApp(t)
 	b.post(path+"/schedule", chatterForm("1", "chatter_frequency", "daily", "do", "both")).is(http.StatusSeeOther)
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "The grant was revoked."); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "The grant was revoked."); err != nil {
 		t.Fatal(err)
 	}
 	p := b.get(path).is(http.StatusOK)

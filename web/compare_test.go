@@ -36,7 +36,7 @@ func TestCompareFilters(t *testing.T) {
 	b.post(section+"/compare", typed("Id = null", "Id = null", "")).says("#overlap", "No account matches more than one filter.")
 	b.post(section+"/compare", typed("", " ", "")).says("#overlap", "All three filters are empty.")
 	b.post(section+"/compare", typed("Nmae = 'x'", "Id != null", "")).is(http.StatusOK).says("#overlap", "not known")
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "revoked"); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "revoked"); err != nil {
 		t.Fatal(err)
 	}
 	b.post(section+"/compare", typed("Id != null", "", "")).says("#overlap", "Not compared", "Reconnect")

@@ -93,7 +93,7 @@ func TestRowsWaitForTheOrg(t *testing.T) {
 	c := o.connected(b)
 	filtering := orgPath(c.ID, "/settings/account-filtering")
 	b.post(filtering+"/keep", unfinished("0")).is(http.StatusOK)
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "revoked"); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "revoked"); err != nil {
 		t.Fatal(err)
 	}
 	p := b.get(filtering).is(http.StatusOK)
@@ -108,7 +108,7 @@ func TestRowsWaitForTheOrg(t *testing.T) {
 	b.get(filtering).holdsRows()
 
 	// A text typed in their place counts instead.
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "revoked"); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "revoked"); err != nil {
 		t.Fatal(err)
 	}
 	form = b.get(filtering).again("form[data-guard]")

@@ -84,7 +84,7 @@ func (c *clients) open(ctx context.Context, id int64) (*salesforce.Client, error
 				return db.Grant{AccessToken: next.Access, RefreshToken: next.Refresh, InstanceURL: next.InstanceURL}, err
 			})
 			if salesforce.IsGrantDead(err) {
-				if err := c.db.MarkNeedsReconnect(ctx, id, "The grant was revoked."); err != nil {
+				if err := c.db.MarkNeedsReconnect(ctx, id, 0, "The grant was revoked."); err != nil {
 					return salesforce.Token{}, err
 				}
 			}

@@ -82,7 +82,7 @@ func TestPreflightNamesWhatIsWrong(t *testing.T) {
 	check("Sight of all records", "Warning", "could not be checked", "View Setup and Configuration")
 	o.org.ClearFaults(0)
 
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "The grant was revoked."); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "The grant was revoked."); err != nil {
 		t.Fatal(err)
 	}
 	check("Sign-in", "Problem", "The grant was revoked.", "Reconnect")

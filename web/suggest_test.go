@@ -138,7 +138,7 @@ func TestFieldsPage(t *testing.T) {
 	if !managed.MatchString("abc__Score__c") || managed.MatchString("Score__c") || managed.MatchString("My_Score__c") {
 		t.Error("fields of managed packages are not told from custom ones")
 	}
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "revoked"); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "revoked"); err != nil {
 		t.Fatal(err)
 	}
 	b.get(page).is(http.StatusOK).says("#fields", "not known", "Reconnect")

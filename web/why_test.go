@@ -71,7 +71,7 @@ func TestWhyIsThisAccountNotHere(t *testing.T) {
 	list.has("#account-list a[href$='/accounts/why?q=nobody+here']")
 	b.get(orgPath(c.ID, "/accounts")).has("a[href$='/accounts/why']")
 
-	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, "revoked"); err != nil {
+	if err := o.db.MarkNeedsReconnect(t.Context(), c.ID, 0, "revoked"); err != nil {
 		t.Fatal(err)
 	}
 	ask(b, good).says("main", "Salesforce was not asked", "Reconnect", "Last seen by")

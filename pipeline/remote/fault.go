@@ -31,6 +31,9 @@ func fault(err error) error {
 	if errors.As(err, &tried) {
 		f.Tried = tried.Tries
 	}
+	if renewal := (*salesforce.RenewalError)(nil); errors.As(err, &renewal) {
+		f.Grant = renewal.Version
+	}
 	switch {
 	case blocked(f, err):
 	case salesforce.IsAppRefused(err):
