@@ -127,26 +127,6 @@ func TestObjectsThatCannotWork(t *testing.T) {
 	}
 }
 
-// TestUnquoted leaves out what a message quotes.
-func TestUnquoted(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"Thanks!\n\nOn Mon, Jan 2, 2026 at 10:00 Ada wrote:\n> Hello":                             "Thanks!",
-		"Thanks!\n\nOn Mon, Jan 2, 2026 at 10:00 Ada Lovelace\n<ada@example.com> wrote:\n> Hello": "Thanks!",
-		"Danke\r\n\r\nAm 2. Januar 2026 um 10:00 schrieb Ada:\r\n> Hallo":                         "Danke",
-		"Yes.\n> Do you?\nNo.":                                    "Yes.\nNo.",
-		"See below\n-----Original Message-----\nFrom: Ada\nOld":   "See below",
-		"See below\nFrom: Ada\nSent: today\nSubject: x\nOld":      "See below",
-		"From: the start it was slow.\nThen it got worse.":        "From: the start it was slow.\nThen it got worse.",
-		"> only a quotation":                                      "> only a quotation",
-		"On Monday we wrote to you and nobody answered. It waits": "On Monday we wrote to you and nobody answered. It waits",
-	} {
-		if got := Unquoted(text); got != want {
-			t.Errorf("%q becomes %q, want %q", text, got, want)
-		}
-	}
-}
-
 // TestSounds works out sentiments without what is quoted, and leaves one empty where nothing is said.
 func TestSounds(t *testing.T) {
 	t.Parallel()
