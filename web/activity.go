@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/net/html"
-
 	"millrace/db"
 	"millrace/pipeline"
 	"millrace/views"
@@ -72,7 +70,7 @@ func activityEntry(c db.Connection, a db.Activity) views.ActivityEntry {
 	e := views.ActivityEntry{ID: a.SFID, Href: recordURL(c, a.SFID), Title: a.Title, By: a.Author, At: a.At, Left: a.Left, Deleted: a.Deleted}
 	body := a.Body
 	if a.Rich {
-		body = plainText(body)
+		body = pipeline.PlainText(body)
 	}
 	switch a.Kind {
 	case db.ActivityCase:
@@ -201,42 +199,4 @@ func shorten(text string) (short, rest string) {
 		}
 	}
 	return text[:at], text[at:]
-}
-
-// plainText returns the text of HTML, with a line for each paragraph.
-func plainText(body string) string {
-	var b strings.Builder
-	z := html.NewTokenizer(strings.NewReader(body))
-	hidden := 0
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return strings.TrimSpace(b.String())
-		case html.TextToken:
-			if hidden == 0 {
-				b.Write(z.Text())
-			}
-		case html.StartTagToken:
-			name, _ := z.TagName()
-			if tag := string(name); tag == "script" || tag == "style" {
-				hidden++
-			} else if tag == "br" {
-				b.WriteByte('\n')
-			} else if tag == "li" {
-				b.WriteString("• ")
-			}
-		case html.SelfClosingTagToken:
-			if name, _ := z.TagName(); string(name) == "br" {
-				b.WriteByte('\n')
-			}
-		case html.EndTagToken:
-			name, _ := z.TagName()
-			switch string(name) {
-			case "script", "style":
-				hidden = max(0, hidden-1)
-			case "p", "div", "li", "ul", "ol", "h1", "h2", "h3", "tr", "blockquote":
-				b.WriteByte('\n')
-			}
-		}
-	}
 }

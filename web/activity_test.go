@@ -102,18 +102,3 @@ func TestThread(t *testing.T) {
 		t.Errorf("the thread is %q, want %q", got, want)
 	}
 }
-
-// TestPlainText reads HTML as its text.
-func TestPlainText(t *testing.T) {
-	t.Parallel()
-	for body, want := range map[string]string{
-		"<p>One &amp; two</p><p>Three</p>":          "One & two\nThree",
-		"a<br>b<br/>c":                              "a\nb\nc",
-		"<ul><li>x</li></ul><style>p{}</style>tail": "• x\n\ntail",
-		"no html": "no html",
-	} {
-		if got := plainText(body); got != want {
-			t.Errorf("%q is read as %q, want %q", body, got, want)
-		}
-	}
-}
