@@ -47,11 +47,20 @@ const leastPageRows = 1_500
 // pageRows is how many of a job's records a page has. Of what has changed each worker gets two pages, where that is not too little: its records lie scattered over their table, and most of the time goes into
 // writing them.
 func (o Options) pageRows(s Step, records int64) int {
+	rows := o.mostRows(s)
 	if !s.Reading.Changes {
-		return o.PageRows
+		return rows
 	}
 	pages := int64(2 * o.Workers)
-	return min(o.PageRows, max(leastPageRows, int((records+pages-1)/pages)))
+	return min(rows, max(leastPageRows, int((records+pages-1)/pages)))
+}
+
+// mostRows is how many records a page of the step has at most. A page for which more is asked beside its records is held in memory meanwhile.
+func (o Options) mostRows(s Step) int {
+	if s.Table.Instead != nil {
+		return min(o.PageRows, insteadRows)
+	}
+	return o.PageRows
 }
 
 // whole reports whether the committed pages of a step, by locator, lead from its beginning to its end.

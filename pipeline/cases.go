@@ -52,6 +52,7 @@ func messagesOf(c settings.Conversation, days int) Table {
 	if c == settings.EmailMessages {
 		t.Object, t.Set, t.Entity, t.Label = "EmailMessage", stepMessages+":"+emailSource, "email message", "Email messages"
 		t.Keys = []Key{{"source", emailSource}}
+		t.Instead = &Instead{"body", "HtmlBody"}
 		t.Columns = []Column{
 			{"ParentId", "case_id", ID}, {"Subject", "subject", Text}, {"TextBody", "body", Text}, {"FromName", "from_name", Text},
 			{"FromAddress", "from_address", Text}, {"Incoming", "is_incoming", Bool}, {"CreatedById", "author_id", ID}, {"MessageDate", "sent_at", DateTime},

@@ -122,5 +122,5 @@ func callsLeft(s Step, o Options) int64 {
 	if s.Table.Paged || s.Expected != nil && *s.Expected <= o.RESTLimit {
 		mode = REST
 	}
-	return calls(s.Expected, mode, o) - 1
+	return calls(s, mode, o) - 1
 }

@@ -64,7 +64,7 @@ func (p Plan) forecast(o Options) []Forecast {
 		if s.Expected != nil && *s.Expected <= o.RESTLimit {
 			f.Mode = REST
 		}
-		f.Calls = calls(s.Expected, f.Mode, o)
+		f.Calls = calls(s, f.Mode, o)
 		out = append(out, f)
 	}
 	return out
@@ -74,15 +74,15 @@ func (p Plan) forecast(o Options) []Forecast {
 const restRows = 2000
 
 // calls estimates the API requests of one step: its count and its pages, and with a bulk job its making, a few looks at it and its removal.
-func calls(records *int64, mode Mode, o Options) int64 {
+func calls(s Step, mode Mode, o Options) int64 {
 	n := int64(0)
-	if records != nil {
-		n = *records
+	if s.Expected != nil {
+		n = *s.Expected
 	}
 	if mode == REST {
 		return 1 + max(1, (n+restRows-1)/restRows)
 	}
-	return 1 + 5 + max(1, (n+int64(o.PageRows)-1)/int64(o.PageRows))
+	return 1 + 5 + max(1, (n+int64(o.mostRows(s))-1)/int64(o.mostRows(s)))
 }
 
 // compare ends an impact: what was read is held against what is here.

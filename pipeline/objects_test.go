@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -124,6 +125,26 @@ func TestObjectsThatCannotWork(t *testing.T) {
 		if _, err := MakePlan(s, objectsSchema(), EntityAll); err == nil || !strings.Contains(FaultOf(err).Message, says) {
 			t.Errorf("%s: %v", says, err)
 		}
+	}
+}
+
+// TestOnlyEmailsHaveSomethingInstead looks that what is kept in place of an empty field is part of what is told of emails, and of no other table: every set whose table is told differently is read in full.
+func TestOnlyEmailsHaveSomethingInstead(t *testing.T) {
+	t.Parallel()
+	told := func(table Table) bool {
+		text, err := json.Marshal(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(text), "Instead")
+	}
+	for _, table := range []Table{users, accounts, contacts, opportunities, cases, messagesOf(settings.CaseComments, 30), feedComments} {
+		if told(table) {
+			t.Errorf("%s are told differently", table.Label)
+		}
+	}
+	if !told(messagesOf(settings.EmailMessages, 30)) {
+		t.Error("emails are told as before")
 	}
 }
 

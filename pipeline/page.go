@@ -23,9 +23,10 @@ type Page struct {
 	Careful  bool     // the store has refused the page before: it is to find out which records it refuses
 	arrived  func()   // called for each record
 	records  RecordReader
-	index    []int // for each column, its field's place in a record
-	beside   []int // for each column, the place of the field without which it is empty, or -1; nil when there is no such column
-	extra    []int // for each further field, its place in a record
+	close    func() error // ends the answer that the records come from; nil where they are all here. It may be called twice
+	index    []int        // for each column, its field's place in a record
+	beside   []int        // for each column, the place of the field without which it is empty, or -1; nil when there is no such column
+	extra    []int        // for each further field, its place in a record
 	keys     [][]byte
 	id       int // place of the record id
 	json     []byte

@@ -297,6 +297,12 @@ func selectable(schema soql.Schema, t Table) (known Table, fields []string, note
 		read(c.Field)
 		t.Extra = append(t.Extra, c)
 	}
+	if in := t.Instead; in != nil {
+		t.Instead = nil
+		if f := fieldOf(object, in.Field); f != nil {
+			t.Instead = &Instead{in.Column, f.Name}
+		}
+	}
 	var notes []string
 	if len(missing) > 0 {
 		notes = append(notes, "Left out, because the connected Salesforce user cannot read them: "+strings.Join(missing, ", ")+".")

@@ -45,6 +45,7 @@ type Table struct {
 	Quiet   bool     // records are working data: neither audited nor counted, and removed when they are not met any more
 	Paged   bool     // the Bulk API does not know the object: it is always read page by page
 	Window  *Window  // only records of a window of time are read; nil for all
+	Instead *Instead `json:",omitempty"` // what a column holds where its own field is empty; nil for nothing. It stays out of what is said of other tables, which would be read in full for it
 }
 
 // Key is a column with the same value in all records of a set.
@@ -68,6 +69,9 @@ type Window struct {
 
 // Beside is a column that says something about a field, and is empty where the field is.
 type Beside struct{ Column, Field string }
+
+// Instead is what a column holds where its own field is empty: the text of a field with HTML, which is asked for of those records only.
+type Instead struct{ Column, Field string }
 
 // Records names the table's records within a run.
 func (t Table) Records() string {

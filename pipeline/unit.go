@@ -113,7 +113,7 @@ func (j Work) loadUnit(ctx context.Context, s Step, u Unit, added func()) error 
 		if err != nil {
 			return err
 		}
-		p.Number, p.Locator, p.Next, p.Declared, p.Claim = u.Page, u.Locator, res.Next, res.Count, u.Claim
+		p.Number, p.Locator, p.Next, p.Declared, p.Claim, p.close = u.Page, u.Locator, res.Next, res.Count, u.Claim, res.Close
 		return j.commit(ctx, s, p)
 	})
 	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, ErrUnitLost) || errors.Is(cause, ErrCancelled) || errors.Is(cause, ErrFenced)) {
