@@ -62,3 +62,19 @@ func TestScorer(t *testing.T) {
 		t.Errorf("the next day asked %d times, %d cases were rated there", n, by("llm-1:test"))
 	}
 }
+
+// TestNewMethodRatesAnew works out anew what was rated by an older method.
+func TestNewMethodRatesAnew(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	all := everything()
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 365}
+	s.saveAll(all)
+	s.completed(s.sync())
+	rated := s.count(`SELECT count(*) FROM millrace.cases WHERE sentiment_method = $1`, pipeline.SentimentMethod)
+	s.mustExec(`UPDATE millrace.cases SET sentiment = 0.7777, sentiment_method = 'vader-1' WHERE sentiment_method IS NOT NULL`)
+	s.completed(s.sync())
+	if n := s.count(`SELECT count(*) FROM millrace.cases WHERE sentiment_method = $1 AND coalesce(sentiment, 0) <> 0.7777`, pipeline.SentimentMethod); n != rated || n == 0 {
+		t.Errorf("%d of %d sentiments were worked out anew", n, rated)
+	}
+}

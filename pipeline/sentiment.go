@@ -148,13 +148,22 @@ const significant = 0.05
 // maxSentences bounds how much of a text is looked at.
 const maxSentences = 200
 
-// Sounds works out the sentiment of a conversation: the mean over its messages of the mean over their sentences, quoted text left out. VADER is made for
-// sentences: of a long text it only ever sees one end of its scale.
+// Sounds works out the sentiment of a conversation: the mean over its messages of the mean over their sentences, without what is quoted, greetings and closings. VADER is made for
+// sentences: of a long text it only ever sees one end of its scale. It knows English and nothing else: other texts are left out, and a conversation without an English one has no sentiment.
 func Sounds(c Conversation) Sentiment {
 	out := Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.NaN(), Method: SentimentMethod}
+	said, evidences, all := make([]string, len(c.Texts)), make([]evidence, len(c.Texts)), evidence{}
+	for i, text := range c.Texts {
+		said[i] = Said(text)
+		evidences[i] = languageOf(said[i])
+		all = all.plus(evidences[i])
+	}
 	sum, n := 0.0, 0
-	for _, text := range c.Texts {
-		if mean, ok := mood(Unquoted(text)); ok {
+	for i, text := range said {
+		if !evidences[i].isEnglish(all) {
+			continue
+		}
+		if mean, ok := mood(text); ok {
 			sum += mean
 			n++
 		}

@@ -37,7 +37,7 @@ type ActivityEntry struct {
 	More          int       // messages beyond Conversation
 }
 
-// Mood is how a conversation sounds; the zero value is for one in which nothing was said.
+// Mood is how a conversation sounds; the zero value is for one in which nothing was said, or in a language that is not rated.
 type Mood struct{ Label, Score string }
 
 // Reply is one message of a conversation. Depth is how many messages it answers in turn.

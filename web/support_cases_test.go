@@ -29,6 +29,7 @@ func TestSupportCases(t *testing.T) {
 	p.says("label[for=cases-lookback_days]", "1 to 365")
 	p.has("#cases-filter[data-suggest*='object=Case']")
 	p.says("main", "Always synced (", "CaseNumber")
+	p.says("[data-rated]", "rated in English only, unless the operator has configured an endpoint")
 	if got := p.attr("#cases-lookback_days", "value"); got != "30" {
 		t.Errorf("the lookback is %q", got)
 	}
