@@ -217,5 +217,11 @@ func scorer(c config.Server) *pipeline.Scorer {
 		BaseURL: c.SentimentURL, Model: c.SentimentModel, Key: c.SentimentKey,
 		Transport: salesforce.Guarded(salesforce.HostPolicy{Extra: []string{at.Scheme + "://" + at.Host}, Stall: 15 * time.Second}),
 	})
-	return &pipeline.Scorer{Method: client.Method(), DailyCalls: c.SentimentDailyCalls, Score: client.Score}
+	return &pipeline.Scorer{Method: client.Method(), DailyCalls: c.SentimentDailyCalls, Score: func(ctx context.Context, text string, again func() bool) (float64, error) {
+		n, err := client.Score(ctx, text, again)
+		if why := new(mood.Error); errors.As(err, &why) {
+			err = &pipeline.ScoreError{Says: why.Says, Text: why.Text}
+		}
+		return n, err
+	}}
 }

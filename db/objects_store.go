@@ -148,29 +148,34 @@ func (s *RunStore) letGo(ctx context.Context, tx *sqlx.Tx, r pipeline.Retirement
 const maxConversation = 100_000
 
 // Conversations implements pipeline.Store. Where customers' own emails are among the messages, only they are looked at: what support writes is always polite.
-func (s *RunStore) Conversations(ctx context.Context, methods []string, after string, limit int) ([]pipeline.Conversation, error) {
+func (s *RunStore) Conversations(ctx context.Context, wanted pipeline.WantedConversations) ([]pipeline.Conversation, error) {
 	var rows []struct {
-		ID    string         `db:"sf_id"`
-		N     int            `db:"n"`
-		Texts pq.StringArray `db:"texts"`
+		ID       string         `db:"sf_id"`
+		N        int            `db:"n"`
+		Texts    pq.StringArray `db:"texts"`
+		TextHash string         `db:"text_hash"`
+		Attempts int            `db:"attempts"`
 	}
 	err := s.db.pool.SelectContext(ctx, &rows, `
-		SELECT c.sf_id, m.n, coalesce(m.texts, '{}') AS texts
+		SELECT c.sf_id, m.n, coalesce(m.texts, '{}') AS texts, coalesce(r.text_hash, '') AS text_hash, coalesce(r.attempts, 0) AS attempts
 		  FROM millrace.cases c
+		  LEFT JOIN millrace.sentiment_refusals r ON r.connection_id = $1 AND r.case_id = c.sf_id AND r.method = $6
 		 CROSS JOIN LATERAL (
 		       SELECT count(*) AS n, max(last_seen_run) AS latest,
 		              array_agg(left(concat_ws(E'\n', body), $5) ORDER BY sent_at, sf_id) FILTER (WHERE is_incoming OR NOT some_incoming) AS texts
 		         FROM (SELECT body, sent_at, sf_id, last_seen_run, coalesce(is_incoming, false) AS is_incoming, bool_or(coalesce(is_incoming, false)) OVER () AS some_incoming
 		                 FROM millrace.case_messages WHERE connection_id = $1 AND case_id = c.sf_id AND left_filter_at IS NULL) x) m
-		 WHERE c.connection_id = $1 AND c.sf_id > $2 AND c.left_filter_at IS NULL
-		   AND (m.n <> coalesce(c.sentiment_messages, 0) OR m.n > 0 AND (coalesce(c.sentiment_method, '') <> ALL ($3) OR c.sentiment_run < m.latest))
-		 ORDER BY c.sf_id LIMIT $4`, s.connectionID, after, pq.Array(methods), limit, maxConversation)
+		 WHERE c.connection_id = $1 AND c.sf_id > $2 AND c.left_filter_at IS NULL AND (r.case_id IS NOT NULL) = $7
+		   AND (m.n <> coalesce(c.sentiment_messages, 0) OR m.n > 0 AND (c.sentiment_run < m.latest
+		        OR coalesce(c.sentiment_method, '') <> ALL ($3) AND (NOT $7 OR c.sentiment_run IS DISTINCT FROM $8 AND NOT (r.attempts >= $9 AND c.sentiment_method = $10))))
+		 ORDER BY c.sf_id LIMIT $4`, s.connectionID, wanted.After, pq.Array(wanted.Methods), wanted.Limit, maxConversation, wanted.Asked, wanted.Refused, s.runID,
+		pipeline.RefusedTries, pipeline.SentimentMethod)
 	if err != nil {
 		return nil, storeFault("read the conversations", err)
 	}
 	out := make([]pipeline.Conversation, len(rows))
 	for i, r := range rows {
-		out[i] = pipeline.Conversation{CaseID: r.ID, Messages: r.N, Texts: r.Texts}
+		out[i] = pipeline.Conversation{CaseID: r.ID, Messages: r.N, Texts: r.Texts, Refusal: pipeline.RefusedText{TextHash: r.TextHash, Attempts: r.Attempts}}
 	}
 	return out, nil
 }
@@ -181,7 +186,12 @@ func (s *RunStore) SaveSentiments(ctx context.Context, all []pipeline.Sentiment)
 	var messages []int64
 	var compound []*float64
 	var label []*string
+	var refusedIDs, askedBy, hashes []string
+	var attempts []int64
 	for _, m := range all {
+		if m.Refusal.Attempts > 0 {
+			refusedIDs, askedBy, hashes, attempts = append(refusedIDs, m.CaseID), append(askedBy, m.Asked), append(hashes, m.Refusal.TextHash), append(attempts, int64(m.Refusal.Attempts))
+		}
 		ids, messages, method = append(ids, m.CaseID), append(messages, int64(m.Messages)), append(method, m.Method)
 		if math.IsNaN(m.Compound) {
 			compound, label = append(compound, nil), append(label, nil)
@@ -196,6 +206,19 @@ func (s *RunStore) SaveSentiments(ctx context.Context, all []pipeline.Sentiment)
 			  FROM unnest($3::text[], $4::integer[], $5::numeric[], $6::text[], $7::text[]) AS n (sf_id, messages, compound, label, method)
 			 WHERE c.connection_id = $1 AND c.sf_id = n.sf_id`,
 			s.connectionID, s.runID, pq.Array(ids), pq.Array(messages), pq.Array(compound), pq.Array(label), pq.Array(method))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM millrace.sentiment_refusals WHERE connection_id = $1 AND case_id = ANY ($2) AND case_id <> ALL (coalesce($3::text[], '{}'))`,
+			s.connectionID, pq.Array(ids), pq.Array(refusedIDs))
+		if err != nil || len(refusedIDs) == 0 {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO millrace.sentiment_refusals (connection_id, case_id, method, text_hash, attempts)
+			SELECT $1, n.case_id, n.method, n.text_hash, n.attempts FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[]) AS n (case_id, method, text_hash, attempts)
+			ON CONFLICT (connection_id, case_id) DO UPDATE SET method = excluded.method, text_hash = excluded.text_hash, attempts = excluded.attempts`,
+			s.connectionID, pq.Array(refusedIDs), pq.Array(askedBy), pq.Array(hashes), pq.Array(attempts))
 		return err
 	})
 }

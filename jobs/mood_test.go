@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,7 +24,7 @@ func TestScorer(t *testing.T) {
 	s.saveAll(all)
 	var asked, refuse atomic.Int64
 	o := s.quick()
-	o.Scorer = &pipeline.Scorer{Method: "llm-1:test", DailyCalls: 5, Score: func(_ context.Context, text string) (float64, error) {
+	o.Scorer = &pipeline.Scorer{Method: "llm-1:test", DailyCalls: 5, Score: func(_ context.Context, text string, _ func() bool) (float64, error) {
 		if asked.Add(1); strings.TrimSpace(text) == "" {
 			t.Error("asked about nothing")
 		}
@@ -76,5 +77,83 @@ func TestNewMethodRatesAnew(t *testing.T) {
 	s.completed(s.sync())
 	if n := s.count(`SELECT count(*) FROM millrace.cases WHERE sentiment_method = $1 AND coalesce(sentiment, 0) <> 0.7777`, pipeline.SentimentMethod); n != rated || n == 0 {
 		t.Errorf("%d of %d sentiments were worked out anew", n, rated)
+	}
+}
+
+// TestRefusedConversations meets an endpoint that refuses some conversations whatever happens: the others are rated all the same and come first, and what is refused is asked about three times,
+// and again when its text or the method is another one.
+func TestRefusedConversations(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	all := everything()
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 365}
+	s.saveAll(all)
+	const filtered = 6
+	ids := s.asked(fmt.Sprintf("SELECT Id FROM Case WHERE Account.Industry != null AND SystemModstamp >= LAST_N_DAYS:200 ORDER BY Id LIMIT %d", filtered))
+	for _, r := range ids {
+		_, err := s.org.Insert("CaseComment", map[string]any{"ParentId": field(r, "Id"), "CommentBody": "This is the word canary, and it is terrible."})
+		s.must(err)
+	}
+	var asked, refused, rest atomic.Int64
+	rest.Store(-1) // how many were asked about before the first that is refused
+	o := s.quick()
+	o.Scorer = &pipeline.Scorer{Method: "llm-1:test", DailyCalls: 1_000_000, Score: func(_ context.Context, text string, _ func() bool) (float64, error) {
+		n := asked.Add(1)
+		if strings.Contains(text, "canary") {
+			refused.Add(1)
+			rest.CompareAndSwap(-1, n-1)
+			return 0, &pipeline.ScoreError{Says: "it answered with status 400", Text: true}
+		}
+		return 0.6, nil
+	}}
+	run := func() db.Run {
+		t.Helper()
+		asked.Store(0)
+		refused.Store(0)
+		rest.Store(-1)
+		return s.completed(s.syncWith(o))
+	}
+	there := func() int64 {
+		return s.count(`SELECT count(*) FROM millrace.cases WHERE sentiment_method = $1`, o.Scorer.Method)
+	}
+
+	run()
+	talked := s.count(`SELECT count(*) FROM millrace.cases c WHERE EXISTS (SELECT FROM millrace.case_messages m WHERE m.case_id = c.sf_id)`)
+	if refused.Load() != filtered || there() != talked-filtered || asked.Load() != talked || talked < 3*filtered {
+		t.Fatalf("asked %d times, refused %d times, %d of %d cases were rated there", asked.Load(), refused.Load(), there(), talked)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.cases WHERE sentiment_method = $1 AND sentiment_label IS NOT NULL`, pipeline.SentimentMethod); n != filtered {
+		t.Errorf("%d cases were rated here", n)
+	}
+
+	// What was never asked about comes first.
+	s.mustExec(`UPDATE millrace.cases SET sentiment_method = 'vader-1' WHERE sf_id = (SELECT max(sf_id) FROM millrace.cases WHERE sentiment_method = $1)`, o.Scorer.Method)
+	if run(); refused.Load() != filtered || asked.Load() != filtered+1 || rest.Load() != 1 {
+		t.Errorf("asked %d times, refused %d times, asked about %d others before", asked.Load(), refused.Load(), rest.Load())
+	}
+	for want := int64(filtered); want >= 0; want -= filtered {
+		if run(); refused.Load() != want || asked.Load() != want {
+			t.Errorf("asked %d times, refused %d times, want %d", asked.Load(), refused.Load(), want)
+		}
+	}
+
+	// An older way of rating here is no reason to ask; another text and another model are.
+	s.mustExec(`UPDATE millrace.cases SET sentiment_method = 'vader-1' WHERE sf_id = $1`, field(ids[1], "Id"))
+	if run(); asked.Load() != 0 || s.count(`SELECT count(*) FROM millrace.cases WHERE sentiment_method = 'vader-1'`) != 0 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+	_, err := s.org.Insert("CaseComment", map[string]any{"ParentId": field(ids[0], "Id"), "CommentBody": "We wait."})
+	s.must(err)
+	if run(); refused.Load() != 1 || asked.Load() != 1 {
+		t.Errorf("another text: asked %d times, refused %d times", asked.Load(), refused.Load())
+	}
+	o.Scorer.Method = "llm-1:another"
+	if run(); refused.Load() != filtered || asked.Load() != talked {
+		t.Errorf("another model: asked %d times, refused %d times", asked.Load(), refused.Load())
+	}
+	o.Scorer.Score = func(context.Context, string, func() bool) (float64, error) { return 0.1, nil }
+	run()
+	if n := s.count(`SELECT count(*) FROM millrace.sentiment_refusals`); n != 0 || there() != talked {
+		t.Errorf("%d refusals are kept of what is rated, %d of %d cases are rated there", n, there(), talked)
 	}
 }

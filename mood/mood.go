@@ -1,16 +1,18 @@
-// Package mood asks an OpenAI-compatible endpoint how a conversation sounds. What the endpoint answers is not trusted: anything but one number in the agreed form is an error, and
-// the caller then works the mood out by itself.
+// Package mood asks an OpenAI-compatible endpoint how a conversation sounds. What the endpoint answers is not trusted: anything but one number is an error, and the caller
+// then works the mood out by itself.
 package mood
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,7 +29,16 @@ type Config struct {
 type Client struct {
 	config Config
 	http   *http.Client
+	newer  atomic.Bool // the endpoint takes the newer form of a question, and not the older one
 }
+
+// Error is why there is no rating. It holds nothing of the conversation, the key or the answer.
+type Error struct {
+	Says string // of the endpoint as "it"
+	Text bool   // it is about this conversation: the endpoint may rate others
+}
+
+func (e *Error) Error() string { return e.Says }
 
 // New returns a client. It follows no redirects, so that the key goes nowhere else.
 func New(c Config) *Client {
@@ -58,29 +69,58 @@ type message struct {
 	Content string `json:"content"`
 }
 
-// Score rates a conversation from -1 to 1. Its errors hold nothing of the conversation, the key or the answer.
-func (c *Client) Score(ctx context.Context, text string) (float64, error) {
+// Score rates a conversation from -1 to 1. Newer models refuse the parameters that older ones need; on a refusal that names one, the question is asked once more in the other form, if again allows
+// a second call, and what works is kept to. Its errors are of type *Error.
+func (c *Client) Score(ctx context.Context, text string, again func() bool) (float64, error) {
 	if r := []rune(text); len(r) > maxText {
 		text = string(r[len(r)-maxText:])
 	}
+	newer := c.newer.Load()
+	answer, other, err := c.ask(ctx, text, newer)
+	if other && again() {
+		if answer, _, err = c.ask(ctx, text, !newer); err == nil {
+			c.newer.Store(!newer)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return parse(answer)
+}
+
+// body returns the question in one of its forms. What a newer model thinks counts towards the tokens of its answer.
+func (c *Client) body(text string, newer bool) ([]byte, error) {
 	data, err := json.Marshal(text)
 	if err != nil {
-		return 0, errors.New("the conversation cannot be written as JSON")
+		return nil, err
 	}
-	body, err := json.Marshal(struct {
+	messages := []message{{"system", question}, {"user", string(data)}}
+	if newer {
+		return json.Marshal(struct {
+			Model     string    `json:"model"`
+			Messages  []message `json:"messages"`
+			MaxTokens int       `json:"max_completion_tokens"`
+		}{c.config.Model, messages, 400})
+	}
+	return json.Marshal(struct {
 		Model       string    `json:"model"`
 		Messages    []message `json:"messages"`
 		Temperature float64   `json:"temperature"`
 		MaxTokens   int       `json:"max_tokens"`
-	}{c.config.Model, []message{{"system", question}, {"user", string(data)}}, 0, 30})
+	}{c.config.Model, messages, 0, 30})
+}
+
+// ask makes one call. other reports that the endpoint refused a parameter that the other form of the question has not.
+func (c *Client) ask(ctx context.Context, text string, newer bool) (answer []byte, other bool, err error) {
+	body, err := c.body(text, newer)
 	if err != nil {
-		return 0, errors.New("the question cannot be written as JSON")
+		return nil, false, &Error{Says: "it cannot be asked about a text that cannot be written as JSON", Text: true}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.config.BaseURL, "/")+"/chat/completions", bytes.NewReader(body))
 	if err != nil {
-		return 0, errors.New("the address of the endpoint is not valid")
+		return nil, false, &Error{Says: "its address is not valid"}
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if c.config.Key != "" {
@@ -89,19 +129,48 @@ func (c *Client) Score(ctx context.Context, text string) (float64, error) {
 	resp, err := c.http.Do(req)
 	switch {
 	case ctx.Err() != nil:
-		return 0, fmt.Errorf("the endpoint did not answer in time: %w", ctx.Err())
+		return nil, false, &Error{Says: "it did not answer in time"}
 	case err != nil:
-		return 0, errors.New("the endpoint cannot be reached")
+		return nil, false, &Error{Says: "it cannot be reached"}
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("the endpoint answered with status %d", resp.StatusCode)
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if code := resp.StatusCode; code != http.StatusOK {
+		// These are said of what was sent; all others, also that there is no such address or model, of the endpoint.
+		about := code == http.StatusBadRequest || code == http.StatusRequestEntityTooLarge || code == http.StatusUnprocessableEntity
+		return nil, code == http.StatusBadRequest && err == nil && names(answer, newer), &Error{Says: fmt.Sprintf("it answered with status %d", code), Text: about}
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil || len(answer) > maxAnswer {
-		return 0, errors.New("the endpoint's answer broke off or is too large")
+	switch {
+	case ctx.Err() != nil:
+		return nil, false, &Error{Says: "it did not answer in time"}
+	case err != nil:
+		return nil, false, &Error{Says: "its answer broke off"}
+	case len(answer) > maxAnswer:
+		return nil, false, &Error{Says: "its answer is too large", Text: true}
 	}
-	return parse(answer)
+	return answer, false, nil
+}
+
+// names reports whether a refusal names a parameter that only the form asked in has.
+func names(answer []byte, newer bool) bool {
+	var refusal struct {
+		Error struct {
+			Message string `json:"message"`
+			Param   string `json:"param"`
+		} `json:"error"`
+	}
+	said := string(answer)
+	if json.Unmarshal(answer, &refusal) == nil {
+		if refusal.Error.Param != "" {
+			said = refusal.Error.Param
+		} else if refusal.Error.Message != "" {
+			said = refusal.Error.Message
+		}
+	}
+	if newer {
+		return strings.Contains(said, "max_completion_tokens")
+	}
+	return strings.Contains(said, "max_tokens") || strings.Contains(said, "temperature")
 }
 
 // parse reads the number out of an answer.
@@ -114,21 +183,82 @@ func parse(answer []byte) (float64, error) {
 		} `json:"choices"`
 	}
 	if err := json.Unmarshal(answer, &outer); err != nil || len(outer.Choices) != 1 {
-		return 0, errors.New("the endpoint's answer is not of the expected form")
+		return 0, &Error{Says: "its answer is not of the expected form", Text: true}
 	}
-	var inner struct {
-		Sentiment *float64 `json:"sentiment"`
+	number, err := numberIn(outer.Choices[0].Message.Content)
+	if err != nil {
+		return 0, err
 	}
-	d := json.NewDecoder(strings.NewReader(outer.Choices[0].Message.Content))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&inner); err != nil || inner.Sentiment == nil {
-		return 0, errors.New("the model did not answer with one number")
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n >= -1 && n <= 1) {
+		return 0, &Error{Says: "its number is not from -1 to 1", Text: true}
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return 0, errors.New("the model answered with more than one number")
+	return n, nil
+}
+
+var (
+	errNoNumber = &Error{Says: "it did not answer with one number", Text: true}
+	errNumbers  = &Error{Says: "it answered with more than one number", Text: true}
+
+	// jsonNumber is a number as JSON writes it.
+	jsonNumber = regexp.MustCompile(`^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$`)
+	// loneNumber is a number that is all of an answer, or stands behind a colon at its end.
+	loneNumber = regexp.MustCompile("(?s)^(?:\\D*[:=])?[\\s`*\"]*(-?\\d+(?:\\.\\d+)?)[\\s`*\".]*$")
+)
+
+// numberIn finds the one number that the model answers with, whatever stands around it: the value of "sentiment" in a JSON object, or a number by itself.
+func numberIn(content string) (string, error) {
+	if i := strings.LastIndex(content, "</think>"); i >= 0 { // some models think aloud before
+		content = content[i:]
 	}
-	if n := *inner.Sentiment; !(n >= -1 && n <= 1) {
-		return 0, errors.New("the model's number is not from -1 to 1")
+	var found []string
+	for rest := content; ; {
+		at := strings.IndexByte(rest, '{')
+		if at < 0 {
+			break
+		}
+		rest = rest[at:]
+		var object json.RawMessage
+		d := json.NewDecoder(strings.NewReader(rest))
+		if d.Decode(&object) != nil {
+			rest = rest[1:]
+			continue
+		}
+		found = append(found, sentimentsOf(object)...)
+		rest = rest[d.InputOffset():]
 	}
-	return *inner.Sentiment, nil
+	switch {
+	case len(found) > 1:
+		return "", errNumbers
+	case len(found) == 1 && jsonNumber.MatchString(found[0]):
+		return found[0], nil
+	case len(found) == 1 || strings.ContainsRune(content, '{'):
+		return "", errNoNumber
+	}
+	if m := loneNumber.FindStringSubmatch(content); m != nil {
+		return m[1], nil
+	}
+	return "", errNoNumber
+}
+
+// sentimentsOf returns the values of the key "sentiment" of an object, which may have it twice.
+func sentimentsOf(object []byte) (values []string) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if _, err := d.Token(); err != nil { // the brace
+		return nil
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return values
+		}
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return values
+		}
+		if key == "sentiment" {
+			values = append(values, string(value))
+		}
+	}
+	return values
 }

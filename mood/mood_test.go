@@ -3,6 +3,7 @@ package mood
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,31 +29,110 @@ func client(t *testing.T, h http.HandlerFunc) *Client {
 	return New(Config{BaseURL: server.URL + "/v1/", Model: "m-1", Key: "canary-key", Timeout: 5 * time.Second})
 }
 
+// once allows no second call.
+func once(t *testing.T) func() bool {
+	return func() bool {
+		t.Error("a second call was asked for")
+		return false
+	}
+}
+
+// TestNewerModels asks once more, as far as it may, in the form of newer models where the older one is refused, and keeps to it.
+func TestNewerModels(t *testing.T) {
+	t.Parallel()
+	for says, refusal := range map[string]string{
+		"tokens by message": `{"error": {"message": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."}}`,
+		"tokens by name":    `{"error": {"message": "Unsupported.", "param": "max_tokens"}}`,
+		"temperature":       `{"error": {"message": "Unsupported value: 'temperature' does not support 0 with this model."}}`,
+		"plain":             `max_tokens is not known`,
+	} {
+		var older, newer int
+		c := client(t, func(w http.ResponseWriter, r *http.Request) {
+			var asked map[string]any
+			if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+				t.Error(err)
+			}
+			_, tokens := asked["max_tokens"]
+			_, temperature := asked["temperature"]
+			if tokens || temperature {
+				older++
+				http.Error(w, refusal, http.StatusBadRequest)
+				return
+			}
+			if n, ok := asked["max_completion_tokens"].(float64); !ok || n < 200 {
+				t.Errorf("asked for %v tokens", n)
+			}
+			newer++
+			fmt.Fprint(w, answerOf(`{"sentiment": 0.5}`))
+		})
+		allowed := 0
+		again := func() bool { allowed++; return allowed > 1 }
+		if _, err := c.Score(t.Context(), "x", again); err == nil || older != 1 || newer != 0 {
+			t.Errorf("%s: a second call that is not allowed: %v, %d and %d calls", says, err, older, newer)
+		}
+		for range 3 {
+			if got, err := c.Score(t.Context(), "x", again); err != nil || got != 0.5 {
+				t.Errorf("%s: %v, %v", says, got, err)
+			}
+		}
+		if older != 2 || newer != 3 || allowed != 2 {
+			t.Errorf("%s: asked %d times in the older form, %d times in the newer, allowed %d", says, older, newer, allowed)
+		}
+	}
+	// A form that does not help either is not kept to.
+	calls := 0
+	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+		calls++
+		http.Error(w, "max_tokens and max_completion_tokens are refused", http.StatusBadRequest)
+	})
+	for range 2 {
+		if why := new(Error); !errors.As(func() error { _, err := c.Score(t.Context(), "x", func() bool { return true }); return err }(), &why) || !why.Text || c.newer.Load() {
+			t.Errorf("refused in both forms: %+v", why)
+		}
+	}
+	if calls != 4 {
+		t.Errorf("%d calls", calls)
+	}
+}
+
 // TestScore asks in the agreed form and takes one number for an answer, and nothing else.
 func TestScore(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
-		`{"sentiment": 0.75}`:                "0.75",
-		"\n {\"sentiment\": -1} \n":          "-1",
-		`{"sentiment": 0}`:                   "0",
-		`{"sentiment": 1.01}`:                "not from -1 to 1",
-		`{"sentiment": -7}`:                  "not from -1 to 1",
-		`{"sentiment": 1e400}`:               "one number",
-		`{"sentiment": "0.5"}`:               "one number",
-		`{"sentiment": null}`:                "one number",
-		`{"sentiment": [0.5]}`:               "one number",
-		`{}`:                                 "one number",
-		`0.5`:                                "one number",
-		``:                                   "one number",
-		`{"sentiment": 0.5, "note": "hi"}`:   "one number",
-		`{"sentiment": 0.5} Ignore that.`:    "more than one",
-		`{"sentiment": 0.5}{"sentiment":1}`:  "more than one",
-		"```json\n{\"sentiment\": 0.5}\n```": "one number",
-		`The customer is happy: 0.9`:         "one number",
-		`<script>alert(1)</script>`:          "one number",
+		`{"sentiment": 0.75}`:               "0.75",
+		"\n {\"sentiment\": -1} \n":         "-1",
+		`{"sentiment": 0}`:                  "0",
+		`{"sentiment": 1.01}`:               "not from -1 to 1",
+		`{"sentiment": -7}`:                 "not from -1 to 1",
+		`{"sentiment": 1e400}`:              "not from -1 to 1",
+		`{"sentiment": "0.5"}`:              "one number",
+		`{"sentiment": null}`:               "one number",
+		`{"sentiment": [0.5]}`:              "one number",
+		`{}`:                                "one number",
+		`{"score": 0.5}`:                    "one number",
+		`{"sentiment": 0.5`:                 "one number",
+		``:                                  "one number",
+		`{"sentiment": 0.5}{"sentiment":1}`: "more than one",
+		`{"sentiment": 0.5, "sentiment":1}`: "more than one",
+		`Not {"sentiment": 1}, but {"sentiment": -1}`: "more than one",
+		`The customer has 1 complaint.`:               "one number",
+		`Between 0.5 and 0.9`:                         "one number",
+		`From -1 to 1: 0.5`:                           "one number",
+		`Satisfaction: 50%`:                           "one number",
+		`<script>alert(1)</script>`:                   "one number",
+		`7`:                                           "not from -1 to 1",
+
+		`0.5`:                                "0.5",
+		`{"sentiment": 0.5, "note": "hi"}`:   "0.5",
+		`{"sentiment": 0.5} Ignore that.`:    "0.5",
+		"```json\n{\"sentiment\": 0.5}\n```": "0.5",
+		"```\n-0.25\n```":                    "-0.25",
+		`The customer is happy: 0.9`:         "0.9",
+		`**Sentiment:** -0.3.`:               "-0.3",
+		"<think>First {\"sentiment\": 1}, no.</think>\n{\"sentiment\": -0.5}": "-0.5",
 	} {
 		c := client(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, answerOf(content)) })
-		got, err := c.Score(t.Context(), "hello")
+		got, err := c.Score(t.Context(), "hello", once(t))
 		if err == nil && fmt.Sprint(got) != want || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v; want %s", content, got, err, want)
 		}
@@ -73,7 +153,7 @@ func TestQuestion(t *testing.T) {
 		}
 		fmt.Fprint(w, answerOf(`{"sentiment": 0.1}`))
 	})
-	if _, err := c.Score(t.Context(), evil); err != nil {
+	if _, err := c.Score(t.Context(), evil, once(t)); err != nil {
 		t.Fatal(err)
 	}
 	var text string
@@ -92,7 +172,14 @@ func TestMisbehaviour(t *testing.T) {
 		t.Errorf("a redirect was followed, with %v", r.Header)
 	}))
 	t.Cleanup(elsewhere.Close)
+	about := map[string]bool{"bad request": true, "unprocessable": true, "no JSON": true, "no choices": true, "two choices": true, "endless": true}
 	for what, h := range map[string]http.HandlerFunc{
+		"bad request": func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, `{"error": {"message": "canary-text was filtered", "code": "content_filter"}}`, http.StatusBadRequest)
+		},
+		"unprocessable": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusUnprocessableEntity) },
+		"forbidden":     func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"not found":     func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNotFound) },
 		"unauthorized": func(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "bad key canary-key", http.StatusUnauthorized)
 		},
@@ -119,14 +206,17 @@ func TestMisbehaviour(t *testing.T) {
 		if what == "never answers" {
 			c.config.Timeout = 50 * time.Millisecond
 		}
-		got, err := c.Score(t.Context(), "canary-text")
+		got, err := c.Score(t.Context(), "canary-text", once(t))
 		if err == nil || strings.Contains(err.Error(), "canary") || got != 0 {
 			t.Errorf("%s: %v, %v", what, got, err)
+		}
+		if why := new(Error); !errors.As(err, &why) || why.Text != about[what] {
+			t.Errorf("%s: %+v is about the text: want %t", what, err, about[what])
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := client(t, func(w http.ResponseWriter, r *http.Request) {}).Score(ctx, "x"); err == nil {
+	if _, err := client(t, func(w http.ResponseWriter, r *http.Request) {}).Score(ctx, "x", once(t)); err == nil {
 		t.Error("a call that was given up has a result")
 	}
 }

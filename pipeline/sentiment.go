@@ -2,6 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -19,6 +22,22 @@ type Conversation struct {
 	CaseID   string
 	Messages int // all of them
 	Texts    []string
+	Refusal  RefusedText // what the scorer refused of it before; zero for nothing
+}
+
+// RefusedText is a text that the scorer gave no rating for, though it may rate others.
+type RefusedText struct {
+	TextHash string
+	Attempts int
+}
+
+// WantedConversations asks for conversations in order of their cases.
+type WantedConversations struct {
+	Methods []string // those worked out by one of them, and unchanged, are left out
+	Asked   string   // the scorer's method; empty for none
+	Refused bool     // those that the scorer has refused before, and that this run has not rated; otherwise the others
+	After   string   // a case
+	Limit   int
 }
 
 // Sentiment is how a conversation sounds.
@@ -28,20 +47,34 @@ type Sentiment struct {
 	Compound float64 // from -1, negative, to 1; NaN when nothing is said
 	Label    string
 	Method   string // how it was worked out
+	Asked    string // the method of the scorer that Refusal is of
+	Refusal  RefusedText
 }
 
 // Scorer rates texts by another way than the one that is built in.
 type Scorer struct {
 	Method     string // names it, with its version
 	DailyCalls int    // most calls a day for one connection
-	Score      func(ctx context.Context, text string) (float64, error)
+	// Score makes one call, and a further one only when again allows it. An error that is no *ScoreError is one of the endpoint.
+	Score func(ctx context.Context, text string, again func() bool) (float64, error)
 }
+
+// ScoreError is why there is no rating.
+type ScoreError struct {
+	Says string // for people, of the endpoint as "it"; holds nothing of the text, the answer or the key
+	Text bool   // it is about this text: others may be rated
+}
+
+func (e *ScoreError) Error() string { return e.Says }
 
 // A scorer that fails so often in a row is not asked again in the run; so many calls are under way at once.
 const (
 	scorerFailures = 3
 	scorerCalls    = 4
 )
+
+// RefusedTries is how often the scorer is asked about a text that it refuses.
+const RefusedTries = 3
 
 // The labels of sentiments.
 const (
@@ -53,27 +86,47 @@ const (
 // conversationsAtATime bounds how much text is in memory.
 const conversationsAtATime = 200
 
+// asking is what one run knows of the scorer.
+type asking struct {
+	failures atomic.Int64 // of the endpoint, in a row
+	spent    atomic.Bool  // the daily calls are
+}
+
+// over reports whether the scorer is not to be asked any more.
+func (a *asking) over() bool { return a.spent.Load() || a.failures.Load() >= scorerFailures }
+
 // sentiments works out how the conversations sound that are new or have changed. Where a scorer is configured it is asked first, as long as it answers and its daily calls last; a
-// conversation that it does not rate is rated by VADER, and asked about again by the next run.
+// conversation that it does not rate is rated by VADER, and asked about again by the next run. Those that it refused before come last.
 func (j Work) sentiments(ctx context.Context) error {
-	accepted := []string{SentimentMethod}
-	if j.Scorer != nil {
-		accepted = []string{j.Scorer.Method}
+	wanted := WantedConversations{Methods: []string{SentimentMethod}, Limit: conversationsAtATime}
+	if j.Scorer == nil {
+		return j.sentimentsOf(ctx, wanted, nil)
 	}
-	var failures atomic.Int64 // in a row
-	for after := ""; ; {
-		found, err := j.Store.Conversations(ctx, accepted, after, conversationsAtATime)
+	wanted.Methods, wanted.Asked = []string{j.Scorer.Method}, j.Scorer.Method
+	a := new(asking)
+	if err := j.sentimentsOf(ctx, wanted, a); err != nil {
+		return err
+	}
+	wanted.Refused = true
+	return j.sentimentsOf(ctx, wanted, a)
+}
+
+func (j Work) sentimentsOf(ctx context.Context, wanted WantedConversations, a *asking) error {
+	for {
+		if a != nil && a.over() {
+			wanted.Methods = []string{j.Scorer.Method, SentimentMethod}
+		}
+		found, err := j.Store.Conversations(ctx, wanted)
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		if after == "" {
+		if wanted.After == "" {
 			if err := j.Store.SetPhase(ctx, "Reading the mood of conversations"); err != nil {
 				return err
 			}
 		}
 		all := make([]Sentiment, len(found))
-		var spent atomic.Bool
-		group, asking := errgroup.WithContext(ctx)
+		group, calls := errgroup.WithContext(ctx)
 		group.SetLimit(scorerCalls)
 		for i, c := range found {
 			if j.Scorer == nil {
@@ -82,7 +135,7 @@ func (j Work) sentiments(ctx context.Context) error {
 			}
 			group.Go(func() error {
 				var err error
-				all[i], err = j.rated(asking, c, &failures, &spent)
+				all[i], err = j.rated(calls, c, a)
 				return err
 			})
 		}
@@ -92,15 +145,12 @@ func (j Work) sentiments(ctx context.Context) error {
 		if err := j.Store.SaveSentiments(ctx, all); err != nil {
 			return err
 		}
-		after = found[len(found)-1].CaseID
-		if j.Scorer != nil && (spent.Load() || failures.Load() >= scorerFailures) {
-			accepted = []string{j.Scorer.Method, SentimentMethod}
-		}
+		wanted.After = found[len(found)-1].CaseID
 	}
 }
 
 // rated has a conversation rated by the scorer, or else by VADER.
-func (j Work) rated(ctx context.Context, c Conversation, failures *atomic.Int64, spent *atomic.Bool) (Sentiment, error) {
+func (j Work) rated(ctx context.Context, c Conversation, a *asking) (Sentiment, error) {
 	var said []string
 	for _, text := range c.Texts {
 		if text = Unquoted(text); text != "" {
@@ -110,33 +160,55 @@ func (j Work) rated(ctx context.Context, c Conversation, failures *atomic.Int64,
 	if len(said) == 0 { // there is nothing to ask about, in the next run neither
 		return Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.NaN(), Method: j.Scorer.Method}, nil
 	}
-	if spent.Load() || failures.Load() >= scorerFailures {
-		return Sounds(c), nil
+	text := strings.Join(said, "\n\n")
+	refusal := RefusedText{TextHash: fmt.Sprintf("%x", sha256.Sum256([]byte(text)))}
+	if c.Refusal.TextHash == refusal.TextHash {
+		refusal = c.Refusal
 	}
-	ok, err := j.Store.TakeSentimentCall(ctx, j.Scorer.DailyCalls)
-	if err != nil {
-		return Sentiment{}, err
+	here := func() Sentiment {
+		s := Sounds(c)
+		s.Asked, s.Refusal = j.Scorer.Method, refusal
+		return s
 	}
-	if !ok {
-		if !spent.Swap(true) {
-			j.Log.Info("the daily calls of the sentiment endpoint are used up; going on without it")
-		}
-		return Sounds(c), nil
+	if a.over() || refusal.Attempts >= RefusedTries {
+		return here(), nil
 	}
-	n, err := j.Scorer.Score(ctx, strings.Join(said, "\n\n"))
-	if ctx.Err() != nil {
+	if ok, err := j.mayAsk(ctx, a); err != nil || !ok {
+		return here(), err
+	}
+	var failed error
+	n, err := j.Scorer.Score(ctx, text, func() bool {
+		ok, err := j.mayAsk(ctx, a)
+		failed = err
+		return ok
+	})
+	switch {
+	case ctx.Err() != nil:
 		return Sentiment{}, context.Cause(ctx)
-	}
-	if err != nil {
-		if failures.Add(1) == scorerFailures {
+	case failed != nil:
+		return Sentiment{}, failed
+	case err != nil:
+		if why := new(ScoreError); errors.As(err, &why) && why.Text {
+			refusal.Attempts++
+			j.Log.Info("the sentiment endpoint gave no rating", "err", err)
+		} else if a.failures.Add(1) == scorerFailures {
 			j.Log.Warn("the sentiment endpoint fails again and again; going on without it in this run", "err", err)
 		} else {
-			j.Log.Info("the sentiment endpoint gave no rating", "err", err)
+			j.Log.Info("the sentiment endpoint fails", "err", err)
 		}
-		return Sounds(c), nil
+		return here(), nil
 	}
-	failures.Store(0)
+	a.failures.Store(0)
 	return Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.Round(n*1e4) / 1e4, Label: labelOf(n), Method: j.Scorer.Method}, nil
+}
+
+// mayAsk takes one of the day's calls.
+func (j Work) mayAsk(ctx context.Context, a *asking) (bool, error) {
+	ok, err := j.Store.TakeSentimentCall(ctx, j.Scorer.DailyCalls)
+	if err == nil && !ok && !a.spent.Swap(true) {
+		j.Log.Info("the daily calls of the sentiment endpoint are used up; going on without it")
+	}
+	return ok, err
 }
 
 // vader is the analyzer with its word list, which takes a while to read.

@@ -59,10 +59,10 @@ type Store interface {
 	SaveObjects(ctx context.Context, objects []settings.CustomObject) error
 	// Retire marks the records of a table's other sets as having left.
 	Retire(ctx context.Context, r Retirement) error
-	// Conversations returns, in order of the cases, the next conversations after a case whose sentiment is not worked out by one of the methods, or that have
-	// changed since; none when there are no more.
-	Conversations(ctx context.Context, methods []string, after string, limit int) ([]Conversation, error)
-	// SaveSentiments stores how conversations sound.
+	// Conversations returns the next conversations whose sentiment is not worked out by one of the methods, or that have changed since; none when there are no more. One that the
+	// scorer has refused RefusedTries times is left out when it is worked out by SentimentMethod.
+	Conversations(ctx context.Context, wanted WantedConversations) ([]Conversation, error)
+	// SaveSentiments stores how conversations sound, and what the scorer has refused of them.
 	SaveSentiments(ctx context.Context, all []Sentiment) error
 	// TakeSentimentCall counts one call of the endpoint for sentiments; it reports whether today's calls allow it.
 	TakeSentimentCall(ctx context.Context, most int) (ok bool, err error)
