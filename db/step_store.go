@@ -177,6 +177,11 @@ func (s *RunStore) SetQuery(ctx context.Context, step pipeline.Step) error {
 	return s.update(ctx, "note the new query", step, `query = $3, note = $4, body = $5`, step.Query, step.Note, body)
 }
 
+// SetNote implements pipeline.Store.
+func (s *RunStore) SetNote(ctx context.Context, step pipeline.Step) error {
+	return s.update(ctx, "note what is to be said of "+step.Name, step, `note = $3`, step.Note)
+}
+
 // restart makes the step being read from its beginning. Created and updated stay: their records are met again as written by this run, and are not
 // counted twice.
 const restart = `job_id = '', read = 0, unchanged = 0, skipped = 0, elsewhere = 0, failed = 0, state = 'pending', fresh = false`

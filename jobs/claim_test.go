@@ -235,6 +235,7 @@ func TestNothingOfAZombieIsStored(t *testing.T) {
 		"who was deleted":       store.MarkDeleted(ctx, step, []pipeline.Listed{{ID: s.accountIDs()[0], Deleted: true}}),
 		"who has changed":       store.Sweep(ctx, step, []pipeline.Listed{{ID: s.accountIDs()[0], Deleted: true}}),
 		"changes in the org":    store.NoteDrifts(ctx, nil),
+		"a note":                store.SetNote(ctx, step),
 		"labels":                store.SaveLabels(ctx, []pipeline.PicklistLabel{{Object: "Account", Field: "Type", Value: "Old", Label: "New"}}),
 		"the counts at its end": store.SaveChecks(ctx, []pipeline.Check{{Name: "contacts", Part: pipeline.EntityContacts, Position: 1, Table: step.Table}}),
 	} {

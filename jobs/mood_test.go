@@ -39,14 +39,19 @@ func TestScorer(t *testing.T) {
 	run := func() db.Run { t.Helper(); return s.completed(s.syncWith(o)) }
 
 	refuse.Store(1)
-	run()
+	down := run()
 	talked := by(pipeline.SentimentMethod)
+	if p := s.step(down, "cases"); !strings.HasSuffix(p.Note, " conversations were rated here, not by the endpoint: it failed.") {
+		t.Errorf("of an endpoint that is down the step says %q", p.Note)
+	}
 	if n := asked.Swap(0); n < 3 || n > 6 || talked < 20 || by("llm-1:test") != 0 {
 		t.Fatalf("an endpoint that is down was asked %d times, %d cases were rated here", n, talked)
 	}
 	refuse.Store(0)
 	s.mustExec(`DELETE FROM millrace.sentiment_usage`)
-	run()
+	if p := s.step(run(), "cases"); !strings.HasSuffix(p.Note, " conversations were rated here, not by the endpoint: the calls of the day are used up.") {
+		t.Errorf("of an endpoint whose calls are used up the step says %q", p.Note)
+	}
 	if n := asked.Swap(0); n != 5 || by("llm-1:test") != 5 || by(pipeline.SentimentMethod) != talked-5 {
 		t.Errorf("asked %d times, %d cases were rated there, %d here", n, by("llm-1:test"), by(pipeline.SentimentMethod))
 	}
@@ -117,7 +122,10 @@ func TestRefusedConversations(t *testing.T) {
 		return s.count(`SELECT count(*) FROM millrace.cases WHERE sentiment_method = $1`, o.Scorer.Method)
 	}
 
-	run()
+	first := run()
+	if p := s.step(first, "cases"); p.Note != "6 conversations were rated here, not by the endpoint: it answered with status 400." {
+		t.Errorf("of what was refused the step says %q", p.Note)
+	}
 	talked := s.count(`SELECT count(*) FROM millrace.cases c WHERE EXISTS (SELECT FROM millrace.case_messages m WHERE m.case_id = c.sf_id)`)
 	if refused.Load() != filtered || there() != talked-filtered || asked.Load() != talked || talked < 3*filtered {
 		t.Fatalf("asked %d times, refused %d times, %d of %d cases were rated there", asked.Load(), refused.Load(), there(), talked)
@@ -152,7 +160,9 @@ func TestRefusedConversations(t *testing.T) {
 		t.Errorf("another model: asked %d times, refused %d times", asked.Load(), refused.Load())
 	}
 	o.Scorer.Score = func(context.Context, string, func() bool) (float64, error) { return 0.1, nil }
-	run()
+	if p := s.step(run(), "cases"); p.Note != "" {
+		t.Errorf("with nothing refused the step says %q", p.Note)
+	}
 	if n := s.count(`SELECT count(*) FROM millrace.sentiment_refusals`); n != 0 || there() != talked {
 		t.Errorf("%d refusals are kept of what is rated, %d of %d cases are rated there", n, there(), talked)
 	}

@@ -1,11 +1,15 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,7 +94,68 @@ const conversationsAtATime = 200
 type asking struct {
 	failures atomic.Int64 // of the endpoint, in a row
 	spent    atomic.Bool  // the daily calls are
+
+	mu     sync.Mutex
+	failed string           // why the endpoint failed last
+	here   map[string]int64 // how many conversations were rated here, by why
 }
+
+// Why conversations are rated here besides what the endpoint says.
+const (
+	whySpent   = "the calls of the day are used up"
+	whyRefused = "it refused the same text in earlier runs"
+)
+
+// count counts a conversation that is rated here.
+func (a *asking) count(why string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if why == "" {
+		why = a.failed
+	}
+	if a.here == nil {
+		a.here = map[string]int64{}
+	}
+	a.here[why]++
+}
+
+// fail keeps why the endpoint failed and counts that, in a row.
+func (a *asking) fail(why string) (inRow int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failed = why
+	return a.failures.Add(1)
+}
+
+// why says why no further conversation is asked about; "" stands for the last failure.
+func (a *asking) why() string {
+	if a.spent.Load() {
+		return whySpent
+	}
+	return ""
+}
+
+// says names how many conversations were rated here and why, the most frequent cause first; empty for none.
+func (a *asking) says() string {
+	whys := slices.SortedFunc(maps.Keys(a.here), func(x, y string) int {
+		return cmp.Or(cmp.Compare(a.here[y], a.here[x]), cmp.Compare(x, y))
+	})
+	var says []string
+	for _, why := range whys[:min(len(whys), mostCauses)] {
+		were := "conversations were"
+		if a.here[why] == 1 {
+			were = "conversation was"
+		}
+		says = append(says, fmt.Sprintf("%d %s rated here, not by the endpoint: %s.", a.here[why], were, why))
+	}
+	return strings.Join(says, " ")
+}
+
+// mostCauses is how many causes are named.
+const mostCauses = 3
+
+// ratedHere is what says writes, in a step's note.
+var ratedHere = regexp.MustCompile(` ?\d+ conversations? (?:was|were) rated here, not by the endpoint: [^.]*\.`)
 
 // over reports whether the scorer is not to be asked any more.
 func (a *asking) over() bool { return a.spent.Load() || a.failures.Load() >= scorerFailures }
@@ -108,7 +173,29 @@ func (j Work) sentiments(ctx context.Context) error {
 		return err
 	}
 	wanted.Refused = true
-	return j.sentimentsOf(ctx, wanted, a)
+	if err := j.sentimentsOf(ctx, wanted, a); err != nil {
+		return err
+	}
+	return j.sayRatedHere(ctx, a)
+}
+
+// sayRatedHere notes with the step that read the cases what the scorer did not rate. A run that does this once more, after a fault, replaces the note.
+func (j Work) sayRatedHere(ctx context.Context, a *asking) error {
+	says := a.says()
+	if says == "" {
+		return nil
+	}
+	steps, err := j.Store.Steps(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if s.Name == stepCases {
+			s.Note = strings.TrimSpace(ratedHere.ReplaceAllString(s.Note, "") + " " + says)
+			return j.Store.SetNote(ctx, s)
+		}
+	}
+	return nil
 }
 
 func (j Work) sentimentsOf(ctx context.Context, wanted WantedConversations, a *asking) error {
@@ -165,21 +252,28 @@ func (j Work) rated(ctx context.Context, c Conversation, a *asking) (Sentiment, 
 	if c.Refusal.TextHash == refusal.TextHash {
 		refusal = c.Refusal
 	}
-	here := func() Sentiment {
+	here := func(why string) Sentiment {
+		a.count(why)
 		s := Sounds(c)
 		s.Asked, s.Refusal = j.Scorer.Method, refusal
 		return s
 	}
-	if a.over() || refusal.Attempts >= RefusedTries {
-		return here(), nil
+	if refusal.Attempts >= RefusedTries {
+		return here(whyRefused), nil
 	}
-	if ok, err := j.mayAsk(ctx, a); err != nil || !ok {
-		return here(), err
+	if a.over() {
+		return here(a.why()), nil
+	}
+	if ok, err := j.mayAsk(ctx, a); err != nil {
+		return Sentiment{}, err
+	} else if !ok {
+		return here(whySpent), nil
 	}
 	var failed error
+	denied := false
 	n, err := j.Scorer.Score(ctx, text, func() bool {
 		ok, err := j.mayAsk(ctx, a)
-		failed = err
+		failed, denied = err, !ok
 		return ok
 	})
 	switch {
@@ -187,16 +281,20 @@ func (j Work) rated(ctx context.Context, c Conversation, a *asking) (Sentiment, 
 		return Sentiment{}, context.Cause(ctx)
 	case failed != nil:
 		return Sentiment{}, failed
+	case err != nil && denied: // what a second call would have said is not known
+		return here(whySpent), nil
 	case err != nil:
-		if why := new(ScoreError); errors.As(err, &why) && why.Text {
+		why := &ScoreError{Says: "it failed"}
+		errors.As(err, &why)
+		if why.Text {
 			refusal.Attempts++
 			j.Log.Info("the sentiment endpoint gave no rating", "err", err)
-		} else if a.failures.Add(1) == scorerFailures {
+		} else if a.fail(why.Says) == scorerFailures {
 			j.Log.Warn("the sentiment endpoint fails again and again; going on without it in this run", "err", err)
 		} else {
 			j.Log.Info("the sentiment endpoint fails", "err", err)
 		}
-		return here(), nil
+		return here(why.Says), nil
 	}
 	a.failures.Store(0)
 	return Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.Round(n*1e4) / 1e4, Label: labelOf(n), Method: j.Scorer.Method}, nil

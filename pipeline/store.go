@@ -41,6 +41,8 @@ type Store interface {
 	SetExpected(ctx context.Context, s Step, expected int64) error
 	// SetQuery replaces the query of a step that has to leave out fields.
 	SetQuery(ctx context.Context, s Step) error
+	// SetNote replaces the note of a step.
+	SetNote(ctx context.Context, s Step) error
 	// RestartStep forgets the pages and the job of a step, so that it is read from its beginning; what the pages wrote stays.
 	RestartStep(ctx context.Context, s Step) error
 	// RestartObject does so for all steps of s's object, and forgets which of its records were met.
