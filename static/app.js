@@ -16,6 +16,7 @@
   const absolute = format({ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
   const second = format({ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
   const clock = format({ hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  const day = format({ year: "numeric", month: "numeric", day: "numeric" });
   const slot = format({ weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
   const relative = (at) => {
     const seconds = Math.round((Date.now() - at) / 1000);
@@ -30,7 +31,7 @@
       if (Number.isNaN(at.getTime())) continue;
       const age = Date.now() - at;
       let text;
-      if (el.dataset.time === "clock") text = clock.format(at);
+      if (el.dataset.time === "clock" && day.format(at) === day.format(Date.now())) text = clock.format(at);
       else if (el.dataset.time === "second") text = second.format(at);
       else if (el.dataset.time === "slot") text = slot.format(at);
       else if (el.dataset.time === "relative" && age >= 0 && age < 86400000) text = relative(at);

@@ -97,6 +97,14 @@ func Estimate(d time.Duration) string {
 // utc is the text of a time that needs no script to be right.
 func utc(at time.Time) string { return at.UTC().Format("2 Jan 2006, 15:04 UTC") }
 
+// clock is the text of a time that is usually of the same day as now: others have their day.
+func clock(at, now time.Time) string {
+	if at.UTC().Format(time.DateOnly) == now.UTC().Format(time.DateOnly) {
+		return at.UTC().Format("15:04 UTC")
+	}
+	return utc(at)
+}
+
 // ago is the text of a recent time; older ones are absolute.
 func ago(at, now time.Time) string {
 	d := now.Sub(at)

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -54,6 +55,28 @@ func TestAgo(t *testing.T) {
 		if got := ago(now.Add(-d), now); got != want {
 			t.Errorf("ago(%v) = %q, want %q", d, got, want)
 		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 29, 22, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]string{
+		now.Add(time.Hour):       "23:00 UTC",
+		now.Add(-22 * time.Hour): "00:00 UTC",
+		now.Add(2 * time.Hour):   "30 Nov 2026, 00:00 UTC",
+		now.Add(22 * time.Hour):  "30 Nov 2026, 20:00 UTC",
+		now.AddDate(1, 0, 0):     "29 Nov 2027, 22:00 UTC",
+		time.Date(2026, 11, 30, 0, 30, 0, 0, time.FixedZone("", 3600)): "23:30 UTC",
+	} {
+		if got := clock(at, now); got != want {
+			t.Errorf("clock(%v) = %q, want %q", at, got, want)
+		}
+	}
+	var b strings.Builder
+	at := time.Now().Add(26 * time.Hour)
+	if err := Clock(at).Render(t.Context(), &b); err != nil || !strings.Contains(b.String(), ">"+utc(at)+"<") {
+		t.Errorf("got %s, %v", b.String(), err)
 	}
 }
 
