@@ -17,7 +17,8 @@ import (
 // Check is what Salesforce counted of a step's records, and what was here.
 type Check struct {
 	RunID       int64     `db:"run_id"`
-	Run         string    `db:"run"` // its short id
+	Run         string    `db:"run"`              // its short id
+	Settings    int       `db:"settings_version"` // that the run went by
 	Name        string    `db:"name"`
 	Part        string    `db:"part"`
 	Label       string    `db:"label"`
@@ -37,7 +38,7 @@ type Check struct {
 // Open reports whether there is a gap: records are missing here, or are here that Salesforce no longer has.
 func (c Check) Open() bool { return c.Unexplained != nil && *c.Unexplained != 0 }
 
-const checkColumns = `c.run_id, r.short_id AS run, c.name, c.part, c.label, c.object, c.account_type, c.in_salesforce, c.here, c.skipped, c.failed, c.waiting, c.elsewhere,
+const checkColumns = `c.run_id, r.short_id AS run, coalesce(r.settings_version, 0) AS settings_version, c.name, c.part, c.label, c.object, c.account_type, c.in_salesforce, c.here, c.skipped, c.failed, c.waiting, c.elsewhere,
 	c.unexplained, c.note, c.checked_at FROM millrace.completeness_checks c JOIN millrace.runs r ON r.id = c.run_id`
 
 // RunChecks returns the checks at the end of a run, in the order of its steps.
@@ -47,10 +48,15 @@ func (d *DB) RunChecks(ctx context.Context, runID int64) ([]Check, error) {
 	return out, wrapIf(asCancelled(ctx, err), "db.RunChecks(%d)", runID)
 }
 
-// latestChecks selects, of the connection $1, the newest check of each step that the newest sync of its entity had.
+// partsOn are the parts of the connection $1 that its settings do not switch off, as pipeline.Entity.WhyOff says.
+const partsOn = `(SELECT k.part FROM (VALUES ('accounts', '{sync,accounts,off}'::text[], 'true'), ('contacts', '{sync,contacts,off}', 'true'), ('cases', '{cases,enabled}', 'false'),
+	                                    ('chatter', '{chatter,enabled}', 'false')) AS k (part, path, off)
+	         WHERE (SELECT v.body #>> k.path FROM millrace.settings_versions v WHERE v.connection_id = $1 ORDER BY v.version DESC LIMIT 1) IS DISTINCT FROM k.off) AS p`
+
+// latestChecks selects, of the connection $1, the newest check of each step that the newest sync of its entity had. Parts that are switched off are left out.
 const latestChecks = `
 	SELECT DISTINCT ON (c.part, c.name) c.part, c.name, c.run_id
-	  FROM (VALUES ('accounts'), ('contacts'), ('cases'), ('chatter')) AS p (part)
+	  FROM ` + partsOn + `
 	 CROSS JOIN LATERAL (SELECT n.run_id FROM millrace.completeness_checks n JOIN millrace.runs r ON r.id = n.run_id
 	                      WHERE n.connection_id = $1 AND n.part = p.part AND r.entity <> 'gap' ORDER BY n.run_id DESC LIMIT 1) AS newest
 	  JOIN millrace.completeness_checks c ON c.connection_id = $1 AND c.part = p.part AND c.run_id >= newest.run_id

@@ -8,7 +8,12 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-import "millrace/views/ui"
+import (
+	"strconv"
+	"time"
+
+	"millrace/views/ui"
+)
 
 // Completeness is what Salesforce counted at the end of a run, against what was here.
 type Completeness struct {
@@ -27,6 +32,19 @@ type CheckRow struct {
 	Compared         bool
 	NotStored        int64 // of those that are explained: could not be stored, or belong to such
 	Note             string
+	Under            int        // the version of the settings that was counted under, where it is not the current one; 0 where it is, or does not matter
+	At               *time.Time // when it was counted, where that is said of each row
+}
+
+// Agrees reports whether the counts say that here is what the settings want.
+func (c CheckRow) Agrees() bool { return c.Compared && c.Unexplained == 0 && c.Under == 0 }
+
+// since says that the settings have changed since the count; empty where they have not.
+func (c CheckRow) since() string {
+	if c.Under == 0 {
+		return ""
+	}
+	return "Counted under settings v" + strconv.Itoa(c.Under) + ", not since."
 }
 
 // Sentence says how complete the copy of the object is: "Salesforce has 120, here are 118: 2 skipped for lack of Email, 0 unexplained".
@@ -35,9 +53,14 @@ func (c CheckRow) Sentence() string {
 		return ui.Count(c.Here) + " here. " + c.Note
 	}
 	text := "Salesforce has " + ui.Count(c.Salesforce) + ", here are " + ui.Count(c.Here)
+	if c.Under > 0 {
+		text = "Salesforce had " + ui.Count(c.Salesforce) + ", here were " + ui.Count(c.Here)
+	}
 	switch {
 	case !c.Compared:
 		return text + ". " + c.Note
+	case c.Salesforce == c.Here && len(c.Explained) == 0 && c.Under > 0:
+		return text
 	case c.Salesforce == c.Here && len(c.Explained) == 0:
 		return text + ": complete"
 	}
@@ -93,7 +116,7 @@ func completeness(c Completeness) templ.Component {
 			var templ_7745c5c3_Var2 string
 			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(r.Label)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `completeness.templ`, Line: 61, Col: 43}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `completeness.templ`, Line: 84, Col: 43}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 			if templ_7745c5c3_Err != nil {
@@ -106,7 +129,7 @@ func completeness(c Completeness) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(r.Object)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `completeness.templ`, Line: 62, Col: 78}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `completeness.templ`, Line: 85, Col: 78}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -127,7 +150,7 @@ func completeness(c Completeness) templ.Component {
 			var templ_7745c5c3_Var4 string
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(r.Sentence())
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `completeness.templ`, Line: 67, Col: 64}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `completeness.templ`, Line: 90, Col: 64}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
@@ -150,7 +173,7 @@ func completeness(c Completeness) templ.Component {
 			var templ_7745c5c3_Var5 templ.SafeURL
 			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(c.Action))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `completeness.templ`, Line: 74, Col: 55}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `completeness.templ`, Line: 97, Col: 55}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {
@@ -206,6 +229,11 @@ func driftPill(r CheckRow) templ.Component {
 			}
 		case r.Unexplained != 0:
 			templ_7745c5c3_Err = ui.Pill(ui.Warning, ui.IconAlertTriangle, "Drift").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		case r.Under > 0:
+			templ_7745c5c3_Err = ui.Pill(ui.Neutral, ui.IconHelp, "Not counted since").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -187,26 +187,32 @@ func (o *overview) checks() error {
 	if err != nil {
 		return err
 	}
-	var accounts, open, compared int64
+	var accounts, open, agree, older int64
 	var adrift []string
-	newest := time.Time{}
 	run := ""
+	apart := slices.ContainsFunc(list, func(c db.Check) bool { return !c.CheckedAt.Equal(list[0].CheckedAt) })
 	for _, check := range list {
 		row := checkRow(check)
+		if o.current != nil && check.Settings > 0 && check.Settings != o.current.Version {
+			row.Under = check.Settings
+			older++
+		}
+		if apart {
+			row.At = &check.CheckedAt
+		} else {
+			o.v.CheckedAt = &check.CheckedAt
+		}
 		o.v.Checks = append(o.v.Checks, row)
 		if check.Object == "Account" {
 			accounts += check.Here
 		}
-		if row.Compared {
-			compared++
+		if row.Agrees() {
+			agree++
 		}
 		if check.Open() {
 			open++
 			adrift = append(adrift, row.Label)
 			run = check.Run
-		}
-		if check.CheckedAt.After(newest) {
-			newest = check.CheckedAt
 		}
 	}
 	slices.SortStableFunc(o.v.Checks, func(a, b views.CheckRow) int { return drifts(b) - drifts(a) })
@@ -221,13 +227,15 @@ func (o *overview) checks() error {
 		}
 		f.Tone, f.State, f.Text = ui.Warning, "Adrift", here+"; "+ui.Plural(open, "count differs", "counts differ")+": "+strings.Join(adrift, ", ")+"."
 		o.v.ChecksHref = runPath(o.c.ID, run)
-	case compared == 0:
+	case older == int64(len(list)):
+		f.Tone, f.State, f.Text = ui.Neutral, "Not counted since", here+" when last counted. The settings have changed since; the next sync counts anew."
+	case agree == 0:
 		f.Tone, f.State, f.Text = ui.Neutral, "Not compared", here+". Salesforce did not say how many there are."
+	case older > 0:
+		f.Tone, f.State, f.Text = ui.Neutral, "Counted in part", here+"; "+ui.Plural(agree, "count agrees", "counts agree")+" with Salesforce's, or what is missing is explained; "+
+			ui.Plural(older, "count is", "counts are")+" of older settings."
 	default:
-		f.Tone, f.State, f.Text = ui.Success, "In step", here+"; "+ui.Plural(compared, "count agrees", "counts agree")+" with Salesforce's, or what is missing is explained."
-	}
-	if !newest.IsZero() {
-		o.v.CheckedAt = &newest
+		f.Tone, f.State, f.Text = ui.Success, "In step", here+"; "+ui.Plural(agree, "count agrees", "counts agree")+" with Salesforce's, or what is missing is explained."
 	}
 	o.facts["counts"] = f
 	return nil

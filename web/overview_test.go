@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"millrace/db"
+	"millrace/settings"
 	"millrace/views/ui"
 )
 
@@ -159,5 +160,73 @@ func TestChartsKeepToTheirFrame(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in %s", want, b.String())
 		}
+	}
+}
+
+// TestOverviewOfCountsUnderOlderSettings saves settings after everything was counted, and has one part counted anew: what was counted before says so and does not count as agreeing, parts that are off are
+// left out, and each count has its own time.
+func TestOverviewOfCountsUnderOlderSettings(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	run := a.ranOnce(c)
+	viewer := a.as(a.viewer)
+	count := func(run int64, part, label, object string, ago string) {
+		a.exec(`INSERT INTO millrace.completeness_checks (run_id, name, connection_id, part, position, label, object, in_salesforce, here, unexplained, checked_at)
+			VALUES ($1, $2, $3, $2, 1, $4, $5, 120, 120, 0, date_trunc('hour', now()) - $6::interval)`, run, part, c.ID, label, object, ago)
+	}
+	count(run.ID, "accounts", "Accounts", "Account", "0 h")
+	count(run.ID, "contacts", "Contacts", "Contact", "0 h")
+	p := viewer.get(overviewPath(c.ID))
+	p.says("#health-counts", "In step", "2 counts agree")
+	p.says("#checks header", "Last counted")
+	p.says("#checks li:nth-child(2)", "Contacts", "Complete", "Salesforce has 120, here are 120: complete")
+	p.lacks("#checks li time")
+
+	// Everything was counted under version 1.
+	save := func(version int, s settings.Settings) {
+		t.Helper()
+		if _, _, err := a.db.SaveSettings(t.Context(), c.ID, version, s, "", a.admin.ID); err != nil {
+			t.Fatal(err)
+		}
+		a.exec(`UPDATE millrace.runs SET state = 'cancelled', finished_at = now() WHERE state = 'queued'`)
+	}
+	s := settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name != 'x'"}}
+	save(1, s)
+	p = viewer.get(overviewPath(c.ID))
+	p.says("#health-counts", "Not counted since", "120 accounts here when last counted")
+	p.says("#checks li:nth-child(2)", "Contacts", "Not counted since", "Salesforce had 120, here were 120", "Counted under settings v1, not since.")
+	for _, wrong := range []string{"In step", "agree", "omplete"} {
+		if text := p.text("#health-counts") + p.text("#checks ul"); strings.Contains(text, wrong) {
+			t.Errorf("the counts of older settings say %q: %s", wrong, text)
+		}
+	}
+
+	// Accounts are counted anew.
+	a.exec(`INSERT INTO millrace.runs (short_id, connection_id, entity, trigger, settings_version, state, started_at, finished_at) VALUES ('R-22NEW', $1, 'accounts', 'manual', 2, 'completed', now(), now())`, c.ID)
+	a.exec(`INSERT INTO millrace.completeness_checks (run_id, name, connection_id, part, position, label, object, in_salesforce, here, unexplained)
+		SELECT id, 'accounts', $1, 'accounts', 1, 'Accounts', 'Account', 90, 90, 0 FROM millrace.runs WHERE short_id = 'R-22NEW'`, c.ID)
+	p = viewer.get(overviewPath(c.ID))
+	p.says("#health-counts", "Counted in part", "90 accounts here; 1 count agrees", "1 count is of older settings")
+	p.says("#checks li:nth-child(1)", "Accounts", "Complete", "Salesforce has 90, here are 90: complete", "counted")
+	p.says("#checks li:nth-child(2)", "Contacts", "Counted under settings v1, not since.", "counted")
+	if times := len(p.all("#checks li time")); times != 2 {
+		t.Errorf("%d counts have their time", times)
+	}
+	p.lacks("#checks header time")
+
+	// A difference of before is told still: it was not counted since.
+	a.exec(`UPDATE millrace.completeness_checks SET unexplained = 2, in_salesforce = 122 WHERE part = 'contacts'`)
+	p = viewer.get(overviewPath(c.ID))
+	p.says("#health-counts", "Adrift", "1 count differs: Contacts")
+	p.says("#checks li:nth-child(1)", "Contacts", "Drift", "Salesforce had 122, here were 120: 2 unexplained", "Counted under settings v1, not since.")
+
+	s.Sync.Contacts.Off = true
+	save(2, s)
+	a.exec(`UPDATE millrace.runs SET settings_version = 3 WHERE short_id = 'R-22NEW'`)
+	p = viewer.get(overviewPath(c.ID))
+	p.says("#health-counts", "In step", "90 accounts here; 1 count agrees")
+	if rows := p.text("#checks ul"); strings.Contains(rows, "Contacts") {
+		t.Errorf("what is off is counted: %s", rows)
 	}
 }
