@@ -90,3 +90,26 @@ func (d *DB) AppliedSettings(ctx context.Context, connectionID int64) (*settings
 	v, err := d.SettingsVersionAt(ctx, connectionID, row.Version)
 	return &v.Settings, row.Steps, err
 }
+
+// latestReads is how many of the newest syncs of each kind are asked whether a step was read.
+const latestReads = 20
+
+// ReadSinceAccountCame returns which of the steps have been read to their end by a sync, that one or a later one, since an account came here.
+func (d *DB) ReadSinceAccountCame(ctx context.Context, connectionID int64, account string, steps []string) (map[string]bool, error) {
+	var read []string
+	err := d.pool.SelectContext(ctx, &read, `
+		SELECT n.name FROM unnest($3::text[]) AS n (name)
+		 WHERE EXISTS (
+		       SELECT FROM (VALUES ('all'), ('accounts'), ('contacts')) AS e (entity)
+		        CROSS JOIN LATERAL (SELECT id FROM millrace.runs
+		                             WHERE connection_id = $1 AND entity = e.entity AND state IN ('completed', 'completed_with_errors', 'failed')
+		                               AND id >= (SELECT greatest(first_seen_run, entered_run) FROM millrace.accounts WHERE connection_id = $1 AND sf_id = $2)
+		                             ORDER BY id DESC LIMIT $4) r
+		         JOIN millrace.run_steps s ON s.run_id = r.id AND s.name = n.name AND s.state = 'done' AND s.reading <> 'none')`,
+		connectionID, account, pq.Array(steps), latestReads)
+	out := make(map[string]bool, len(read))
+	for _, name := range read {
+		out[name] = true
+	}
+	return out, wrapIf(asCancelled(ctx, err), "db.ReadSinceAccountCame(%d, %s)", connectionID, account)
+}

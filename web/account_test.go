@@ -156,7 +156,7 @@ func TestAccountPage(t *testing.T) {
 	a.fill(c, 2)
 	b := a.as(a.viewer)
 	p := b.get(orgPath(c.ID, "/accounts/001000000000001AAA")).is(http.StatusOK)
-	p.says("main", "Account 0001", "Salesforce no longer returns this account", "was deleted", "lost access", "no contacts")
+	p.says("main", "Account 0001", "Salesforce no longer returns this account", "was deleted", "lost access", "Contacts of this account have not been synced yet.")
 	p.has("a[href='https://acme.my.salesforce.com/001000000000001AAA'][target=_blank][rel~=noopener]")
 	p.has("[data-copy='001000000000001AAA']")
 	if got := b.get(orgPath(c.ID, "/accounts/001000000000001")).is(http.StatusSeeOther).Header.Get("Location"); got != orgPath(c.ID, "/accounts/001000000000001AAA") {

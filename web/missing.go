@@ -17,10 +17,14 @@ import (
 // surely in the way comes first.
 func (s *Server) addMissing(r *http.Request, c db.Connection, view *views.Account) error {
 	current, err := s.DB.CurrentSettings(r.Context(), c.ID)
+	if err != nil {
+		return err
+	}
+	read, err := s.addNone(r, c, current, view)
 	if err != nil || current == nil {
 		return err
 	}
-	m := &missing{c: c, admin: isAdmin(r), settings: current.Settings.Normalize(), view: view}
+	m := &missing{c: c, admin: isAdmin(r), settings: current.Settings.Normalize(), view: view, read: read}
 	schedules, err := s.DB.Schedules(r.Context(), c.ID)
 	if err != nil {
 		return err
@@ -38,12 +42,48 @@ func (s *Server) addMissing(r *http.Request, c db.Connection, view *views.Accoun
 	return nil
 }
 
+// The steps that bring over what belongs to an account, beside those of custom objects.
+const (
+	contactStep     = "contacts"
+	opportunityStep = "opportunities"
+)
+
+// addNone says why an account has no contacts or opportunities here: only what has been read since it came is not there in Salesforce either. It returns the steps that have.
+func (s *Server) addNone(r *http.Request, c db.Connection, current *db.SettingsVersion, view *views.Account) (read map[string]bool, err error) {
+	steps := []string{contactStep, opportunityStep}
+	var noContacts, noAccounts string
+	if current != nil {
+		noContacts, noAccounts = pipeline.EntityContacts.WhyOff(current.Settings), pipeline.EntityAccounts.WhyOff(current.Settings)
+		for _, o := range current.Settings.CustomObjects {
+			steps = append(steps, pipeline.CustomStep(o.Object))
+		}
+	}
+	if read, err = s.DB.ReadSinceAccountCame(r.Context(), c.ID, view.ID, steps); err != nil {
+		return nil, err
+	}
+	none := func(label, off string, read bool) string {
+		switch {
+		case off != "":
+			return off
+		case !read:
+			return label + " of this account have not been synced yet."
+		}
+		return "This account has no " + strings.ToLower(label) + " in Salesforce that the connected user can see."
+	}
+	if noAccounts != "" {
+		noAccounts += " Opportunities come with them."
+	}
+	view.NoContacts, view.NoOpportunities = none("Contacts", noContacts, read[contactStep]), none("Opportunities", noAccounts, read[opportunityStep])
+	return read, nil
+}
+
 // missing collects what to say.
 type missing struct {
 	c        db.Connection
 	admin    bool
 	settings settings.Settings
 	view     *views.Account
+	read     map[string]bool     // the steps that have been read since the account came
 	sure     []views.MissingHint // what is in the way
 	other    []views.MissingHint // what may be
 	last     *views.MissingHint
@@ -128,6 +168,10 @@ func (m *missing) objects() {
 	}
 	for _, o := range m.settings.CustomObjects {
 		if m.has(o.Name) {
+			continue
+		}
+		if !m.read[pipeline.CustomStep(o.Object)] {
+			m.add(false, o.Name, "Not synced yet since it was set up, or since this account came here. Its records appear after the next sync.", label, path)
 			continue
 		}
 		text := fmt.Sprintf("None belongs to this account. They are linked by %s: look whether that field names this account in Salesforce.", o.Match)

@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"millrace/db"
 	"millrace/salesforce/sim"
 	"millrace/settings"
 )
@@ -46,6 +48,13 @@ func TestWhatIsMissingOnAnAccount(t *testing.T) {
 		s.Renewal = settings.ValueRule{Mode: settings.CalculatedValue, Object: "Subscription__c", Link: "Account__c", Value: "End_Date__c", Combine: settings.Latest}
 		s.CustomObjects = []settings.CustomObject{{Object: "Subscription__c", Name: "Subscriptions", Parent: settings.ParentAccount, Match: "Account__c", Filter: "Active__c = true"}}
 	})
+	admin.get(page).says("#missing", "Subscriptions", "Not synced yet since it was set up")
+	run, err := a.db.Claim(t.Context(), "test", time.Hour)
+	if err != nil || run == nil {
+		t.Fatal(run, err)
+	}
+	a.exec(`INSERT INTO millrace.run_steps (run_id, position, name, label, object, query, records, state) VALUES ($1, 1, 'custom:Subscription__c', 'Subscriptions', 'Subscription__c', '', 'custom:Subscription__c', 'done')`, run.ID)
+	a.finish(run, db.Ending{State: db.RunCompleted, Outcome: "Done"})
 	p = admin.get(page)
 	p.says("#missing", "within the last 30 days", "can reach back 365", "Priority = 'High'", "in the other source: switch it", "switched on, but never runs", "currently scheduled: not at all",
 		"Contacts are switched off in the settings", "It is the account's field AnnualRevenue: look at its value in Salesforce", "Validate shows which of them count",
@@ -74,4 +83,63 @@ func TestTroubleIsExplainedWhereItShows(t *testing.T) {
 			t.Errorf("%s: %d %s", wrong, p.Status, p.text("#result-accounts-single"))
 		}
 	}
+}
+
+// TestWhyAnAccountHasNoContacts shows an account without contacts and opportunities as its runs go on: what was not synced since it came is not said to be missing in Salesforce, and neither is what is switched off.
+func TestWhyAnAccountHasNoContacts(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	viewer := a.as(a.viewer)
+	a.exec(`INSERT INTO millrace.accounts (connection_id, sf_id, account_type, name, first_seen_run, last_seen_run) VALUES ($1, '001000000000001AAA', 'customer', 'Acme', 1, 1)`, c.ID)
+	says := func(contacts, opportunities string) {
+		t.Helper()
+		p := viewer.get(orgPath(c.ID, "/accounts/001000000000001AAA")).is(http.StatusOK)
+		p.says("#contacts > p", contacts)
+		p.says("#opportunities > p", opportunities)
+	}
+	ended := func(entity, state string, steps ...string) {
+		t.Helper()
+		a.exec(`INSERT INTO millrace.runs (short_id, connection_id, entity, trigger, settings_version, state, started_at, finished_at)
+			VALUES ('R-' || substr(md5(random()::text), 1, 6), $1, $2, 'manual', 1, $3, now(), now())`, c.ID, entity, state)
+		for i, step := range steps {
+			name, reading, _ := strings.Cut(step, " ")
+			a.exec(`INSERT INTO millrace.run_steps (run_id, position, name, label, object, query, records, state, reading, note)
+				SELECT max(id), $1, $2, $2, $2, '', $2, 'done', $3, '' FROM millrace.runs`, i, name, reading)
+		}
+	}
+	const (
+		noContacts, noOpportunities       = "This account has no contacts in Salesforce that the connected user can see.", "This account has no opportunities in Salesforce that the connected user can see."
+		contactsToCome, opportunitiesSoon = "Contacts of this account have not been synced yet.", "Opportunities of this account have not been synced yet."
+	)
+	says(contactsToCome, opportunitiesSoon)
+	s := settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Id != null"}}
+	save := func(version int) {
+		t.Helper()
+		if _, _, err := a.db.SaveSettings(t.Context(), c.ID, version, s, "", a.admin.ID); err != nil {
+			t.Fatal(err)
+		}
+		a.exec(`UPDATE millrace.runs SET state = 'cancelled', finished_at = now() WHERE state = 'queued'`)
+	}
+	save(0)
+	ended("accounts", "completed", "accounts:customer whole", "opportunities whole")
+	says(contactsToCome, noOpportunities)
+	ended("contacts", "completed_with_errors", "contacts none") // it was not read, as the connected user may not see the field Email
+	says(contactsToCome, noOpportunities)
+	ended("contacts", "completed", "contacts changes")
+	says(noContacts, noOpportunities)
+
+	// It leaves, and comes again with a later sync of accounts.
+	ended("accounts", "completed", "accounts:customer changes", "opportunities none")
+	a.exec(`UPDATE millrace.accounts SET entered_run = (SELECT max(id) FROM millrace.runs)`)
+	says(contactsToCome, opportunitiesSoon)
+	ended("all", "completed", "accounts:customer changes", "contacts changes", "opportunities changes")
+	says(noContacts, noOpportunities)
+
+	s.Sync.Contacts.Off = true
+	save(1)
+	says("Contacts are switched off in the settings.", noOpportunities)
+	s.Sync.Contacts.Off, s.Sync.Accounts.Off = false, true
+	save(2)
+	says(noContacts, "Accounts are switched off in the settings. Opportunities come with them.")
 }
