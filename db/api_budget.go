@@ -333,16 +333,18 @@ type RunCost struct {
 	Entity  pipeline.Entity `db:"entity"`
 	ShortID string          `db:"short_id"`
 	Calls   int64           `db:"api_calls"`
+	Current bool            `db:"current"` // the run went by the current settings
 }
 
 // RunCosts returns what runs of a connection cost, for each entity that has had one.
 func (d *DB) RunCosts(ctx context.Context, id int64) (map[pipeline.Entity]RunCost, error) {
 	var rows []RunCost
 	err := d.pool.SelectContext(ctx, &rows, `
-		SELECT e.entity, r.short_id, r.api_calls
+		SELECT e.entity, r.short_id, r.api_calls,
+		       coalesce(r.settings_version = (SELECT version FROM millrace.settings_versions WHERE connection_id = $1 ORDER BY version DESC LIMIT 1), false) AS current
 		  FROM unnest($2::text[]) AS e (entity)
 		 CROSS JOIN LATERAL (
-		       SELECT short_id, api_calls FROM millrace.runs
+		       SELECT short_id, api_calls, settings_version FROM millrace.runs
 		        WHERE connection_id = $1 AND entity = e.entity AND state IN ('completed', 'completed_with_errors') ORDER BY id DESC LIMIT 1) r`,
 		id, pq.Array(append([]pipeline.Entity{pipeline.EntityAll}, pipeline.Entities...)))
 	out := make(map[pipeline.Entity]RunCost, len(rows))

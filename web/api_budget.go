@@ -80,7 +80,9 @@ func (s *Server) costRows(r *http.Request, c db.Connection) (rows []views.CostRo
 	}
 	for _, one := range all {
 		row := views.CostRow{Title: one.Entity.SyncLabel()}
-		if cost, ok := costOf(costs, one.Entity); ok {
+		cost, known, stale := costOf(costs, one.Entity)
+		row.Scheduled, row.Stale = one.Enabled, stale
+		if known {
 			row.Calls, row.Known, row.Most = cost.Calls, true, cost.Entity != one.Entity
 			row.Run = views.RunRef{ShortID: cost.ShortID, Href: runPath(c.ID, cost.ShortID)}
 		}
@@ -95,13 +97,14 @@ func (s *Server) costRows(r *http.Request, c db.Connection) (rows []views.CostRo
 }
 
 // costOf returns what a run of an entity is expected to cost: what the last one did, or else at most what the last sync of everything did, to which Chatter
-// does not belong.
-func costOf(costs map[pipeline.Entity]db.RunCost, entity pipeline.Entity) (db.RunCost, bool) {
+// does not belong. By other settings than the current ones that bounds nothing, and is stale.
+func costOf(costs map[pipeline.Entity]db.RunCost, entity pipeline.Entity) (cost db.RunCost, known, stale bool) {
 	if cost, ok := costs[entity]; ok {
-		return cost, true
+		return cost, true, false
 	}
 	cost, ok := costs[pipeline.EntityAll]
-	return cost, ok && entity != pipeline.EntityChatter
+	ok = ok && entity != pipeline.EntityChatter
+	return cost, ok && cost.Current, ok && !cost.Current
 }
 
 func perDayOf(calls int64, spec schedule.Spec) int64 {

@@ -8,6 +8,7 @@ import (
 
 	"millrace/db"
 	"millrace/pipeline"
+	"millrace/settings"
 )
 
 // TestAPIBudget reads and changes the allowance of a connection.
@@ -60,4 +61,42 @@ func TestAPIBudget(t *testing.T) {
 	admin.get(path).says("#api-room", "5,000 requests")
 	viewer := a.as(a.viewer).get(path).is(http.StatusOK)
 	viewer.lacks("main form")
+}
+
+// TestCostsAreOfTheCurrentSettings saves other settings after a sync of everything: what that took is no bound for syncs of parts any more, until everything has been synced anew. What a part's own last sync took stands.
+func TestCostsAreOfTheCurrentSettings(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	c := a.connection("acme")
+	run := a.ranOnce(c)
+	a.exec(`UPDATE millrace.runs SET api_calls = 40 WHERE id = $1`, run.ID)
+	admin := a.as(a.admin)
+	says := func(schedules, costs, forecast string) {
+		t.Helper()
+		admin.get(orgPath(c.ID, "/runs")).says("#schedules li:first-child", "Accounts sync", schedules)
+		admin.get(orgPath(c.ID, "/api-budget")).says("#api-costs", costs)
+		admin.get(overviewPath(c.ID)).says("#budget-forecast", forecast)
+	}
+	says("At most about 40 API requests a run, 40 a day", "at most 40", "take about 80 requests within a day")
+
+	s := settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Name != 'x'"}, Cases: settings.Cases{Enabled: true, LookbackDays: 300}}
+	if _, _, err := a.db.SaveSettings(t.Context(), c.ID, 1, s, "", a.admin.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.exec(`UPDATE millrace.runs SET state = 'cancelled', finished_at = now() WHERE state = 'queued'`)
+	says("not known yet for the current settings", "not known yet for the current settings", "How many requests syncs take is not known yet for the current settings.")
+	for _, page := range []string{"/runs", "/api-budget"} {
+		if text := strings.ToLower(admin.get(orgPath(c.ID, page)).text("main")); strings.Contains(text, "at most about") || strings.Contains(text, "at most 40") {
+			t.Errorf("%s bounds a sync by one of older settings: %s", page, text)
+		}
+	}
+
+	ran := func(entity string, version, calls int) {
+		a.exec(`INSERT INTO millrace.runs (short_id, connection_id, entity, trigger, settings_version, state, started_at, finished_at, api_calls)
+			VALUES ('R-' || substr(md5(random()::text), 1, 6), $1, $2, 'manual', $3, 'completed', now(), now(), $4)`, c.ID, entity, version, calls)
+	}
+	ran("accounts", 1, 7)
+	says("About 7 API requests a run, 7 a day", "not known yet for the current settings", "take at least about 7 requests within a day")
+	ran("all", 2, 90)
+	says("About 7 API requests a run, 7 a day", "at most 90", "take about 187 requests within a day")
 }

@@ -388,7 +388,13 @@ func (o *overview) budget() error {
 	if err != nil {
 		return err
 	}
-	out.Ahead, out.AheadKnown = perDay, slices.ContainsFunc(costs, func(c views.CostRow) bool { return c.Known })
+	has := func(is func(views.CostRow) bool) bool { return slices.ContainsFunc(costs, is) }
+	out.Ahead, out.AheadKnown = perDay, has(func(c views.CostRow) bool { return c.Known && c.Scheduled })
+	if !has(func(c views.CostRow) bool { return c.Scheduled }) {
+		out.AheadKnown = len(costs) > 0 && costs[0].Known // nothing is going to run by itself
+	}
+	out.AheadMore = has(func(c views.CostRow) bool { return c.Scheduled && !c.Known })
+	out.AheadStale = has(func(c views.CostRow) bool { return c.Scheduled && c.Stale })
 	o.v.Budget = out
 	return nil
 }

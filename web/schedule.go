@@ -26,8 +26,11 @@ func (s *Server) scheduleRows(r *http.Request, c db.Connection) ([]views.Schedul
 		rows[i] = views.ScheduleRow{Title: one.Entity.SyncLabel(), Next: one.Upcoming(shownSlots), Skipped: one.Skipped, Reason: one.SkipReason}
 		if one.Enabled {
 			rows[i].Frequency = one.Spec.String()
-			if cost, ok := costOf(costs, one.Entity); ok {
+			switch cost, known, stale := costOf(costs, one.Entity); {
+			case known:
 				rows[i].Cost = scheduleCost(cost, one)
+			case stale:
+				rows[i].Cost = "How many API requests it takes is not known yet for the current settings"
 			}
 		}
 		if one.LastRunShortID != "" {
