@@ -17,6 +17,7 @@ import (
 var objectNames = map[string]string{
 	"Account": "accounts", "Contact": "contacts", "Opportunity": "opportunities", "User": "Salesforce users", "Case": "support cases", "CaseComment": "case comments",
 	"EmailMessage": "e-mails of cases", "FeedComment": "Chatter comments",
+	"AccountFeed": pipeline.OnAccounts.Label(), "OpportunityFeed": pipeline.OnOpportunities.Label(),
 }
 
 // recordsOf names n records of an object.
@@ -27,6 +28,10 @@ func recordsOf(object string, n int64) string {
 	}
 	one := strings.TrimSuffix(noun, "s")
 	switch {
+	case object == "AccountFeed":
+		one = "Chatter post on an account"
+	case object == "OpportunityFeed":
+		one = "Chatter post on an opportunity"
 	case strings.HasSuffix(noun, "ies"):
 		one = strings.TrimSuffix(noun, "ies") + "y"
 	case noun == "e-mails of cases":
@@ -42,6 +47,21 @@ func setupOf(object string) string {
 
 // permissionPath is the way through Salesforce's Setup that lets the connected user read an object.
 const permissionPath = "In Salesforce: Setup → Permission Sets → one of the connected user's → Object Settings → %o → tick Read and View All Records"
+
+// trackedBy names the object whose feed an object is; "" for none.
+var trackedBy = map[string]string{"AccountFeed": "Account", "OpportunityFeed": "Opportunity"}
+
+// isChatter reports whether an object is one of Chatter's: these are in no list of objects in Setup, and permission sets know nothing of them.
+func isChatter(object string) bool { return trackedBy[object] != "" || object == "FeedComment" }
+
+// seeChatter tells how the connected user comes to see an object of Chatter.
+func seeChatter(object string) []string {
+	const whole = "Look whether Chatter is switched on, and for the connected user too: in Salesforce: Setup → Chatter Settings."
+	if on := trackedBy[object]; on != "" {
+		return []string{"Switch on feed tracking for the object: in Salesforce: Setup → Feed Tracking → " + on + " → tick Enable Feed Tracking.", whole}
+	}
+	return []string{whole}
+}
 
 // groupView tells a cause in plain words: what it is, what it affects, what to do, and where.
 func groupView(c db.Connection, g db.ErrorGroup, admin bool) views.ErrorGroup {
@@ -180,6 +200,12 @@ func stepWords(v *views.ErrorGroup, g db.ErrorGroup, link func(label, path strin
 		v.Todo = []string{"Correct the setting that the sentence above names. Then save, and run the sync again."}
 		open(sectionOfStep(g.Subject))
 	case unseen:
+		if isChatter(g.Object) {
+			v.Todo = append(seeChatter(g.Object), "Or take it out of the Chatter settings. Then run the sync again.")
+			open(sectionOfStep(g.Subject))
+			link("Check the connection", "/preflight")
+			return
+		}
 		v.Todo = []string{
 			"Let the connected user read it: " + strings.ReplaceAll(permissionPath, "%o", g.Object) + ". For single fields: " + setupOf(g.Object) + " → the field → Set Field-Level Security.",
 			"Or take out of the settings what the org no longer has. Then run the sync again.",
@@ -244,11 +270,11 @@ func recordWords(v *views.ErrorGroup, g db.ErrorGroup, link func(label, path str
 		v.Todo = []string{"Run the sync again. If it happens again, tell whoever runs Millrace, with the run's id and time."}
 	default:
 		v.Title = recordsOf(g.Object, g.Records) + " with a value in " + g.Cause + " that cannot be stored"
-		v.Todo = []string{
-			mend,
-			"Look at the type of the field: " + setupOf(g.Object) + " → " + g.Cause + ". If it was changed, refresh the schema in the field doctor.",
-			"If the field is not needed, take it out of the settings.",
+		v.Todo = []string{mend}
+		if !isChatter(g.Object) {
+			v.Todo = append(v.Todo, "Look at the type of the field: "+setupOf(g.Object)+" → "+g.Cause+". If it was changed, refresh the schema in the field doctor.")
 		}
+		v.Todo = append(v.Todo, "If the field is not needed, take it out of the settings.")
 		link("See the field in the field doctor", "/settings/field-doctor?object="+g.Object)
 		if section := sectionOfStep(cmp.Or(g.Subject, g.Object)); section != "" {
 			link("Open "+section.Label(), "/settings/"+string(section))
@@ -270,7 +296,7 @@ func sectionOfStep(name string) settings.Section {
 		return settings.SectionValue
 	case "custom":
 		return settings.SectionCustomObjects
-	case "chatter", "posts", "comments", "feedcomment":
+	case "chatter", "posts", "comments", "feedcomment", "accountfeed", "opportunityfeed", "chatter_comments":
 		return settings.SectionChatter
 	}
 	if strings.HasSuffix(kind, "__c") {

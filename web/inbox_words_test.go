@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"millrace/db"
+	"millrace/pipeline"
 )
 
 // TestRemediesFitTheirCauses looks at what a cause's page says to do: it must be able to help against just that.
@@ -51,5 +52,53 @@ func TestRemediesFitTheirCauses(t *testing.T) {
 		if v := groupView(db.Connection{ID: 7}, c.g, false); len(v.Links) > 0 {
 			t.Errorf("%s: a viewer is led to %v", c.name, v.Links)
 		}
+	}
+}
+
+// TestChatterErrorsLeadToChatter looks at causes of each step of Chatter, also of those that bring its formula fields up to date: they lead to the Chatter settings, name posts and comments as people do, and name
+// no place in Setup that does not exist.
+func TestChatterErrorsLeadToChatter(t *testing.T) {
+	t.Parallel()
+	for _, step := range []struct{ name, object, many, one, setup string }{
+		{"AccountFeed", "AccountFeed", "3 Chatter posts on accounts", "1 Chatter post on an account", "Setup → Feed Tracking → Account → tick Enable Feed Tracking"},
+		{"OpportunityFeed", "OpportunityFeed", "3 Chatter posts on opportunities", "1 Chatter post on an opportunity", "Setup → Feed Tracking → Opportunity → tick Enable Feed Tracking"},
+		{"chatter_comments", "FeedComment", "3 Chatter comments", "1 Chatter comment", "Setup → Chatter Settings"},
+	} {
+		for _, name := range []string{step.name, pipeline.RefreshPrefix + step.name} {
+			for _, cause := range []string{"left_out", "object_missing", "INVALID_FIELD", "MALFORMED_QUERY", "QUERY_TIMEOUT", "lookback_invalid"} {
+				v := groupView(db.Connection{ID: 7}, db.ErrorGroup{Kind: db.StepErrors, Subject: name, Object: step.object, Label: "Chatter", Cause: cause}, true)
+				todo, links := strings.Join(v.Todo, "\n"), ""
+				for _, l := range v.Links {
+					links += l.Href + " "
+				}
+				if !strings.Contains(links, "/settings/chatter ") || strings.Contains(links, "account-filtering") {
+					t.Errorf("%s, %s: it leads to %s", name, cause, links)
+				}
+				if unseen := cause == "left_out" || cause == "object_missing" || cause == "INVALID_FIELD"; unseen != strings.Contains(todo, step.setup) {
+					t.Errorf("%s, %s: it says %q", name, cause, todo)
+				}
+				for _, wrong := range []string{"Object Settings → ", "Object Manager → "} {
+					if strings.Contains(todo, wrong) {
+						t.Errorf("%s, %s: it says %q", name, cause, todo)
+					}
+				}
+			}
+		}
+		set := step.object // records that could not be stored go by their set
+		for n, want := range map[int64]string{3: step.many, 1: step.one} {
+			v := groupView(db.Connection{ID: 7}, db.ErrorGroup{Kind: db.RecordErrors, Subject: set, Object: step.object, Cause: "Body", Records: n}, true)
+			if v.Title != want+" with a value in Body that cannot be stored" {
+				t.Errorf("%s: %q", step.name, v.Title)
+			}
+			if todo := strings.Join(v.Todo, "\n"); strings.Contains(todo, "Object Manager") {
+				t.Errorf("%s: it says %q", step.name, todo)
+			}
+			if last := v.Links[len(v.Links)-1].Href; !strings.HasSuffix(last, "/settings/chatter") {
+				t.Errorf("%s: it leads to %s", step.name, last)
+			}
+		}
+	}
+	if got := recordsOf("Opportunity", 1) + ", " + recordsOf("EmailMessage", 1) + ", " + recordsOf("User", 1); got != "1 opportunity, 1 e-mail of a case, 1 Salesforce user" {
+		t.Error(got)
 	}
 }
