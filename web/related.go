@@ -1,6 +1,7 @@
 package web
 
 import (
+	"math/big"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -38,22 +39,36 @@ func bareWebsite(address string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(address, "www."), "/")
 }
 
-// money writes an amount, as Postgres writes a numeric, with separators, two decimals and its currency.
+// money writes an amount, as Postgres writes a numeric, with separators, rounded to two decimals, and its currency.
 func money(exact *string, currency string) string {
 	if exact == nil {
 		return ""
 	}
-	amount := *exact
-	whole, cents, _ := strings.Cut(amount, ".")
-	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		return strings.TrimSpace(currency + " " + amount)
+	return strings.TrimSpace(currency + " " + cents(*exact))
+}
+
+// cents rounds a decimal number to two places, halves away from zero, and sets thousands apart. It works on the text, so that no digit is lost; what is no number stays.
+func cents(exact string) string {
+	amount, negative := strings.CutPrefix(exact, "-")
+	whole, places, _ := strings.Cut(amount, ".")
+	n, ok := new(big.Int).SetString(whole+(places + "00")[:2], 10)
+	if !ok || strings.Trim(whole+places, "0123456789") != "" {
+		return exact
 	}
-	text := ui.Count(n)
-	if n == 0 && strings.HasPrefix(whole, "-") {
+	if len(places) > 2 && places[2] >= '5' {
+		n.Add(n, big.NewInt(1))
+	}
+	text := n.String()
+	text = strings.Repeat("0", max(0, 3-len(text))) + text
+	at := len(text) - 2
+	text = text[:at] + "." + text[at:]
+	for at -= 3; at > 0; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	if negative && n.Sign() != 0 {
 		text = "-" + text
 	}
-	return strings.TrimSpace(currency + " " + text + "." + (cents + "00")[:2])
+	return text
 }
 
 func readOffset(r *http.Request, name string) int {
