@@ -143,7 +143,6 @@ func keepLog(ctx context.Context, d *db.DB, c config.Server, log *slog.Logger) e
 	keep := func() {
 		for what, do := range map[string]func() error{
 			"making the audit log's next days": func() error { return d.EnsureAuditPartitions(ctx, auditDays) },
-			"indexing the audit log":           func() error { return d.EnsureAuditIndexes(ctx) },
 			"dropping old audit days": func() error {
 				dropped, err := d.RetainAudit(ctx, c.AuditDays)
 				if len(dropped) > 0 {

@@ -77,12 +77,15 @@ func (o Options) withDefaults() Options {
 // Runner claims and executes runs.
 type Runner struct {
 	Options
-	leading atomic.Int64 // runs that it holds
-	shunned shunned
+	leading   atomic.Int64 // runs that it holds
+	shunned   shunned
+	unindexed unindexed
 }
 
 // New returns a runner; Run starts it.
-func New(o Options) *Runner { return &Runner{Options: o.withDefaults()} }
+func New(o Options) *Runner {
+	return &Runner{Options: o.withDefaults(), unindexed: unindexed{told: make(chan struct{}, 1)}}
+}
 
 // Run works until ctx ends, and returns once the runs in progress are given back for others to go on with. No fault of Postgres or Salesforce ends it; it
 // always returns nil.
@@ -93,6 +96,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	running.Go(func() { r.tick(ctx) })
 	running.Go(func() { r.help(ctx) })
 	running.Go(func() { r.endLapsed(ctx) })
+	running.Go(func() { r.makeIndexes(ctx) })
 	slots := make(chan struct{}, maxRuns)
 	for {
 		select {
@@ -205,15 +209,7 @@ func (r *Runner) execute(stop context.Context, run *db.Run) {
 	beating.Wait()
 	r.settle(stop, run, calls, err, log)
 	r.tellEnded(stop, run)
-	for _, ensure := range []func() error{
-		func() error { return r.DB.EnsureReadIndexes(stop, run.ConnectionID) },
-		func() error { return r.DB.EnsureNameIndexes(stop, run.ConnectionID) },
-		func() error { return r.DB.EnsureAuditIndexes(stop) },
-	} {
-		if err := ensure(); err != nil && stop.Err() == nil {
-			log.Warn("cannot make the indexes of the lists; trying again after the next run", "err", err)
-		}
-	}
+	r.unindexed.add(run.ConnectionID)
 }
 
 // tellEnded tells of a run that has ended under the fence of this execution. What cannot be read is not counted.
