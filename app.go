@@ -28,9 +28,6 @@ import (
 	"millrace/web"
 )
 
-// auditDays is how many days ahead the audit log's partitions are made; the app renews them each day that it runs.
-const auditDays = 7
-
 // shutdownGrace bounds how long open requests may take to finish at a stop.
 const shutdownGrace = 8 * time.Second
 
@@ -70,7 +67,7 @@ func (a app) serve(ctx context.Context, l net.Listener, ready func(context.Conte
 	group.Go(func() error { return serveHTTP(ctx, server, l) })
 	group.Go(func() error { return a.serveMetrics(ctx, metrics, site.Handler()) })
 	group.Go(func() error { return runner.Run(ctx) })
-	group.Go(func() error { return keepLog(ctx, a.db.DB, a.config, a.log) })
+	group.Go(func() error { return a.upkeep().run(ctx) })
 	group.Go(func() error { return alerts.Run(ctx) })
 	group.Go(func() error { return a.db.keep(ctx, a.log) })
 	group.Go(func() error { return ready(ctx) })
@@ -135,39 +132,6 @@ func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf("serving on %s: %w", l.Addr(), err)
-}
-
-// keepLog looks after the audit log and the runs while the app is up, so that a process that runs for months never writes into a day without a partition,
-// and what has been kept long enough goes. Every replica does it; they do not get into each other's way.
-func keepLog(ctx context.Context, d *db.DB, c config.Server, log *slog.Logger) error {
-	keep := func() {
-		for what, do := range map[string]func() error{
-			"making the audit log's next days": func() error { return d.EnsureAuditPartitions(ctx, auditDays) },
-			"dropping old audit days": func() error {
-				dropped, err := d.RetainAudit(ctx, c.AuditDays)
-				if len(dropped) > 0 {
-					log.Info("audit days dropped, since their retention has passed", "days", dropped)
-				}
-				return err
-			},
-			"removing old runs":                        func() error { return d.RetainRuns(ctx, c.RunDays, c.AuditDays) },
-			"forgetting whom runs met that have ended": func() error { return d.ForgetEnded(ctx) },
-		} {
-			if err := do(); err != nil && ctx.Err() == nil {
-				log.Error(what, "err", err)
-			}
-		}
-	}
-	keep()
-	for tick := time.NewTicker(time.Hour); ; {
-		select {
-		case <-ctx.Done():
-			tick.Stop()
-			return nil
-		case <-tick.C:
-			keep()
-		}
-	}
 }
 
 // ownerName names this process in the runs that it claims, and its sessions in Postgres. Host and number alone may be those of a process before it, or of one in another container.

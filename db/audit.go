@@ -3,9 +3,12 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
 
 // AuditEntry is one line of the audit log.
@@ -30,6 +33,28 @@ func (d *DB) EnsureAuditPartitions(ctx context.Context, days int) error {
 		return fmt.Errorf("db.EnsureAuditPartitions(%d): %w", days, asCancelled(ctx, err))
 	}
 	return nil
+}
+
+// lacksAuditDay reports whether Postgres refused an entry of the audit log because there is no part for its day: a load names the part itself, all others leave it to Postgres. An entry of another day
+// than that of its part is refused in nearly the same words, and is another thing.
+func lacksAuditDay(err error) bool {
+	var pe *pq.Error
+	if !errors.As(err, &pe) {
+		return false
+	}
+	return pe.Code == "42P01" && strings.Contains(pe.Message, `"millrace.`+auditPartPrefix) ||
+		pe.Code == "23514" && pe.Constraint == "" && pe.Schema == "millrace" && pe.Table == "audit_log"
+}
+
+// healAudit makes the next days of the audit log where err says that one was lacking, as on a machine that has slept since they were made last: the same work succeeds then. It returns err.
+func (d *DB) healAudit(ctx context.Context, err error) error {
+	if !lacksAuditDay(err) {
+		return err
+	}
+	if made := d.EnsureAuditPartitions(ctx, auditDays); made != nil {
+		return fmt.Errorf("%w (%v)", err, made)
+	}
+	return err
 }
 
 // Audit writes e in the transaction of what it tells about.

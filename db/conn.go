@@ -24,6 +24,10 @@ const rollbackTime = 10 * time.Second
 // Pinned lends fn one connection of the pool. An open transaction is rolled back when fn returns; a connection on which COPY or a rollback failed
 // is discarded instead of going back to the pool. fn's error comes back as it is, or as the context's error when that is the cause.
 func (d *DB) Pinned(ctx context.Context, fn func(*Conn) error) error {
+	return d.healAudit(ctx, d.pinned(ctx, fn))
+}
+
+func (d *DB) pinned(ctx context.Context, fn func(*Conn) error) error {
 	sc, err := d.pool.Connx(ctx)
 	if err != nil {
 		return fmt.Errorf("take a connection: %w", asCancelled(ctx, err))

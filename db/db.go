@@ -183,6 +183,10 @@ func (d *DB) Name(ctx context.Context) (string, error) {
 // Transact runs fn in a transaction, which commits when fn returns nil and rolls back otherwise. It is the only way to begin one, apart from
 // Pinned for COPY. fn's error comes back as it is, or as the context's error when that is the cause.
 func (d *DB) Transact(ctx context.Context, fn func(*sqlx.Tx) error) error {
+	return d.healAudit(ctx, d.transact(ctx, fn))
+}
+
+func (d *DB) transact(ctx context.Context, fn func(*sqlx.Tx) error) error {
 	tx, err := d.pool.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", asCancelled(ctx, err))
@@ -214,7 +218,7 @@ func asCancelled(ctx context.Context, err error) error {
 }
 
 // Retryable reports whether the same work may succeed when it is tried again from its beginning: the connection was lost, Postgres was restarting
-// or full, or the transaction lost against another (deadlock, serialization).
+// or full, the transaction lost against another (deadlock, serialization), or the audit log had no part for the day, which has been made since.
 func Retryable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
@@ -229,7 +233,7 @@ func Retryable(err error) bool {
 		case "40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25006":
 			return true
 		}
-		return false
+		return lacksAuditDay(err)
 	}
 	var ne net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||

@@ -21,7 +21,7 @@ const (
 // poisonous reports whether Postgres refused a statement because of a value in it: data exceptions, violated checks, and values too large for their place.
 func poisonous(err error) bool {
 	var pe *pq.Error
-	if !errors.As(err, &pe) || pe.Code == "23505" {
+	if !errors.As(err, &pe) || pe.Code == "23505" || lacksAuditDay(err) {
 		return false
 	}
 	switch pe.Code.Class() {

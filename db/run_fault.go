@@ -50,6 +50,10 @@ func serverFault(f *pipeline.Fault, op string, pe *pq.Error) {
 		f.Code = "postgres_no_right"
 		f.Message = "Postgres does not let this role write. Check the role's rights, then run the sync again."
 	default:
+		if lacksAuditDay(pe) {
+			f.Kind, f.Code, f.Message = pipeline.Transient, "postgres_no_audit_day", "The audit log had no room for the day; it has been made."
+			return
+		}
 		if Retryable(pe) {
 			f.Kind, f.Code, f.Message = pipeline.Transient, "postgres_unavailable", "Postgres is restarting or has no room for another connection."
 			return
