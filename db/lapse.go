@@ -22,14 +22,18 @@ type lapse struct {
 // another reports whether the lease was let run out, by another process than owner.
 func (l lapse) another(owner string) bool { return l.Was != "" && l.Was != owner && l.Lapsed != nil }
 
-// sessionName is what the sessions of a process are called in pg_stat_activity. Postgres keeps 63 bytes: of a longer name the end, which tells processes of one
-// machine apart.
-func sessionName(owner string) string {
-	const prefix, room = "millrace ", 63 - len("millrace ")
+// sessionName is what the sessions of a process are called in pg_stat_activity.
+func sessionName(owner string) string { return nameOfSession("millrace", owner) }
+
+// renewingName is what a session of a process is called while it waits for Salesforce to renew a grant. It is left alone whatever its process has let run out: the grant that it waits for is the only one.
+func renewingName(owner string) string { return nameOfSession("millrace renewing", owner) }
+
+// nameOfSession names a session. Postgres keeps 63 bytes: of a longer name the end, which tells processes of one machine apart.
+func nameOfSession(what, owner string) string {
 	if owner == "" {
-		return "millrace"
+		return what
 	}
-	return prefix + owner[max(len(owner)-room, 0):]
+	return what + " " + owner[max(len(owner)-(63-len(what)-1), 0):]
 }
 
 // takenOver remembers, for a while, the leases that were taken over from others: what their holders had begun may have been at work then.
