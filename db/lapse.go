@@ -67,14 +67,30 @@ func (t *takenOver) list() (all []lapse) {
 	return all
 }
 
+// removeUnits is a list of WITH queries that removes the units that from and where select, and notes the leases of those that others hold than owner, which is SQL. A holder learns from the lack of its unit that
+// it is not to commit, unless it stands still: with the unit would go what tells of it.
+func removeUnits(from, where, owner string) string {
+	return `removed AS (DELETE FROM millrace.run_units u ` + from + ` WHERE ` + where + ` RETURNING u.owner, u.lease_until),
+		noted AS (INSERT INTO millrace.left_leases (owner, lease_until) SELECT owner, max(lease_until) FROM removed WHERE owner NOT IN ('', ` + owner + `) AND lease_until IS NOT NULL GROUP BY owner)`
+}
+
+// forgetLeft forgets the leases of removed units that have run out so long ago that whoever held them has been met.
+func (d *DB) forgetLeft(ctx context.Context) error {
+	_, err := d.pool.ExecContext(ctx, `DELETE FROM millrace.left_leases WHERE lease_until < now() - interval '1 day'`)
+	return err
+}
+
 // EndLapsed ends the transactions that processes other than owner had begun before a lease of theirs ran out, while they say nothing more, and returns how many: one
-// of them may have locked what is to be claimed, or what was.
+// of them may have locked what is to be claimed, or what was. The lease of a unit that was removed runs out by itself: it tells of a process that stands still where that holds no other lease.
 func (d *DB) EndLapsed(ctx context.Context, owner string) (int, error) {
 	var all []lapse
 	err := d.pool.SelectContext(ctx, &all, kept(`
 		SELECT owner AS was, max(lease_until) AS lapsed
 		  FROM (SELECT owner, lease_until FROM millrace.runs WHERE state = 'running' AND lease_until < now()
-		        UNION ALL SELECT owner, lease_until FROM millrace.run_units WHERE lease_until < now()) l
+		        UNION ALL SELECT owner, lease_until FROM millrace.run_units WHERE lease_until < now()
+		        UNION ALL SELECT owner, lease_until FROM millrace.left_leases g WHERE lease_until < now()
+		           AND NOT EXISTS (SELECT FROM millrace.runs r WHERE r.owner = g.owner AND r.state = 'running' AND r.lease_until >= now())
+		           AND NOT EXISTS (SELECT FROM millrace.run_units u WHERE u.owner = g.owner AND u.lease_until >= now())) l
 		 WHERE owner <> '' GROUP BY owner`))
 	if err != nil {
 		return 0, wrapIf(asCancelled(ctx, err), "db.EndLapsed")
@@ -104,7 +120,7 @@ func (d *DB) endOf(ctx context.Context, owner string, all ...lapse) (ended int, 
 	}
 	err = d.pool.GetContext(ctx, &ended, `
 		SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid))
-		  FROM unnest($1::text[], $2::timestamptz[]) l (name, until) JOIN pg_stat_activity a ON a.application_name = l.name AND a.xact_start < l.until
+		  FROM unnest($1::text[], $2::timestamptz[]) l (name, until) JOIN pg_stat_activity a ON a.application_name = l.name AND a.xact_start < l.until AND l.until < now()
 		 WHERE a.datname = current_database() AND a.usename = current_user AND a.wait_event_type = 'Client'`, pq.Array(names), pq.Array(until))
 	return ended, wrapIf(asCancelled(ctx, err), "db.endOf")
 }

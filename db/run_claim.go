@@ -144,7 +144,7 @@ type Ending struct {
 // mostSaid bounds, in bytes, what is noted of how a run stands. Its words hold some of Salesforce's: whatever those are, the note must succeed, or the run would come to the same end again and again.
 const mostSaid = 20_000
 
-// Finish ends a held run and forgets which pages were in work, which records it met, and what an impact has read. It returns ErrFenced when the run is no longer held under this fence. A
+// Finish ends a held run and forgets which pages were in work, but not who else held one, which records it met, and what an impact has read. It returns ErrFenced when the run is no longer held under this fence. A
 // run that met millions of records has ended before they are forgotten, and what is not forgotten within ctx is left to ForgetEnded: an end that had to wait for
 // that would be given up, and the run would be ended again and again.
 func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
@@ -152,12 +152,14 @@ func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 		var run struct {
 			Entity       pipeline.Entity `db:"entity"`
 			ConnectionID int64           `db:"connection_id"`
+			Was          string          `db:"was"` // its runner
 		}
 		err := tx.GetContext(ctx, &run, `
-			UPDATE millrace.runs
+			UPDATE millrace.runs r
 			   SET state = $3, outcome = $4, error_code = $5, error = $6, phase = '', owner = '', lease_until = NULL, finished_at = now(),
 			       surprising = $7, in_flight = 0
-			 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING entity, connection_id`, runID, fence, e.State, shorten(e.Outcome, mostSaid), shorten(e.Code, 100), shorten(e.Error, mostSaid), e.Surprising)
+			  FROM (SELECT id, owner FROM millrace.runs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE) w
+			 WHERE r.id = w.id RETURNING entity, connection_id, w.owner AS was`, runID, fence, e.State, shorten(e.Outcome, mostSaid), shorten(e.Code, 100), shorten(e.Error, mostSaid), e.Surprising)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrFenced
 		}
@@ -169,7 +171,7 @@ func (d *DB) Finish(ctx context.Context, runID, fence int64, e Ending) error {
 				return err
 			}
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_units WHERE run_id = $1`, runID); err != nil {
+		if _, err := tx.ExecContext(ctx, `WITH `+removeUnits("", `u.run_id = $1`, `$2::text`)+` SELECT`, runID, run.Was); err != nil {
 			return err
 		}
 		return sortErrors(ctx, tx, runID)
@@ -189,7 +191,10 @@ func (d *DB) forgetSeen(ctx context.Context, runID int64) error {
 // ForgetEnded forgets whom runs met that have ended, and which of their pages were in work: those that were cancelled while they waited, and those at whose end
 // that could not be forgotten.
 func (d *DB) ForgetEnded(ctx context.Context) error {
-	if _, err := d.pool.ExecContext(ctx, `DELETE FROM millrace.run_units u USING millrace.runs r WHERE r.id = u.run_id AND NOT (`+activeRun+`)`); err != nil {
+	if _, err := d.pool.ExecContext(ctx, `WITH `+removeUnits(`USING millrace.runs r`, `r.id = u.run_id AND NOT (`+activeRun+`)`, `''`)+` SELECT`); err != nil {
+		return wrapIf(asCancelled(ctx, err), "db.ForgetEnded")
+	}
+	if err := d.forgetLeft(ctx); err != nil {
 		return wrapIf(asCancelled(ctx, err), "db.ForgetEnded")
 	}
 	var ended []int64 // found by one look into the index for each run that has rows

@@ -172,5 +172,5 @@ func (d *DB) RequestCancel(ctx context.Context, runID int64, by int64) error {
 		    RETURNING id, connection_id)
 		INSERT INTO millrace.audit_log (connection_id, run_id, actor_id, entity, action)
 		SELECT connection_id, id, $2, 'run', 'cancel requested' FROM hit`, runID, by)
-	return wrapIf(err, "db.RequestCancel(%d)", runID)
+	return wrapIf(d.healAudit(ctx, err), "db.RequestCancel(%d)", runID)
 }

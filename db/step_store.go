@@ -204,8 +204,8 @@ func (s *RunStore) forget(ctx context.Context, tx *sqlx.Tx, where string, arg an
 	_, err := tx.ExecContext(ctx, `
 		WITH step AS (UPDATE millrace.run_steps SET `+restart+` WHERE run_id = $1 AND `+where+` RETURNING run_id, position),
 		     page AS (DELETE FROM millrace.run_pages USING step WHERE run_pages.run_id = step.run_id AND run_pages.position = step.position),
-		     unit AS (DELETE FROM millrace.run_units USING step WHERE run_units.run_id = step.run_id AND run_units.position = step.position)
-		DELETE FROM millrace.run_errors USING step WHERE run_errors.run_id = step.run_id AND run_errors.position = step.position`, s.runID, arg)
+		     `+removeUnits(`USING step`, `u.run_id = step.run_id AND u.position = step.position`, `$3::text`)+`
+		DELETE FROM millrace.run_errors USING step WHERE run_errors.run_id = step.run_id AND run_errors.position = step.position`, s.runID, arg, s.owner)
 	return err
 }
 

@@ -110,7 +110,7 @@ func sessions(p *os.Process) string {
 func (s *scene) expire(p *os.Process) {
 	s.t.Helper()
 	owner := strconv.Itoa(p.Pid)
-	for _, table := range []string{"runs", "run_units"} {
+	for _, table := range []string{"runs", "run_units", "left_leases"} {
 		_, err := s.sql.Exec(`UPDATE millrace.`+table+` SET lease_until = now() - interval '1 second' WHERE owner = $1 AND lease_until IS NOT NULL`, owner)
 		s.must(err)
 	}
@@ -251,6 +251,42 @@ func TestFrozenHelper(t *testing.T) {
 		t.Errorf("the lead %d was disturbed: %+v", lead.Pid, done)
 	}
 	t.Logf("the sleeper had the pages of the claims %v", claims)
+	s.auditedOnce()
+	s.equalsOrg("", "AccountId != null")
+}
+
+// TestFrozenHelperOfACancelledRun stops a helper that has written part of a page, whose run is then cancelled: what tells of the helper goes with the run's pages. The next run does not wait for what it has
+// locked, when its lease has run out.
+func TestFrozenHelperOfACancelledRun(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 15_000})
+	s.filter(allAccounts)
+	s.victimRows = 5000
+	s.org.Fail(sim.Fault{Match: anyResults, Count: -1, SlowBytesPerSecond: 60_000})
+	run := s.request()
+	lead := s.spawnHolding(time.Hour)
+	s.until(run.ID, func(r db.Run) bool { return r.Phase == "Loading accounts" })
+	sleeper := s.spawnHolding(time.Hour)
+	written := `SELECT count(*) FROM pg_stat_progress_copy c JOIN pg_stat_activity a USING (pid)
+		WHERE c.relid::regclass::text LIKE '%accounts\_%' AND c.tuples_processed > 500 AND ` + sessions(sleeper)
+	s.until(run.ID, func(db.Run) bool { return s.count(written) > 0 })
+	s.freeze(sleeper)
+	if s.count(written) == 0 {
+		t.Fatal("the page was over when the process stopped")
+	}
+	s.must(s.db.RequestCancel(t.Context(), run.ID, s.admin))
+	s.until(run.ID, inState(db.RunCancelled))
+	if s.count(written) == 0 {
+		t.Error("what the helper had begun was ended before its lease was over")
+	}
+	s.must(lead.Kill()) // with what it remembers
+	s.gone(lead)
+	s.org.ClearFaults(0)
+	s.expire(sleeper)
+	next := s.request()
+	s.spawnHolding(time.Hour)
+	s.completed(s.until(next.ID, ended))
+	s.must(sleeper.Kill())
 	s.auditedOnce()
 	s.equalsOrg("", "AccountId != null")
 }
