@@ -176,13 +176,12 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	}
 	// A run that reads only changes meets few of those whose accounts are not synced: the others are as many as the last check says, or a complete read after it, such as that of a run that was cancelled.
 	var step struct {
-		Elsewhere int64        `db:"elsewhere"`
-		Read      int64        `db:"read"`
-		Whole     bool         `db:"whole"`
-		Clock     sql.NullTime `db:"clock"`
+		Elsewhere int64 `db:"elsewhere"`
+		Read      int64 `db:"read"`
+		Whole     bool  `db:"whole"`
 	}
 	err := tx.GetContext(ctx, &step, `
-		SELECT p.read, p.clock, p.reading = 'whole' AS whole, p.elsewhere + CASE WHEN p.reading = 'whole' THEN 0 ELSE coalesce(w.elsewhere, l.elsewhere, 0) END AS elsewhere
+		SELECT p.read, p.reading = 'whole' AS whole, p.elsewhere + CASE WHEN p.reading = 'whole' THEN 0 ELSE coalesce(w.elsewhere, l.elsewhere, 0) END AS elsewhere
 		  FROM millrace.run_steps p
 		  LEFT JOIN LATERAL (SELECT c.run_id, c.elsewhere FROM millrace.completeness_checks c
 		                      WHERE c.connection_id = $3 AND c.part = $4 AND c.run_id < $1 AND c.name = $2 ORDER BY c.run_id DESC LIMIT 1) l ON true
@@ -194,7 +193,7 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 		return out, err
 	}
 	// A record at the border of a window may be counted there and not here, or the other way round, because the window begins with the day of the connected user.
-	least, most, err := s.countHere(ctx, tx, c, step.Clock, step.Whole)
+	least, most, err := s.countHere(ctx, tx, c, step.Whole)
 	if err != nil {
 		return out, err
 	}
@@ -262,11 +261,11 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 	return out, nil
 }
 
-// countHere counts the records of a check that are here and in step: those that are surely in the window of their table, which ends at clock, and those that may be. Where there is no window, indexes
+// countHere counts the records of a check that are here and in step: those that are surely in the window of their table, which ends when Salesforce counted, and those that may be. Where there is no window, indexes
 // alone tell how many have ever been here and how many of them have left.
-func (s *RunStore) countHere(ctx context.Context, tx *sqlx.Tx, c pipeline.Check, clock sql.NullTime, anew bool) (least, most int64, err error) {
+func (s *RunStore) countHere(ctx context.Context, tx *sqlx.Tx, c pipeline.Check, anew bool) (least, most int64, err error) {
 	if c.Table.Window != nil {
-		err = tx.QueryRowxContext(ctx, `SELECT `+windowed(c.Table, clock)+` `+here(c), s.connectionID).Scan(&least, &most)
+		err = tx.QueryRowxContext(ctx, `SELECT `+windowed(c.Table, sql.NullTime{Time: c.Asked, Valid: !c.Asked.IsZero()})+` `+here(c), s.connectionID).Scan(&least, &most)
 		return least, most, err
 	}
 	most, err = s.count(ctx, tx, anew, `SELECT (SELECT count(*) `+everHere(c)+`) - (SELECT count(*) `+everHere(c)+` AND t.left_filter_at IS NOT NULL)`, c.Table.Name)
@@ -274,15 +273,15 @@ func (s *RunStore) countHere(ctx context.Context, tx *sqlx.Tx, c pipeline.Check,
 }
 
 // windowed are two counts of a check's records: of those that are surely in the window of the table, and of those that may be: because they are at its border, or because what has become of them could not be stored.
-// It ends at clock, the org's time.
-func windowed(t pipeline.Table, clock sql.NullTime) string {
+// It ends when Salesforce counted, by the org's clock.
+func windowed(t pipeline.Table, asked sql.NullTime) string {
 	changed, id, set := "t.system_modstamp", "t.sf_id", t.Records()
 	if t.Window.Under != "" {
 		id, set = "t."+t.Parent, setsOf(t.Window.Under)[0]
 		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = " + id + ")"
 	}
 	within := func(from string) string {
-		return fmt.Sprintf("%s >= %s - interval '%d days' %s", changed, moment(clock), t.Window.Days, from)
+		return fmt.Sprintf("%s >= %s - interval '%d days' %s", changed, moment(asked), t.Window.Days, from)
 	}
 	return "count(*) FILTER (WHERE " + within("+ interval '1 hour'") + "), count(*) FILTER (WHERE " + within("- interval '2 days'") +
 		" OR " + id + " IN (SELECT e.sf_id FROM millrace.run_errors e WHERE e.connection_id = $1 AND e.until_run IS NULL AND e.records = " + pq.QuoteLiteral(set) + "))"
@@ -323,11 +322,11 @@ func (s *RunStore) finishMissing(ctx context.Context, tx *sqlx.Tx, step pipeline
 		ids = append(ids, "ids:"+n)
 	}
 	var whole bool
-	var clock sql.NullTime
+	var asked sql.NullTime
 	err := tx.QueryRowxContext(ctx, `
 		WITH done AS (UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = read WHERE run_id = $1 AND position = $2)
-		SELECT count(*) = cardinality($3::text[]) AND bool_and(state = 'done' AND expected = read), min(clock) FROM millrace.run_steps WHERE run_id = $1 AND name = ANY ($3)`,
-		s.runID, step.Position, pq.Array(ids)).Scan(&whole, &clock)
+		SELECT count(*) = cardinality($3::text[]) AND bool_and(state = 'done' AND expected = read), CASE WHEN bool_and(asked_at IS NOT NULL) THEN max(asked_at) END FROM millrace.run_steps WHERE run_id = $1 AND name = ANY ($3)`,
+		s.runID, step.Position, pq.Array(ids)).Scan(&whole, &asked)
 	if err != nil || !step.Missing.Last || !whole {
 		return err
 	}
@@ -337,7 +336,7 @@ func (s *RunStore) finishMissing(ctx context.Context, tx *sqlx.Tx, step pipeline
 		if w.Under != "" {
 			column = "(SELECT w.system_modstamp FROM millrace." + w.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + step.Table.Parent + ")"
 		}
-		changed = fmt.Sprintf(" AND %s >= %s - interval '%d days' + interval '1 hour'", column, moment(clock), w.Days)
+		changed = " AND " + column + " >= " + border(step.Table, asked)
 	}
 	_, err = tx.ExecContext(ctx, `
 		WITH gone AS (

@@ -147,6 +147,7 @@ type setSteps struct {
 	Fresh     bool         `db:"fresh"`     // some have filled an empty table, and not noted whom they met
 	Replanned bool         `db:"replanned"` // some were read without fields that have gone meanwhile
 	Clock     sql.NullTime `db:"clock"`     // the earliest of the org
+	Asked     sql.NullTime `db:"asked"`     // by the org's clock; Salesforce was asked for the records no later
 	Started   time.Time    `db:"started"`
 }
 
@@ -154,7 +155,7 @@ func (s *RunStore) setSteps(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	err = tx.GetContext(ctx, &set, `
 		SELECT bool_and((p.state = 'done' OR p.position = $3) AND p.reading <> 'none' AND p.read = coalesce(p.expected, p.read)) AS complete,
 		       bool_or(p.fresh) AS fresh, bool_or(coalesce(p.body -> 'Reading' ->> 'Replanned', '') = 'true') AS replanned,
-		       CASE WHEN bool_and(p.clock IS NOT NULL) THEN min(p.clock) END AS clock, min(coalesce(p.started_at, now())) AS started,
+		       CASE WHEN bool_and(p.clock IS NOT NULL) THEN min(p.clock) END AS clock, CASE WHEN bool_and(p.asked_at IS NOT NULL) THEN max(p.asked_at) END AS asked, min(coalesce(p.started_at, now())) AS started,
 		       `+listsIntact+` AS known
 		  FROM millrace.run_steps p WHERE p.run_id = $1 AND p.records = $2`, s.runID, step.Table.Records(), step.Position)
 	return set, err

@@ -103,7 +103,7 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		return err
 	}
 	table := "millrace." + step.Table.Name + " t"
-	stays := "t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2" + sameSet(step.Table, "t.") + within(step.Table, set.Clock)
+	stays := "t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2" + sameSet(step.Table, "t.") + within(step.Table, set.Asked)
 	if all, err := metJust(ctx, tx, "kept", "t.sf_id", "FROM "+table+" WHERE "+stays, s.connectionID, s.runID, step.Table.Records()); err != nil || all {
 		return err
 	}
@@ -123,16 +123,21 @@ func leave(update, steps string) string {
 }
 
 // within is the condition that a record t of a table with a window has surely been in it: the window begins with the day, in the connected user's time
-// zone, and the hour is for clocks that differ. It ends at clock, the org's time. What belongs to a record that has left does not stay. $1 is the connection.
-func within(t pipeline.Table, clock sql.NullTime) string {
+// zone, and the hour is for clocks that differ. It ends when Salesforce was asked, by the org's clock. What belongs to a record that has left does not stay. $1 is the connection.
+func within(t pipeline.Table, asked sql.NullTime) string {
 	if t.Window == nil {
 		return ""
 	}
-	border := fmt.Sprintf("%s - interval '%d days' + interval '1 hour'", moment(clock), t.Window.Days)
+	border := border(t, asked)
 	if t.Window.Under == "" {
 		return " AND t.system_modstamp >= " + border
 	}
 	return " AND EXISTS (SELECT FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = t." + t.Parent + " AND (w.system_modstamp >= " + border + " OR w.left_filter_at IS NOT NULL))"
+}
+
+// border is the time of change from which on a record of a table with a window has surely been in it when Salesforce was asked.
+func border(t pipeline.Table, asked sql.NullTime) string {
+	return fmt.Sprintf("%s - interval '%d days' + interval '1 hour'", moment(asked), t.Window.Days)
 }
 
 // moment writes a time as SQL; without one, the database's own.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -164,8 +165,8 @@ func (s *RunStore) SetJob(ctx context.Context, step pipeline.Step, jobID string)
 }
 
 // SetExpected implements pipeline.Store. It is called when the result is ready, also when a step goes on: from then on it loads.
-func (s *RunStore) SetExpected(ctx context.Context, step pipeline.Step, expected int64) error {
-	return s.update(ctx, "note the number of records", step, `expected = $3, loading_since = now()`, expected)
+func (s *RunStore) SetExpected(ctx context.Context, step pipeline.Step, expected int64, clock time.Time) error {
+	return s.update(ctx, "note the number of records", step, `expected = $3, loading_since = now(), asked_at = $4`, expected, sql.NullTime{Time: clock, Valid: !clock.IsZero()})
 }
 
 // SetQuery implements pipeline.Store.

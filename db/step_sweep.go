@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 				step.Table.Name, sameSet(step.Table, "t.")), append(args, step.Position)...)
 			return err
 		}
-		if _, err = tx.ExecContext(ctx, missed+sweepMarks(step.Table), append(args, step.Position, step.Table.Entity)...); err != nil || step.Table.Require == "" {
+		if _, err = tx.ExecContext(ctx, missed+sweepMarks(step.Table, set.Asked), append(args, step.Position, step.Table.Entity)...); err != nil || step.Table.Require == "" {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, missed+`
@@ -76,7 +77,7 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 }
 
 // sweepMarks marks the records missed that are here: as having left, as deleted, as merged into another, or as not deleted any more. $9 is the position and $10 the entity.
-func sweepMarks(t pipeline.Table) string {
+func sweepMarks(t pipeline.Table, asked sql.NullTime) string {
 	merged, into := "", "NULL::text"
 	if merges(t) {
 		merged, into = ", merged_into_id = d.master", "o.merged_into_id"
@@ -115,12 +116,12 @@ func sweepMarks(t pipeline.Table) string {
 			   SET left_filter = left_filter + (SELECT count(*) FROM differ WHERE leaves),
 			       deleted = deleted + (SELECT count(*) FROM differ WHERE leaves AND deleted)
 			 WHERE run_id = $2 AND position = $9`,
-		t.Name, inWindow(t), sameSet(t, "o."), into, merged, sameSet(t, "t."))
+		t.Name, inWindow(t, asked), sameSet(t, "o."), into, merged, sameSet(t, "t."))
 	return b.String()
 }
 
 // inWindow is the condition that a record o of a table with a window, which was listed as m, would have been met if it were still selected.
-func inWindow(t pipeline.Table) string {
+func inWindow(t pipeline.Table, asked sql.NullTime) string {
 	if t.Window == nil {
 		return "true"
 	}
@@ -128,7 +129,7 @@ func inWindow(t pipeline.Table) string {
 	if t.Window.Under != "" {
 		changed = "(SELECT w.system_modstamp FROM millrace." + t.Window.Under + " w WHERE w.connection_id = $1 AND w.sf_id = o." + t.Parent + ")"
 	}
-	return fmt.Sprintf("%s >= coalesce($8::timestamptz, now()) - interval '%d days' + interval '1 hour'", changed, t.Window.Days)
+	return changed + " >= " + border(t, asked)
 }
 
 // follow brings the records of a set in line with what has become of their parents since the set was last read: those whose parents left leave too, and columns that are looked up from a parent follow it.
@@ -152,7 +153,7 @@ func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 		return err
 	}
 	_, err = tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%s t SET left_filter_at = now() FROM (%s) p
-		     WHERE t.connection_id = $1 AND t.%s = p.sf_id AND t.left_filter_at IS NULL%s%s`, t.Name, gone, t.Parent, sameSet(t, "t."), within(t, set.Clock)), "position = $4"), s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
+		     WHERE t.connection_id = $1 AND t.%s = p.sf_id AND t.left_filter_at IS NULL%s%s`, t.Name, gone, t.Parent, sameSet(t, "t."), within(t, set.Asked)), "position = $4"), s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
 	if err != nil {
 		return err
 	}

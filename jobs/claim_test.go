@@ -227,7 +227,7 @@ func TestNothingOfAZombieIsStored(t *testing.T) {
 		"its phase":             store.SetPhase(ctx, "Awake"),
 		"its plan":              store.SaveSteps(ctx, steps),
 		"a query":               store.SetQuery(ctx, step),
-		"a count":               store.SetExpected(ctx, step, 5),
+		"a count":               store.SetExpected(ctx, step, 5, time.Time{}),
 		"a step begun anew":     store.RestartStep(ctx, step),
 		"a step given up":       store.GiveUp(ctx, step),
 		"a step refused":        store.FailStep(ctx, refused),

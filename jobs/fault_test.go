@@ -564,8 +564,8 @@ func TestIncompleteIsSaid(t *testing.T) {
 // shortStore expects one record more than the org has.
 type shortStore struct{ *db.RunStore }
 
-func (s shortStore) SetExpected(ctx context.Context, step pipeline.Step, n int64) error {
-	return s.RunStore.SetExpected(ctx, step, n+1)
+func (s shortStore) SetExpected(ctx context.Context, step pipeline.Step, n int64, clock time.Time) error {
+	return s.RunStore.SetExpected(ctx, step, n+1, clock)
 }
 
 // TestFieldVanishesForAWhile hides a field after a run was planned, and shows it again before the next one, which reads only changes otherwise: it reads everything of what was read without the field.

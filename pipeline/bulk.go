@@ -28,7 +28,7 @@ func (j Work) readBulk(ctx context.Context, s Step) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := j.Store.SetExpected(ctx, s, job.Processed); err != nil {
+	if err := j.Store.SetExpected(ctx, s, job.Processed, j.Source.Clock()); err != nil {
 		return err
 	}
 	if err := j.Store.SetPhase(ctx, "Loading "+lower(s.Label)); err != nil {

@@ -162,7 +162,7 @@ func (j Work) readChanges(ctx context.Context, s Step, started bool) error {
 		if err := j.readSelected(ctx, s); err != nil {
 			return err
 		}
-	} else if err := j.Store.SetExpected(ctx, s, 0); err != nil {
+	} else if err := j.Store.SetExpected(ctx, s, 0, j.Source.Clock()); err != nil {
 		return err
 	}
 	if s.Table.Parent != "" && s.Table.parentField() != "" {

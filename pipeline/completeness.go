@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"millrace/salesforce/soql"
 	"millrace/settings"
@@ -18,10 +19,11 @@ type Check struct {
 	Label       string
 	Table       Table
 	AccountType settings.AccountType
-	Salesforce  *int64 // nil when it was not counted
-	Loose       bool   // the count holds records that are not to be here: those of accounts that are not synced
-	Note        string // why it was not counted
-	Waiting     int64  // of Salesforce's count, how many belong to records that could not be stored: they come with these
+	Salesforce  *int64    // nil when it was not counted
+	Asked       time.Time // by the org's clock; Salesforce counted no later
+	Loose       bool      // the count holds records that are not to be here: those of accounts that are not synced
+	Note        string    // why it was not counted
+	Waiting     int64     // of Salesforce's count, how many belong to records that could not be stored: they come with these
 }
 
 // check counts in Salesforce what the plan of the run selects, with a request for every five steps, and has it held against what is here. The copy is
@@ -170,7 +172,7 @@ func (j Work) countChecks(ctx context.Context, plan Plan, checks []Check) error 
 			queries = append(queries, query)
 		}
 	}
-	answers := j.Source.Counts(ctx, queries)
+	answers, asked := j.Source.Counts(ctx, queries), j.Source.Clock()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -181,6 +183,7 @@ func (j Work) countChecks(ctx context.Context, plan Plan, checks []Check) error 
 			known = false
 			continue
 		}
+		c.Asked = asked
 		n, err := answers[0].Records, answers[0].Err
 		answers = answers[1:]
 		switch {

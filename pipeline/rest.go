@@ -50,7 +50,7 @@ func (j Work) loadRows(ctx context.Context, s Step, number int, locator string) 
 			return errMany
 		}
 		if number == 1 {
-			if err := j.Store.SetExpected(ctx, s, rows.Total); err != nil {
+			if err := j.Store.SetExpected(ctx, s, rows.Total, j.Source.Clock()); err != nil {
 				return err
 			}
 		}

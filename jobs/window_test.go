@@ -1,0 +1,102 @@
+package jobs
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"millrace/db"
+	"millrace/pipeline"
+	"millrace/salesforce/sim"
+	"millrace/settings"
+)
+
+// usedUp has the org answer REST queries for records of an object as one does whose API requests are used up, until the test is done with it.
+func (s *scene) usedUp(object string) (done func()) {
+	org := s.server.Config.Handler
+	var over atomic.Bool
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query().Get("q")
+		if over.Load() || !strings.HasSuffix(r.URL.Path, "/query") || !strings.Contains(q, " FROM "+object+" WHERE ") || strings.Contains(q, "COUNT(") {
+			org.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]`)) // the caller reads it
+	})
+	return func() { over.Store(true) }
+}
+
+// wakes has a run that waits go on at once, and waits for its end.
+func (s *scene) wakes(run db.Run) db.Run {
+	s.t.Helper()
+	return s.until(run.ID, func(r db.Run) bool {
+		if r.State == db.RunWaiting {
+			s.later(r.ID)
+		}
+		return ended(r)
+	})
+}
+
+// weekOfCases syncs cases of the last seven days with their comments.
+func weekOfCases(t *testing.T) (s *scene, runs *syncs, account string) {
+	t.Helper()
+	s = newScene(t, sim.Options{Accounts: 20})
+	all := everything()
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 7, Conversation: settings.CaseComments}
+	s.saveAll(all)
+	runs = s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	return s, runs, textOf(s, `SELECT min(sf_id) FROM millrace.accounts`)
+}
+
+const (
+	caseHere    = `SELECT count(*) FROM millrace.cases WHERE sf_id = $1 AND left_filter_at IS NULL`
+	messageHere = `SELECT count(*) FROM millrace.case_messages WHERE sf_id = $1 AND left_filter_at IS NULL`
+)
+
+// TestWindowEndsWhenItIsAskedFor has a run that does not get to ask for the cases wait for days. What has meanwhile become too old to be looked back for is not met, and stays all the same; what does not match any more leaves.
+func TestWindowEndsWhenItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, gap := range []bool{false, true} {
+		t.Run(map[bool]string{false: "read in full", true: "gap closed"}[gap], func(t *testing.T) {
+			t.Parallel()
+			s, runs, account := weekOfCases(t)
+			old := s.insert("Case", map[string]any{"AccountId": account, "Subject": "Old soon"})
+			said := s.insert("CaseComment", map[string]any{"ParentId": old, "CommentBody": "Any news?"})
+			s.org.Advance(5 * 24 * time.Hour)
+			leaves := s.insert("Case", map[string]any{"AccountId": account, "Subject": "Somebody else's soon"})
+			missing := s.insert("Case", map[string]any{"AccountId": account, "Subject": "Lost"})
+			runs.run(pipeline.EntityCases, false)
+			request := func() (db.Run, error) {
+				run, _, _, err := s.db.RequestWholeRun(t.Context(), s.conn, pipeline.EntityCases, &s.admin)
+				return run, err
+			}
+			if gap {
+				s.mustExec(`DELETE FROM millrace.cases WHERE sf_id = $1`, missing)
+				s.mustExec(`UPDATE millrace.completeness_checks SET unexplained = 1 WHERE connection_id = $1 AND name = 'cases'`, s.conn) // which one among many at the border of the window does not show
+				request = func() (db.Run, error) {
+					run, _, err := s.db.RequestGap(t.Context(), s.conn, s.admin)
+					return run, err
+				}
+			}
+			s.must(s.org.Update("Case", leaves, map[string]any{"AccountId": nil}))
+			allow := s.usedUp("Case")
+			run, err := request()
+			s.must(err)
+			s.until(run.ID, inState(db.RunWaiting))
+			s.org.Advance(3 * 24 * time.Hour)
+			allow()
+			s.completed(s.wakes(run))
+			if s.count(caseHere, old) != 1 || s.count(messageHere, said) != 1 {
+				t.Error("a case that has become too old to be read, or what was said about it, has left")
+			}
+			if s.count(caseHere, leaves) != 0 || s.count(caseHere, missing) != 1 {
+				t.Error("the case without an account has stayed, or another has left")
+			}
+		})
+	}
+}
