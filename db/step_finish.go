@@ -58,7 +58,16 @@ func (s *RunStore) settle(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 	if err != nil || !ok {
 		return err
 	}
-	return s.parted(ctx, tx, step)
+	if err := s.parted(ctx, tx, step); err != nil || step.Table.Window == nil {
+		return err
+	}
+	// What is too old to be looked back for was not read, and its parent may be another's since.
+	for _, l := range step.Table.Lookups {
+		if err := s.lookAgain(ctx, tx, step, l, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parted marks who is not there any more, when the run has met everybody who is.

@@ -178,27 +178,32 @@ func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 	return nil
 }
 
-// followLookup renews a column that is looked up from another record where that record was written since the set was last read. A record's own id never becomes another.
+// followLookup renews a column that is looked up from another record where that record was written since the set was last read.
 func (s *RunStore) followLookup(ctx context.Context, tx *sqlx.Tx, step pipeline.Step, l pipeline.Lookup) error {
+	if written, err := s.writtenSince(ctx, tx, step, setsOf(l.Table)...); err != nil || !written {
+		return err
+	}
+	return s.lookAgain(ctx, tx, step, l, fmt.Sprintf(" AND p.last_seen_run > %d", step.Reading.After))
+}
+
+// lookAgain renews a column that is looked up from other records p, of those that also selects. A record's own id never becomes another.
+func (s *RunStore) lookAgain(ctx context.Context, tx *sqlx.Tx, step pipeline.Step, l pipeline.Lookup, also string) error {
 	if l.Key != "" || l.Take == "sf_id" {
 		return nil
 	}
 	t := step.Table
-	if written, err := s.writtenSince(ctx, tx, step, setsOf(l.Table)...); err != nil || !written {
-		return err
-	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH differ AS MATERIALIZED (
 		    SELECT t.sf_id, t.%[2]s AS was, p.%[5]s AS becomes
 		      FROM millrace.%[1]s t JOIN millrace.%[3]s p ON p.connection_id = $1 AND p.sf_id = t.%[4]s
-		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND p.left_filter_at IS NULL AND p.last_seen_run > $3 AND t.%[2]s IS DISTINCT FROM p.%[5]s%[6]s),
+		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL AND p.left_filter_at IS NULL AND t.%[2]s IS DISTINCT FROM p.%[5]s%[6]s%[7]s),
 		upd AS (
 		    UPDATE millrace.%[1]s t SET %[2]s = d.becomes, last_seen_run = $2, synced_at = now() FROM differ d WHERE t.connection_id = $1 AND t.sf_id = d.sf_id%[6]s),
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes)
-		    SELECT $1, $2, $5, sf_id, 'updated', jsonb_build_object('%[2]s', jsonb_build_array(was, becomes)) FROM differ)
-		UPDATE millrace.run_steps SET updated = updated + (SELECT count(*) FROM differ) WHERE run_id = $2 AND position = $4`,
-		t.Name, l.Column, l.Table, l.By, l.Take, sameSet(t, "t.")), s.connectionID, s.runID, step.Reading.After, step.Position, t.Entity)
+		    SELECT $1, $2, $4, sf_id, 'updated', jsonb_build_object('%[2]s', jsonb_build_array(was, becomes)) FROM differ)
+		UPDATE millrace.run_steps SET updated = updated + (SELECT count(*) FROM differ) WHERE run_id = $2 AND position = $3`,
+		t.Name, l.Column, l.Table, l.By, l.Take, sameSet(t, "t."), also), s.connectionID, s.runID, step.Position, t.Entity)
 	return err
 }
 

@@ -100,3 +100,38 @@ func TestWindowEndsWhenItIsAskedFor(t *testing.T) {
 		})
 	}
 }
+
+// TestOldPostsFollowTheirOpportunity moves an opportunity to another account: a post on it that is too old to be looked back for moves there too, and the comment on it, whether posts are read in full next or only what has changed.
+func TestOldPostsFollowTheirOpportunity(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		t.Run(map[bool]string{false: "changes", true: "read in full"}[whole], func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 30})
+			all := everything()
+			all.Chatter = settings.Chatter{Enabled: true, Opportunities: true, Comments: true, LookbackDays: 7}
+			s.saveAll(all)
+			opportunity := s.asked("SELECT Id, AccountId FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0]
+			other := field(s.asked("SELECT Id FROM Account WHERE Id != '" + field(opportunity, "AccountId") + "' ORDER BY Id LIMIT 1")[0], "Id")
+			post := s.insert("FeedItem", map[string]any{"ParentId": field(opportunity, "Id"), "Body": "Signed"})
+			comment := s.insert("FeedComment", map[string]any{"FeedItemId": post, "CommentBody": "Well done"})
+			runs := s.running(s.readsByREST())
+			runs.run(pipeline.EntityAll, false)
+			runs.run(pipeline.EntityChatter, false)
+			s.org.Advance(10 * 24 * time.Hour)
+			runs.run(pipeline.EntityChatter, false)
+			s.must(s.org.Update("Opportunity", field(opportunity, "Id"), map[string]any{"AccountId": other}))
+			s.org.Advance(time.Hour)
+			runs.run(pipeline.EntityAccounts, false)
+			run := runs.run(pipeline.EntityChatter, whole)
+			for table, id := range map[string]string{"chatter_posts": post, "chatter_comments": comment} {
+				if n := s.count(`SELECT count(*) FROM millrace.`+table+` WHERE sf_id = $1 AND account_id = $2 AND left_filter_at IS NULL`, id, other); n != 1 {
+					t.Errorf("%s: it is not with the account that its opportunity belongs to", table)
+				}
+				if got := s.action(run, id); got != "updated" {
+					t.Errorf("%s: that is audited as %q", table, got)
+				}
+			}
+		})
+	}
+}
