@@ -151,8 +151,8 @@ type setSteps struct {
 	Started   time.Time    `db:"started"`
 }
 
-func (s *RunStore) setSteps(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) (set setSteps, err error) {
-	err = tx.GetContext(ctx, &set, `
+func (s *RunStore) setSteps(ctx context.Context, q sqlx.QueryerContext, step pipeline.Step) (set setSteps, err error) {
+	err = sqlx.GetContext(ctx, q, &set, `
 		SELECT bool_and((p.state = 'done' OR p.position = $3) AND p.reading <> 'none' AND p.read = coalesce(p.expected, p.read)) AS complete,
 		       bool_or(p.fresh) AS fresh, bool_or(coalesce(p.body -> 'Reading' ->> 'Replanned', '') = 'true') AS replanned,
 		       CASE WHEN bool_and(p.clock IS NOT NULL) THEN min(p.clock) END AS clock, CASE WHEN bool_and(p.asked_at IS NOT NULL) THEN max(p.asked_at) END AS asked, min(coalesce(p.started_at, now())) AS started,

@@ -25,6 +25,23 @@ func (s *RunStore) Unmet(ctx context.Context, step pipeline.Step, all []pipeline
 	return out, storeFault("tell what was not met of "+step.Name, err)
 }
 
+// Behind implements pipeline.Store.
+func (s *RunStore) Behind(ctx context.Context, step pipeline.Step, all []pipeline.Listed) (out []string, err error) {
+	set, err := s.setSteps(ctx, s.db.pool, step)
+	if err == nil {
+		var ids []string
+		var changed []time.Time
+		for _, l := range all {
+			ids, changed = append(ids, l.ID), append(changed, l.Changed)
+		}
+		err = s.db.pool.SelectContext(ctx, &out, fmt.Sprintf(`
+			SELECT m.sf_id FROM unnest($4::text[], $5::timestamptz[]) AS m (sf_id, changed) JOIN millrace.%s o ON o.connection_id = $1 AND o.sf_id = m.sf_id%s
+			 WHERE o.left_filter_at IS NULL AND (%s) IS NOT TRUE AND %s`, step.Table.Name, sameSet(step.Table, "o."), inWindow(step.Table, set.Asked), unmet("m", "$3")),
+			s.connectionID, s.runID, step.Table.Records(), pq.Array(ids), pq.Array(changed))
+	}
+	return out, storeFault("tell what has become too old of "+step.Name, err)
+}
+
 // Sweep implements pipeline.Store.
 func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline.Listed) error {
 	var ids, masters, living, parents []string
@@ -66,7 +83,7 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 				step.Table.Name, sameSet(step.Table, "t.")), append(args, step.Position)...)
 			return err
 		}
-		if _, err = tx.ExecContext(ctx, missed+sweepMarks(step.Table, set.Asked), append(args, step.Position, step.Table.Entity)...); err != nil || step.Table.Require == "" {
+		if _, err = tx.ExecContext(ctx, missed+sweepMarks(step, set.Asked), append(args, step.Position, step.Table.Entity)...); err != nil || step.Table.Require == "" {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, missed+`
@@ -77,7 +94,11 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 }
 
 // sweepMarks marks the records missed that are here: as having left, as deleted, as merged into another, or as not deleted any more. $9 is the position and $10 the entity.
-func sweepMarks(t pipeline.Table, asked sql.NullTime) string {
+func sweepMarks(step pipeline.Step, asked sql.NullTime) string {
+	t, would := step.Table, "true"
+	if step.Reading.Anytime == "" { // else what is too old was asked for by its Id
+		would = inWindow(t, asked)
+	}
 	merged, into := "", "NULL::text"
 	if merges(t) {
 		merged, into = ", merged_into_id = d.master", "o.merged_into_id"
@@ -116,7 +137,7 @@ func sweepMarks(t pipeline.Table, asked sql.NullTime) string {
 			   SET left_filter = left_filter + (SELECT count(*) FROM differ WHERE leaves),
 			       deleted = deleted + (SELECT count(*) FROM differ WHERE leaves AND deleted)
 			 WHERE run_id = $2 AND position = $9`,
-		t.Name, inWindow(t, asked), sameSet(t, "o."), into, merged, sameSet(t, "t."))
+		t.Name, would, sameSet(t, "o."), into, merged, sameSet(t, "t."))
 	return b.String()
 }
 

@@ -41,6 +41,15 @@ func (s *scene) wakes(run db.Run) db.Run {
 	})
 }
 
+// daysPass moves the org on. The client is another one then, which does not know the time by its last answer.
+func (s *scene) daysPass(days int) {
+	s.t.Helper()
+	s.org.Advance(time.Duration(days) * 24 * time.Hour)
+	s.mu.Lock()
+	s.client = nil
+	s.mu.Unlock()
+}
+
 // weekOfCases syncs cases of the last seven days with their comments.
 func weekOfCases(t *testing.T) (s *scene, runs *syncs, account string) {
 	t.Helper()
@@ -131,6 +140,55 @@ func TestOldPostsFollowTheirOpportunity(t *testing.T) {
 				if got := s.action(run, id); got != "updated" {
 					t.Errorf("%s: that is audited as %q", table, got)
 				}
+			}
+		})
+	}
+}
+
+// TestChangedLongerAgoThanIsLookedBackFor hides the cases for longer than they are looked back for. One that was changed meanwhile, and what was said about it, are brought up to date, one that has lost its account leaves, and
+// one that has not changed stays, whether cases are read in full next or only what has changed.
+func TestChangedLongerAgoThanIsLookedBackFor(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		t.Run(map[bool]string{false: "changes", true: "read in full"}[whole], func(t *testing.T) {
+			t.Parallel()
+			s, runs, account := weekOfCases(t)
+			changed, moved, same := s.insert("Case", map[string]any{"AccountId": account, "Subject": "Was"}), s.insert("Case", map[string]any{"AccountId": account}), s.insert("Case", map[string]any{"AccountId": account})
+			said := s.insert("CaseComment", map[string]any{"ParentId": changed, "CommentBody": "was said"})
+			lost := s.insert("CaseComment", map[string]any{"ParentId": moved, "CommentBody": "was said to somebody"})
+			unsaid := s.insert("CaseComment", map[string]any{"ParentId": same, "CommentBody": "gone soon"})
+			runs.run(pipeline.EntityCases, false)
+			s.daysPass(1)
+			s.org.HideObject("Case")
+			s.org.HideObject("CaseComment")
+			s.must(s.org.Update("Case", changed, map[string]any{"Subject": "Is"}))
+			s.must(s.org.Update("CaseComment", said, map[string]any{"CommentBody": "is said"}))
+			s.must(s.org.Update("Case", moved, map[string]any{"AccountId": nil}))
+			s.must(s.org.Delete("CaseComment", unsaid))
+			s.daysPass(9)
+			s.org.ShowObject("Case")
+			s.org.ShowObject("CaseComment")
+			run := runs.run(pipeline.EntityCases, whole)
+			if subject, body := textOf(s, `SELECT subject FROM millrace.cases WHERE sf_id = $1`, changed), textOf(s, `SELECT body FROM millrace.case_messages WHERE sf_id = $1`, said); subject != "Is" || body != "is said" {
+				t.Errorf("the case is called %q, and %q", subject, body)
+			}
+			for id, want := range map[string]int64{changed: 1, moved: 0, same: 1} {
+				if n := s.count(caseHere, id); n != want {
+					t.Errorf("case %s is in step %d times, want %d", id, n, want)
+				}
+			}
+			for id, want := range map[string]int64{said: 1, lost: 0, unsaid: 0} {
+				if n := s.count(messageHere, id); n != want {
+					t.Errorf("message %s is in step %d times, want %d", id, n, want)
+				}
+			}
+			if p := s.step(run, "cases"); !p.Complete() || p.Updated != 1 || p.LeftFilter != 1 {
+				t.Errorf("of the cases %d were updated and %d left, complete %t", p.Updated, p.LeftFilter, p.Complete())
+			}
+			before := s.snapshot()
+			runs.run(pipeline.EntityCases, true)
+			if d := differences(before, s.snapshot()); len(d) > 0 {
+				t.Errorf("reading everything changes %q", d)
 			}
 		})
 	}

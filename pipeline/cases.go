@@ -92,11 +92,11 @@ func caseTable(c settings.Cases) Table {
 
 // casesThemselves plans the step of the cases without their messages.
 func (p *planner) casesThemselves(s settings.Settings, filters []settings.Filter) (read, count *soql.Composed) {
-	where, err := caseCondition(filters, "Account", "AccountId", "SystemModstamp", s.Cases.LookbackDays)
+	where, lately, err := caseCondition(filters, "Account", "AccountId", timeField, s.Cases.LookbackDays)
 	if p.keep(err) {
 		return nil, nil
 	}
-	return p.addTyped(caseTable(s.Cases), Step{Name: stepCases, Label: cases.Label, own: &s.Cases.Filter}, where, s.Cases.Filter)
+	return p.addTyped(caseTable(s.Cases), Step{Name: stepCases, Label: cases.Label, own: &s.Cases.Filter, window: lately}, where, s.Cases.Filter)
 }
 
 // messages plans the step that reads the messages of the cases that are read.
@@ -112,10 +112,11 @@ func (p *planner) messages(s settings.Settings, filters []settings.Filter, from 
 		p.idle(t, step, "Not read, because the connected Salesforce user cannot see "+lower(t.Label)+".")
 		return
 	}
-	where, err := messageCondition(s, parent, filters)
+	where, lately, err := messageCondition(s, parent, filters)
 	if p.keep(err) {
 		return
 	}
+	step.window = lately
 	if status := fieldOf(object, "Status"); from == settings.EmailMessages && status != nil && status.Filterable {
 		const draft = "5"
 		sent, err := soql.Compare(status.Name, soql.NotEqual, soql.Text(draft))
@@ -127,38 +128,35 @@ func (p *planner) messages(s settings.Settings, filters []settings.Filter, from 
 	p.add(t, step, where)
 }
 
-// caseCondition selects the cases of the accounts that match, changed within the last days; the names are those by which the object that is read reaches
+// caseCondition selects the cases of the accounts that match, and lately those that were changed within the last days; the names are those by which the object that is read reaches
 // the case's account and the time of the case's last change.
-func caseCondition(filters []settings.Filter, account, accountID, changed string, days int) (soql.Expr, error) {
-	under, err := childCondition(filters, account, accountID)
-	if err != nil {
-		return nil, err
+func caseCondition(filters []settings.Filter, account, accountID, changed string, days int) (under, lately soql.Expr, err error) {
+	if under, err = childCondition(filters, account, accountID); err != nil {
+		return nil, nil, err
 	}
-	lately, err := soql.Compare(changed, soql.GreaterOrEqual, soql.LastDays(days))
-	if err != nil {
-		return nil, err
-	}
-	return soql.AllOf(under, lately), nil
+	lately, err = soql.Compare(changed, soql.GreaterOrEqual, soql.LastDays(days))
+	return under, lately, err
 }
 
-// messageCondition selects the messages of the cases that are read, as far as SOQL can say that: what it cannot say, the store decides.
-func messageCondition(s settings.Settings, parent *soql.Field, filters []settings.Filter) (soql.Expr, error) {
+// messageCondition selects the messages of the cases that are read, as far as SOQL can say that, and lately those of cases that were changed lately: what it cannot say, the store decides.
+func messageCondition(s settings.Settings, parent *soql.Field, filters []settings.Filter) (where, lately soql.Expr, err error) {
 	if len(parent.ReferenceTo) != 1 || !strings.EqualFold(parent.ReferenceTo[0], cases.Object) || parent.RelationshipName == "" {
-		return soql.Compare(parent.Name, soql.NotEqual, soql.Null())
+		where, err = soql.Compare(parent.Name, soql.NotEqual, soql.Null())
+		return where, nil, err
 	}
 	rel := parent.RelationshipName
-	where, err := caseCondition(filters, rel+".Account", rel+".AccountId", rel+".SystemModstamp", s.Cases.LookbackDays)
+	where, lately, err = caseCondition(filters, rel+".Account", rel+".AccountId", rel+"."+timeField, s.Cases.LookbackDays)
 	if err != nil || s.Cases.Filter == "" {
-		return where, err
+		return where, lately, err
 	}
 	own, findings := soql.ParseFilter(s.Cases.Filter)
 	if soql.Refused(findings) {
-		return nil, &soql.FilterError{Findings: findings}
+		return nil, nil, &soql.FilterError{Findings: findings}
 	}
 	if through, ok := rewritten(own, cases.Object, rel, parent.Name); ok {
-		return soql.AllOf(through, where), nil
+		where = soql.AllOf(through, where)
 	}
-	return where, nil
+	return where, lately, nil
 }
 
 // keep keeps the first error and reports whether there is one.

@@ -25,10 +25,11 @@ type Reading struct {
 	After       int64     // the run whose reading of the set the step goes on from; 0 for none
 	Try         bool      // how many records there are is not known: REST's first answer tells, and more than a few go through Bulk
 
-	Whole  string   // the query that reads everything
-	List   string   // the query that lists everything of the object that has changed, deleted or not; empty where there is none
-	Again  []string // records that could not be stored the last time
-	Silent []string // the columns and further fields that change without the record's time of change moving
+	Whole   string   // the query that reads everything
+	Anytime string   // the same without the window of the table; empty where there is none
+	List    string   // the query that lists everything of the object that has changed, deleted or not; empty where there is none
+	Again   []string // records that could not be stored the last time
+	Silent  []string // the columns and further fields that change without the record's time of change moving
 }
 
 // ReadState says up to where a set of records is complete here.
@@ -110,7 +111,7 @@ func (j Work) decide(ctx context.Context, plan *Plan) error {
 		}
 		for n, i := range set {
 			s := &plan.Steps[i]
-			s.Reading = Reading{Fingerprint: print, Last: n == len(set)-1, Whole: s.Query, Why: why, Silent: s.silent}
+			s.Reading = Reading{Fingerprint: print, Last: n == len(set)-1, Whole: s.Query, Anytime: s.anytime, Why: why, Silent: s.silent}
 			if why == "" {
 				s.Reading.Why = s.narrowTo(state, j.Options.Overlap)
 			}
@@ -262,9 +263,9 @@ func (s Step) lists() bool {
 	return (s.Reading.Changes || s.windowed() && !s.Reading.Since.IsZero()) && len(s.listed) > 0
 }
 
-// windowed reports whether the step's records are read only when they have been changed lately. That one which was old when it was read is not met any more says nothing, even when everything is read: only a list
-// of what has changed tells whether it has been changed since and is not selected any more.
-func (s Step) windowed() bool { return s.Table.Window != nil && s.Table.Window.Under == "" }
+// windowed reports whether the step's records are read only when they, or what they belong to, have been changed lately. That one which was old when it was read is not met any more says nothing, even when everything
+// is read: only a list of what has changed tells whether it has been changed since and is not selected any more.
+func (s Step) windowed() bool { return s.Table.Window != nil }
 
 // changedSince selects the records that have changed since.
 func changedSince(since time.Time) (soql.Expr, error) {
@@ -325,7 +326,7 @@ func (s Step) like(old Step) (Step, error) {
 		return all[0], nil
 	}
 	s.Reading = old.Reading
-	s.Reading.Whole, s.Reading.Replanned = s.Query, true
+	s.Reading.Whole, s.Reading.Anytime, s.Reading.Replanned = s.Query, s.anytime, true
 	if !old.Reading.Changes || s.Batches != nil {
 		return s, nil
 	}

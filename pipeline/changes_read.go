@@ -170,6 +170,9 @@ func (j Work) readChanges(ctx context.Context, s Step, started bool) error {
 			return err
 		}
 	}
+	if err := j.readBehind(ctx, s); err != nil {
+		return err
+	}
 	return j.readAgain(ctx, s)
 }
 
@@ -186,13 +189,30 @@ func (j Work) readListed(ctx context.Context, s Step) error {
 	if s.Reading.List == "" {
 		return nil
 	}
+	return j.readOfList(ctx, s, s.Reading.Whole, j.Store.Unmet)
+}
+
+// readBehind reads the records that are here, have changed, and have become too old to be looked back for before anybody has read them: because the object could not be seen for a while, or no run came. Those
+// that do not come back do not match any more.
+func (j Work) readBehind(ctx context.Context, s Step) error {
+	if s.Reading.List == "" || s.Reading.Anytime == "" || !s.Reading.Last || s.Fresh {
+		return nil
+	}
+	if w, now := s.Table.Window, j.Source.Clock(); w.Under == "" && !now.IsZero() && s.Reading.Since.After(now.AddDate(0, 0, -w.Days).Add(time.Hour)) {
+		return nil // nothing that is listed is so old
+	}
+	return j.readOfList(ctx, s, s.Reading.Anytime, j.Store.Behind)
+}
+
+// readOfList reads by their Ids those of the records listed, without those that are deleted, that some selects; query is the one that they have to match.
+func (j Work) readOfList(ctx context.Context, s Step, query string, some func(context.Context, Step, []Listed) ([]string, error)) error {
 	var unmet []string
 	err := j.eachListed(ctx, s, func(all []Listed) error {
 		all = slices.DeleteFunc(all, func(l Listed) bool { return l.Deleted })
 		if len(all) == 0 {
 			return nil
 		}
-		ids, err := j.Store.Unmet(ctx, s, all)
+		ids, err := some(ctx, s, all)
 		unmet = append(unmet, ids...)
 		return err
 	})
@@ -210,7 +230,7 @@ func (j Work) readListed(ctx context.Context, s Step) error {
 			}
 			return unmet[from:min(from+limit, len(unmet))], nil
 		},
-		query: func(ids []string) (string, error) { return s.among("Id", ids) },
+		query: func(ids []string) (string, error) { return among(query, "Id", ids) },
 	})
 }
 
@@ -259,11 +279,16 @@ func (j Work) again(s Step) along {
 
 // among is the query for those of the step's records, changed or not, whose field is one of the ids.
 func (s Step) among(field string, ids []string) (string, error) {
+	return among(s.Reading.Whole, field, ids)
+}
+
+// among narrows a query to the records whose field is one of the ids.
+func among(query, field string, ids []string) (string, error) {
 	these, err := soql.In(field, ids)
 	if err != nil {
 		return "", err
 	}
-	return narrow(s.Reading.Whole, these)
+	return narrow(query, these)
 }
 
 // readAlong reads further records of a step, batch by batch, unless there are none.

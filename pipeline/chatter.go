@@ -140,16 +140,15 @@ func (p *planner) feed(s settings.Settings, f FeedParent, filters []settings.Fil
 		}
 		where = soql.AllOf(written, where)
 	}
+	var lately soql.Expr
 	if days := s.Chatter.LookbackDays; days > 0 {
-		lately, err := soql.Compare(timeField, soql.GreaterOrEqual, soql.LastDays(days))
-		if p.keep(err) {
+		if lately, err = soql.Compare(timeField, soql.GreaterOrEqual, soql.LastDays(days)); p.keep(err) {
 			return nil, nil
 		}
-		where = soql.AllOf(where, lately)
 	}
 	filter, _ := f.chosen(s.Chatter)
 	own := fmt.Sprintf("%s\n%t", filter, s.Chatter.TrackedChanges)
-	return p.addTyped(feedTable(f, s.Chatter), Step{Name: f.Object(), Label: f.Label(), own: &own}, where, filter)
+	return p.addTyped(feedTable(f, s.Chatter), Step{Name: f.Object(), Label: f.Label(), own: &own, window: lately}, where, filter)
 }
 
 // feedCondition selects the posts on what is synced, as far as SOQL can say that.

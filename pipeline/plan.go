@@ -44,11 +44,13 @@ type Step struct {
 	Clock    time.Time // the org's when the step began; zero while that is not known
 
 	// Known only while planning.
-	own      *string  // what decides, besides the parents, which records are read; nil for the whole query
-	unsteady string   // why records can come or leave without their time of change moving; empty when they cannot
-	stamped  bool     // records can be selected by their time of change
-	listed   []string // the fields of a list of what has changed; none where there is no such list
-	silent   []string // the columns and further fields whose values change without the time of change moving
+	window   soql.Expr // selects what was changed within the window of the table; nil where there is none that a query can say
+	anytime  string    // the query without it; empty where there is none
+	own      *string   // what decides, besides the parents, which records are read; nil for the whole query
+	unsteady string    // why records can come or leave without their time of change moving; empty when they cannot
+	stamped  bool      // records can be selected by their time of change
+	listed   []string  // the fields of a list of what has changed; none where there is no such list
+	silent   []string  // the columns and further fields whose values change without the time of change moving
 
 	silentFields []string // the fields that they come from
 }
@@ -159,13 +161,15 @@ type planner struct {
 
 // add plans a step whose condition is ours.
 func (p *planner) add(t Table, s Step, where soql.Expr) {
-	p.complete(t, s, func(fields []string) (string, string, error) { return queries(t.Object, fields, where) })
+	p.complete(t, s, func(fields []string, window soql.Expr) (string, string, error) {
+		return queries(t.Object, fields, soql.AllOf(where, window))
+	})
 }
 
 // addFilter plans the step of one account filter.
 func (p *planner) addFilter(t Table, label string, f settings.Filter) (read, count *soql.Composed) {
 	s := Step{Name: "accounts:" + string(f.Type), Label: label, AccountType: f.Type, unsteady: p.unsteady("the filter of "+lower(label), f.SOQL, t.Object)}
-	p.complete(t, s, func(fields []string) (string, string, error) {
+	p.complete(t, s, func(fields []string, _ soql.Expr) (string, string, error) {
 		var err error
 		if read, count, err = filtered(t.Object, fields, f.SOQL, nil); err != nil {
 			return "", "", &Fault{Kind: Fatal, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", lower(label), err), Err: err}
@@ -178,9 +182,9 @@ func (p *planner) addFilter(t Table, label string, f settings.Filter) (read, cou
 // addTyped plans a step whose records a typed filter, which may be empty, and a condition of ours select together.
 func (p *planner) addTyped(t Table, s Step, where soql.Expr, filter string) (read, count *soql.Composed) {
 	s.unsteady = p.unsteady("the filter of "+s.Label, filter, t.Object)
-	p.complete(t, s, func(fields []string) (string, string, error) {
+	p.complete(t, s, func(fields []string, window soql.Expr) (string, string, error) {
 		var err error
-		if read, count, err = around(t.Object, fields, where, filter); err != nil {
+		if read, count, err = around(t.Object, fields, soql.AllOf(where, window), filter); err != nil {
 			return "", "", &Fault{Kind: Fatal, Code: "filter_invalid", Message: fmt.Sprintf("The filter of %s is not valid: %s", s.Label, err), Err: err}
 		}
 		return read.Text, count.Text, nil
@@ -196,8 +200,8 @@ func (p *planner) idle(t Table, s Step, why string) {
 	}
 }
 
-// complete completes a step with the fields that can be read and the queries that make gives for them.
-func (p *planner) complete(t Table, s Step, make func(fields []string) (read, count string, err error)) {
+// complete completes a step with the fields that can be read and the queries that make gives for them, within a window or, where that is nil, without one.
+func (p *planner) complete(t Table, s Step, make func(fields []string, window soql.Expr) (read, count string, err error)) {
 	if p.err != nil {
 		return
 	}
@@ -211,7 +215,12 @@ func (p *planner) complete(t Table, s Step, make func(fields []string) (read, co
 		return
 	}
 	s.inspect(p.schema.Object(t.Object), fields)
-	if s.Query, s.CountQuery, p.err = make(fields); p.err == nil {
+	if s.window != nil {
+		if s.anytime, _, p.err = make(fields, nil); p.err != nil {
+			return
+		}
+	}
+	if s.Query, s.CountQuery, p.err = make(fields, s.window); p.err == nil {
 		p.plan.Steps = append(p.plan.Steps, s)
 	}
 }

@@ -297,7 +297,10 @@ func (j Work) read(ctx context.Context, s Step) error {
 	case s.Batches != nil:
 		return j.readBatches(ctx, s)
 	}
-	return j.readSelected(ctx, s)
+	if err := j.readSelected(ctx, s); err != nil {
+		return err
+	}
+	return j.readBehind(ctx, s)
 }
 
 // longQuery is the length from which a query does not fit into the address of a REST call.

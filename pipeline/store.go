@@ -28,6 +28,8 @@ type Store interface {
 	Again(ctx context.Context, s Step, after string, limit int) ([]string, error)
 	// Unmet returns those of the records listed that s's set has not met in this run, and that belong to parents which are here.
 	Unmet(ctx context.Context, s Step, all []Listed) ([]string, error)
+	// Behind returns those of the records listed that are here, that s's set has not met in this run, and that may have been too old for its window when Salesforce was asked.
+	Behind(ctx context.Context, s Step, all []Listed) ([]string, error)
 	// Sweep takes note of records that have changed: those that are here and were not met by any step of s's set have left it. It does nothing while a step of the set is incomplete, and may be called
 	// again with the same. It returns ErrSeenLost as CommitPage does.
 	Sweep(ctx context.Context, s Step, all []Listed) error

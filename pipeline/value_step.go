@@ -237,7 +237,7 @@ func (p *planner) currencies() bool {
 func (p *planner) addValue(c Calculation, only soql.Expr) (read, count *soql.Composed) {
 	k, rule := c.Kind, c.Rule
 	s := Step{Name: string(k), Label: k.Label(), Calculation: &c, unsteady: p.unsteady("the filter of "+k.Label(), rule.Filter, rule.Object)}
-	p.complete(valueTable(k, rule), s, func(fields []string) (string, string, error) {
+	p.complete(valueTable(k, rule), s, func(fields []string, _ soql.Expr) (string, string, error) {
 		where, err := only, error(nil)
 		if where == nil {
 			where, err = soql.Compare(rule.Link, soql.NotEqual, soql.Null())
