@@ -45,14 +45,15 @@ func (s *RunStore) SaveLabels(ctx context.Context, labels []pipeline.PicklistLab
 	})
 }
 
-// askedParents is the condition of the records whose children the step asks for.
+// askedParents is the condition of the records p whose children the step asks for. How many a record says that it has it said when it was read, which may be long ago: one that says it has none is asked all the same
+// while some are here.
 func askedParents(step pipeline.Step) string {
-	some := " AND left_filter_at IS NULL"
-	if step.Batches.Count != "" {
-		some += " AND " + step.Batches.Count + " IS DISTINCT FROM 0"
+	some := " AND p.left_filter_at IS NULL"
+	if t := step.Table; step.Batches.Count != "" {
+		some += fmt.Sprintf(" AND (p.%s IS DISTINCT FROM 0 OR EXISTS (SELECT FROM millrace.%s t WHERE t.connection_id = $1 AND t.%s = p.sf_id AND t.left_filter_at IS NULL%s))", step.Batches.Count, t.Name, t.Parent, sameSet(t, "t."))
 	}
 	if step.Reading.Changes {
-		some += fmt.Sprintf(" AND last_seen_run > %d", step.Reading.After)
+		some += fmt.Sprintf(" AND p.last_seen_run > %d", step.Reading.After)
 	}
 	return some
 }
@@ -61,8 +62,8 @@ func askedParents(step pipeline.Step) string {
 func (s *RunStore) Parents(ctx context.Context, step pipeline.Step, after string, limit int) ([]string, error) {
 	var ids []string
 	err := s.db.pool.SelectContext(ctx, &ids, `
-		SELECT sf_id FROM millrace.`+step.Table.ParentTable()+`
-		 WHERE connection_id = $1 AND sf_id > $2`+askedParents(step)+` ORDER BY sf_id LIMIT $3`, s.connectionID, after, limit)
+		SELECT p.sf_id FROM millrace.`+step.Table.ParentTable()+` p
+		 WHERE p.connection_id = $1 AND p.sf_id > $2`+askedParents(step)+` ORDER BY p.sf_id LIMIT $3`, s.connectionID, after, limit)
 	return ids, storeFault("list the parents of "+step.Name, err)
 }
 
@@ -70,9 +71,9 @@ func (s *RunStore) Parents(ctx context.Context, step pipeline.Step, after string
 func (s *RunStore) Asked(ctx context.Context, step pipeline.Step) (parents, children int64, err error) {
 	told := "0"
 	if step.Batches.Count != "" {
-		told = "coalesce(sum(" + step.Batches.Count + "), 0)::bigint"
+		told = "coalesce(sum(p." + step.Batches.Count + "), 0)::bigint"
 	}
-	err = s.db.pool.QueryRowContext(ctx, `SELECT count(*), `+told+` FROM millrace.`+step.Table.ParentTable()+` WHERE connection_id = $1`+askedParents(step), s.connectionID).Scan(&parents, &children)
+	err = s.db.pool.QueryRowContext(ctx, `SELECT count(*), `+told+` FROM millrace.`+step.Table.ParentTable()+` p WHERE p.connection_id = $1`+askedParents(step), s.connectionID).Scan(&parents, &children)
 	return parents, children, storeFault("count the parents of "+step.Name, err)
 }
 
@@ -133,13 +134,23 @@ func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 	})
 }
 
-// letGo marks the records that cond selects, with args from $4 on; audit rows call each by part where the retirement has no name for them.
+// letGo marks the records that cond selects, with args from $4 on, and what belongs to them; audit rows call each by part where the retirement has no name for them. No step may come to what belongs to them: where other posts cannot be
+// seen, comments are not read.
 func (s *RunStore) letGo(ctx context.Context, tx *sqlx.Tx, r pipeline.Retirement, cond, part string, args ...any) error {
+	below, told := "", ""
+	for i, t := range pipeline.Under(pipeline.Table{Name: r.Table, Window: &pipeline.Window{}}) {
+		below += fmt.Sprintf(`,
+		below%[1]d AS (
+		    UPDATE millrace.%[2]s t SET left_filter_at = now() FROM gone WHERE t.connection_id = $1 AND t.%[3]s = gone.sf_id AND t.left_filter_at IS NULL%[4]s RETURNING t.sf_id)`,
+			i, t.Name, t.Parent, sameSet(t, "t."))
+		told += fmt.Sprintf(" UNION ALL SELECT sf_id, %s FROM below%d", pq.QuoteLiteral(t.Entity), i)
+	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH gone AS (
-		    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s AND left_filter_at IS NULL RETURNING sf_id, %s AS part)
+		    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s AND left_filter_at IS NULL RETURNING sf_id, %s AS part)%s
 		INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
-		SELECT $1, $2, coalesce(nullif($3, ''), part), sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more' FROM gone`, r.Table, cond, part),
+		SELECT $1, $2, l.entity, l.sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more'
+		  FROM (SELECT sf_id, coalesce(nullif($3, ''), part) AS entity FROM gone%s) l`, r.Table, cond, part, below, told),
 		append([]any{s.connectionID, s.runID, r.Entity}, args...)...)
 	return err
 }

@@ -193,3 +193,79 @@ func TestChangedLongerAgoThanIsLookedBackFor(t *testing.T) {
 		})
 	}
 }
+
+// commentsOn counts the comments on a post that are in step.
+const commentsOn = `SELECT count(*) FROM millrace.chatter_comments WHERE post_id = $1 AND left_filter_at IS NULL`
+
+// TestCommentsOnAnOldPost writes a comment on a post that is too old to be looked back for and that had none when it was read. The comment comes with what has changed, and stays when everything is read and when the post
+// moves with its opportunity; it leaves once it is deleted.
+func TestCommentsOnAnOldPost(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	all := everything()
+	all.Chatter = settings.Chatter{Enabled: true, Opportunities: true, Comments: true, LookbackDays: 7}
+	s.saveAll(all)
+	opportunity := s.asked("SELECT Id, AccountId FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0]
+	other := field(s.asked("SELECT Id FROM Account WHERE Id != '" + field(opportunity, "AccountId") + "' ORDER BY Id LIMIT 1")[0], "Id")
+	post := s.insert("FeedItem", map[string]any{"ParentId": field(opportunity, "Id"), "Body": "Quiet so far"})
+	runs := s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	runs.run(pipeline.EntityChatter, false)
+	s.daysPass(10)
+	runs.run(pipeline.EntityChatter, false)
+	comment := s.insert("FeedComment", map[string]any{"FeedItemId": post, "CommentBody": "Late"})
+	here := func(when string, want int64) {
+		t.Helper()
+		if n := s.count(commentsOn, post); n != want {
+			t.Errorf("%s: %d comments are in step, want %d", when, n, want)
+		}
+	}
+	for _, whole := range []bool{false, true, false} {
+		s.daysPass(1)
+		runs.run(pipeline.EntityChatter, whole)
+		here(map[bool]string{false: "what has changed is read", true: "everything is read"}[whole], 1)
+	}
+	s.must(s.org.Update("Opportunity", field(opportunity, "Id"), map[string]any{"AccountId": other}))
+	s.daysPass(1)
+	runs.run(pipeline.EntityAccounts, false)
+	runs.run(pipeline.EntityChatter, false)
+	here("the post has moved", 1)
+	if n := s.count(commentsOn+` AND account_id = $2`, post, other); n != 1 {
+		t.Error("the comment has not moved with its post")
+	}
+	s.must(s.org.Delete("FeedComment", comment))
+	s.daysPass(1)
+	runs.run(pipeline.EntityChatter, true)
+	here("it was deleted", 0)
+}
+
+// TestCommentsLeaveWithPostsThatAreSwitchedOff switches the posts on accounts off while those on opportunities cannot be seen, so that no comments are read. Those on the posts that leave leave with them.
+func TestCommentsLeaveWithPostsThatAreSwitchedOff(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	all := everything()
+	all.Chatter = settings.Chatter{Enabled: true, Accounts: true, Opportunities: true, Comments: true}
+	s.saveAll(all)
+	opportunity := field(s.asked("SELECT Id FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0], "Id")
+	stays := s.insert("FeedItem", map[string]any{"ParentId": opportunity, "Body": "Hello"})
+	s.insert("FeedComment", map[string]any{"FeedItemId": stays, "CommentBody": "Stays"})
+	runs := s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	runs.run(pipeline.EntityChatter, false)
+	const onAccounts = `SELECT count(*) FROM millrace.chatter_comments c JOIN millrace.chatter_posts p ON p.sf_id = c.post_id WHERE p.parent_object = 'account' AND c.left_filter_at IS NULL`
+	before := s.count(onAccounts)
+	all.Chatter.Accounts = false
+	s.saveAll(all)
+	s.org.HideObject("OpportunityFeed")
+	s.daysPass(1)
+	run := runs.run(pipeline.EntityChatter, false)
+	if n := s.count(onAccounts); before == 0 || n != 0 {
+		t.Errorf("of %d comments on posts on accounts %d are in step", before, n)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.audit_log WHERE run_id = $1 AND entity = 'chatter comment' AND action = 'left'`, run.ID); n != before {
+		t.Errorf("%d of %d are audited", n, before)
+	}
+	if n := s.count(commentsOn, stays); n != 1 {
+		t.Errorf("%d comments on a post that stays are in step", n)
+	}
+}
