@@ -16,6 +16,7 @@ var (
 	Network          = network
 	StoreFault       = storeFault
 	Kept             = kept
+	Poisonous        = poisonous
 )
 
 // Unlocked reports whether a connection is free of waiting refreshes, which is when its lock is forgotten.
