@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,16 +26,20 @@ func (s *RunStore) FinishStep(ctx context.Context, step pipeline.Step) error {
 		if step.Missing != nil {
 			return s.finishMissing(ctx, tx, step)
 		}
-		done, err := tx.ExecContext(ctx, `
-			UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = coalesce(expected, read) WHERE run_id = $1 AND position = $2 AND state <> 'done'`,
+		var left int64 // before the end of the step
+		err := tx.GetContext(ctx, &left, `
+			UPDATE millrace.run_steps SET state = 'done', finished_at = now(), expected = coalesce(expected, read) WHERE run_id = $1 AND position = $2 AND state <> 'done' RETURNING left_filter`,
 			s.runID, step.Position)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		if n, err := done.RowsAffected(); err != nil || n == 0 {
+		if err := s.settle(ctx, tx, step); err != nil {
 			return err
 		}
-		if err := s.settle(ctx, tx, step); err != nil {
+		if err := s.openLeavers(ctx, tx, step, left); err != nil {
 			return err
 		}
 		if step.Calculation != nil {
@@ -68,6 +73,15 @@ func (s *RunStore) settle(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 		}
 	}
 	return nil
+}
+
+// openLeavers notes that it is to be asked who of those that have left since there were so many was deleted. The run may not come to ask: the next one of the set does then.
+func (s *RunStore) openLeavers(ctx context.Context, tx *sqlx.Tx, step pipeline.Step, left int64) error {
+	if !step.Table.Mortal() {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE millrace.run_steps SET leavers_open = true WHERE run_id = $1 AND position = $2 AND left_filter > $3`, s.runID, step.Position, left)
+	return err
 }
 
 // parted marks who is not there any more, when the run has met everybody who is.
@@ -175,7 +189,7 @@ func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) (
 		WITH p AS (
 		    SELECT finished_at FROM millrace.run_steps WHERE run_id = $1 AND position = $2 AND left_filter > 0
 		    UNION
-		    SELECT o.finished_at FROM millrace.run_steps o JOIN millrace.runs r ON r.id = o.run_id WHERE o.leavers_open AND o.records = $5 AND r.connection_id = $3)
+		    SELECT o.finished_at FROM millrace.run_steps o JOIN millrace.runs r ON r.id = o.run_id WHERE o.leavers_open AND o.records = $5 AND o.run_id <> $1 AND r.connection_id = $3)
 		SELECT t.sf_id FROM p
 		  JOIN millrace.%s t ON t.connection_id = $3 AND t.left_filter_at = p.finished_at AND t.left_filter_at IS NOT NULL AND t.deleted_in_salesforce_at IS NULL%s
 		 ORDER BY t.sf_id LIMIT $4`, step.Table.Name, sameSet(step.Table, "t.")),
@@ -187,17 +201,20 @@ func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) (
 	return append(ids, aged...), storeFault("list who is too old to be read", err)
 }
 
-// NoteLeavers implements pipeline.Store.
+// NoteLeavers implements pipeline.Store. Of other steps of this run it is asked in their turn.
 func (s *RunStore) NoteLeavers(ctx context.Context, step pipeline.Step, known bool) error {
-	query, args := `
-		UPDATE millrace.run_steps SET leavers_open = true WHERE run_id = $1 AND position = $2`, []any{s.runID, step.Position}
-	if known {
-		query, args = `
-		UPDATE millrace.run_steps o SET leavers_open = false FROM millrace.runs r
-		 WHERE r.id = o.run_id AND o.leavers_open AND o.records = $1 AND r.connection_id = $2`, []any{step.Table.Records(), s.connectionID}
+	if !known {
+		return s.update(ctx, "note who left", step, `leavers_open = true`)
+	}
+	const open = ` o.leavers_open AND o.records = $1 AND (o.run_id <> $3 OR o.position = $4) AND r.id = o.run_id AND r.connection_id = $2`
+	args := []any{step.Table.Records(), s.connectionID, s.runID, step.Position}
+	var some bool
+	err := s.db.pool.GetContext(ctx, &some, `SELECT EXISTS (SELECT FROM millrace.run_steps o, millrace.runs r WHERE`+open+`)`, args...)
+	if err != nil || !some {
+		return storeFault("look who left", err)
 	}
 	return s.transact(ctx, "note who left", func(tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, query, args...)
+		_, err := tx.ExecContext(ctx, `UPDATE millrace.run_steps o SET leavers_open = false FROM millrace.runs r WHERE`+open, args...)
 		return err
 	})
 }

@@ -3,7 +3,10 @@ package jobs
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"millrace/db"
+	"millrace/pipeline"
 	"millrace/salesforce/sim"
 )
 
@@ -79,5 +82,56 @@ func TestDeletedIsAskedAgain(t *testing.T) {
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.run_steps WHERE leavers_open`); n != 0 {
 		t.Errorf("of %d steps it is still open who was deleted", n)
+	}
+}
+
+// TestDeletedAreToldApartAfterARunThatEndedEarly has accounts leave with a run that fails, or is cancelled, before it asks which of them were deleted. The next one asks, although it reads only what has
+// changed since, and of the set that the earlier run did not come to as well.
+func TestDeletedAreToldApartAfterARunThatEndedEarly(t *testing.T) {
+	t.Parallel()
+	for _, cancelled := range []bool{false, true} {
+		t.Run(map[bool]string{false: "failed", true: "cancelled"}[cancelled], func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 30})
+			s.filter("Industry != 'Aquaculture'")
+			runs := s.running(s.readsByREST())
+			runs.run(pipeline.EntityAll, false)
+			ids := s.accountIDs()
+			for _, id := range ids[:3] {
+				s.must(s.org.Delete("Account", id))
+			}
+			s.must(s.org.Update("Account", ids[3], map[string]any{"Industry": "Aquaculture"}))
+			s.org.Advance(time.Hour)
+
+			end := s.refusing(func() string {
+				if !cancelled {
+					return "UNHEARD_OF"
+				}
+				run, err := s.db.ActiveRun(t.Context(), s.conn, pipeline.EntityAll)
+				if err == nil {
+					err = s.db.RequestCancel(t.Context(), run.ID, s.admin)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				return ""
+			}, "FROM Opportunity", "StageName")
+			run := runs.ended(pipeline.EntityAll, true)
+			if n, m := s.count(deletedHere), s.count(leftHere); run.State == db.RunCompleted || n != 0 || m != 4 {
+				t.Fatalf("the run is %s; %d are marked as deleted and %d as having left, want 0 and 4", run.State, n, m)
+			}
+			end()
+			s.org.Advance(time.Hour)
+			run = runs.run(pipeline.EntityAll, false)
+			if p := s.step(run, "accounts:customer"); p.Reading != "changes" || p.Deleted != 3 {
+				t.Errorf("the next run, which reads %s, found %d deleted, want 3", p.Reading, p.Deleted)
+			}
+			if n, m := s.count(deletedHere), s.count(leftHere); n != 3 || m != 1 {
+				t.Errorf("%d are marked as deleted and %d as having left, want 3 and 1", n, m)
+			}
+			if n := s.count(`SELECT count(*) FROM millrace.run_steps WHERE leavers_open`); n != 0 {
+				t.Errorf("of %d steps it is still open who was deleted", n)
+			}
+		})
 	}
 }

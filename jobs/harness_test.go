@@ -9,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,6 +133,28 @@ func (s *scene) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(page.Code)
 	_, _ = w.Write(body) // the caller may have gone
+}
+
+// refusing has code called before the org answers a REST query whose address and text have all parts; where it returns one, the query is refused with it. It lasts until end is called.
+func (s *scene) refusing(code func() string, parts ...string) (end func()) {
+	org := s.server.Config.Handler
+	var over atomic.Bool
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Path + " " + r.URL.Query().Get("q")
+		refused := ""
+		if !over.Load() && !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(query, p) }) {
+			refused = code()
+		}
+		if refused == "" {
+			org.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Date", s.org.Now().UTC().Format(http.TimeFormat))
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprintf(w, `[{"errorCode": %q, "message": "No."}]`, refused)
+	})
+	return func() { over.Store(true) }
 }
 
 // leadingBack is an answer whose page names another page as the next one.

@@ -18,7 +18,7 @@ const (
 )
 
 // findDeleted tells, of the records that left with this run, or were too old to be met, those that were deleted in Salesforce from the others. The copy is complete without that, so
-// a fault of Salesforce leaves the question open, for the next run of the set to ask, and does not hold up the run's end.
+// a fault of Salesforce leaves the question open, for the next run of the set to ask, and does not hold up the run's end. A run that does not come here leaves it open too.
 func (j Work) findDeleted(ctx context.Context) error {
 	steps, err := j.Store.Steps(ctx)
 	if err != nil {
@@ -26,19 +26,19 @@ func (j Work) findDeleted(ctx context.Context) error {
 	}
 	silent := false // Salesforce did not answer: it is not asked any more
 	for _, s := range steps {
-		if s.Table.Object == users.Object || s.Table.Quiet { // users are never deleted
+		if !s.Table.Mortal() {
 			continue
 		}
 		ids, err := j.Store.Leavers(ctx, s, maxAsked+1)
 		if err != nil {
 			return err
 		}
-		if len(ids) > 0 {
-			if !silent {
-				if silent, err = j.askDeleted(ctx, s, ids); err != nil {
-					return err
-				}
+		if len(ids) > 0 && !silent {
+			if silent, err = j.askDeleted(ctx, s, ids); err != nil {
+				return err
 			}
+		}
+		if len(ids) > 0 || !silent {
 			if err := j.Store.NoteLeavers(ctx, s, !silent); err != nil {
 				return err
 			}

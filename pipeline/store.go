@@ -97,7 +97,7 @@ type Store interface {
 	SeenObjects(ctx context.Context) ([]SeenObject, error)
 	// NoteDrifts keeps the changes in the org that touch the settings: new ones, those that last, and, of those that are known, which are over.
 	NoteDrifts(ctx context.Context, drifts []NoticedDrift) error
-	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step, or with earlier ones of the set of which NoteLeavers says that it is not known, and that
+	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step, or with those of earlier runs of which NoteLeavers has not said that it is known, and that
 	// are not known to be deleted, and of those that the step read nothing of, nor of a list of changes, because they have not been changed for so long.
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
 	// NoteLeavers notes whether it is known now which of the Leavers of a step were deleted.

@@ -89,6 +89,9 @@ func (t Table) ParentTable() string {
 	return accounts.Name
 }
 
+// Mortal reports whether the table's records can be deleted in Salesforce, which users cannot, and are told apart by that, which working data is not.
+func (t Table) Mortal() bool { return t.Object != users.Object && !t.Quiet }
+
 var (
 	users = Table{
 		Object: "User", Name: "sf_users", Entity: "user", Label: "Users",
