@@ -164,9 +164,12 @@ func (s *RunStore) SetJob(ctx context.Context, step pipeline.Step, jobID string)
 	return s.update(ctx, "note the bulk job", step, `job_id = $3`, jobID)
 }
 
-// SetExpected implements pipeline.Store. It is called when the result is ready, also when a step goes on: from then on it loads.
+// SetExpected implements pipeline.Store. It is called when the result is ready, also when a step goes on: from then on it loads. What it has read beside its own query
+// before that comes on top, as in CommitPage.
 func (s *RunStore) SetExpected(ctx context.Context, step pipeline.Step, expected int64, clock time.Time) error {
-	return s.update(ctx, "note the number of records", step, `expected = $3, loading_since = now(), asked_at = $4`, expected, sql.NullTime{Time: clock, Valid: !clock.IsZero()})
+	return s.update(ctx, "note the number of records", step, `
+		expected = $3 + (SELECT coalesce(sum(p.records), 0) FROM millrace.run_pages p WHERE p.run_id = $1 AND p.position = $2 AND p.page >= $5), loading_since = now(), asked_at = $4`,
+		expected, sql.NullTime{Time: clock, Valid: !clock.IsZero()}, pipeline.BesidePages)
 }
 
 // SetQuery implements pipeline.Store.

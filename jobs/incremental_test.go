@@ -186,6 +186,44 @@ func TestAccountThatLeavesForAWhile(t *testing.T) {
 	s.equalsOrg("Name < 'S'", "Account.Name < 'S' AND AccountId != null")
 }
 
+// TestNewParentsGoOnWhereTheyStood has accounts come in whose contacts take several queries, and the org refuse the second. Nothing else about contacts has changed. The run goes on from there when it may,
+// and has read as many as it expected.
+func TestNewParentsGoOnWhereTheyStood(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 260})
+	s.filter("Industry != 'Aquaculture'")
+	for _, r := range s.asked("SELECT Id FROM Account ORDER BY Id LIMIT 250") {
+		s.must(s.org.Update("Account", field(r, "Id"), map[string]any{"Industry": "Aquaculture"}))
+	}
+	runs := s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	for _, r := range s.asked("SELECT Id FROM Account WHERE Industry = 'Aquaculture' ORDER BY Id LIMIT 250") {
+		s.must(s.org.Update("Account", field(r, "Id"), map[string]any{"Industry": "Energy"}))
+	}
+	var asked atomic.Int64
+	end := s.refusing(func() string {
+		if asked.Add(1) == 1 {
+			return ""
+		}
+		return "REQUEST_LIMIT_EXCEEDED"
+	}, "/query ", "FROM Contact WHERE", "AccountId IN (")
+	run := s.request()
+	s.until(run.ID, inState(db.RunWaiting))
+	if p := s.step(run, "contacts"); p.Read == 0 {
+		t.Fatal("the run waits before it has read a contact")
+	}
+	end()
+	s.later(run.ID)
+	run = s.completed(s.until(run.ID, ended))
+	if p := s.step(run, "contacts"); !p.Complete() || p.Created < 200 {
+		t.Errorf("of %d contacts that it expected, the step read %d and created %d", *p.Expected, p.Read, p.Created)
+	}
+	s.equalsOrg("Industry != 'Aquaculture'", "Account.Industry != 'Aquaculture' AND AccountId != null")
+}
+
 // lateChild is a record that an account gets, itself or through a record that belongs to it.
 type lateChild struct {
 	entity pipeline.Entity // brings it over

@@ -92,6 +92,6 @@ func (j Work) commitRows(ctx context.Context, s Step, number int, locator, next 
 		return err
 	}
 	p.Number, p.Locator, p.Next, p.Declared = number, locator, next, int64(len(rows.Records))
-	p.Beside = number >= enteredPages
+	p.Beside = number >= BesidePages
 	return j.commit(ctx, s, p)
 }

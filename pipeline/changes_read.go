@@ -248,9 +248,12 @@ func (j Work) readSelected(ctx context.Context, s Step) error {
 	return j.readBulk(ctx, s)
 }
 
-// Where the numbers of the pages begin that a step reads beside its own query.
+// BesidePages is where the numbers of the pages begin that a step reads beside its own query.
+const BesidePages = 1 << 20
+
+// Where those of each kind begin.
 const (
-	enteredPages = 1 << 20
+	enteredPages = BesidePages
 	againPages   = 1 << 21
 	listedPages  = 3 << 20
 )

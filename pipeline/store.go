@@ -39,7 +39,7 @@ type Store interface {
 	StartStep(ctx context.Context, s Step, mode Mode) (Step, error)
 	// SetJob stores the bulk job that a step reads from.
 	SetJob(ctx context.Context, s Step, jobID string) error
-	// SetExpected stores how many records the step's result holds, and the org's clock, zero while it is not known: what the step reads was asked for before.
+	// SetExpected stores how many records the step's result holds, without those of pages that are Beside it, and the org's clock, zero while it is not known: what the step reads was asked for before.
 	SetExpected(ctx context.Context, s Step, expected int64, clock time.Time) error
 	// SetQuery replaces the query of a step that has to leave out fields.
 	SetQuery(ctx context.Context, s Step) error
