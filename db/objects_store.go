@@ -134,8 +134,8 @@ func (s *RunStore) Retire(ctx context.Context, r pipeline.Retirement) error {
 	})
 }
 
-// letGo marks the records that cond selects, with args from $4 on, and what belongs to them; audit rows call each by part where the retirement has no name for them. No step may come to what belongs to them: where other posts cannot be
-// seen, comments are not read.
+// letGo marks the records that cond selects, with args from $4 on, and what belongs to them, and counts them in the run, of which no step reads them; audit rows call each by part where the retirement has no name
+// for them. No step may come to what belongs to them: where other posts cannot be seen, comments are not read.
 func (s *RunStore) letGo(ctx context.Context, tx *sqlx.Tx, r pipeline.Retirement, cond, part string, args ...any) error {
 	below, told := "", ""
 	for i, t := range pipeline.Under(pipeline.Table{Name: r.Table, Window: &pipeline.Window{}}) {
@@ -147,10 +147,13 @@ func (s *RunStore) letGo(ctx context.Context, tx *sqlx.Tx, r pipeline.Retirement
 	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 		WITH gone AS (
-		    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s AND left_filter_at IS NULL RETURNING sf_id, %s AS part)%s
-		INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
-		SELECT $1, $2, l.entity, l.sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more'
-		  FROM (SELECT sf_id, coalesce(nullif($3, ''), part) AS entity FROM gone%s) l`, r.Table, cond, part, below, told),
+		    UPDATE millrace.%s SET left_filter_at = now() WHERE connection_id = $1 AND %s AND left_filter_at IS NULL RETURNING sf_id, %s AS part)%s,
+		told AS (
+		    SELECT sf_id, coalesce(nullif($3, ''), part) AS entity FROM gone%s),
+		log AS (
+		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
+		    SELECT $1, $2, l.entity, l.sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), 'The settings do not ask for it any more' FROM told l)
+		UPDATE millrace.runs SET retired = retired + (SELECT count(*) FROM told) WHERE id = $2 AND EXISTS (SELECT FROM told)`, r.Table, cond, part, below, told),
 		append([]any{s.connectionID, s.runID, r.Entity}, args...)...)
 	return err
 }

@@ -82,8 +82,8 @@ type RunFigures struct {
 func (d *DB) RecentFigures(ctx context.Context, connectionID int64, limit int) ([]RunFigures, error) {
 	var out []RunFigures
 	err := d.pool.SelectContext(ctx, &out, `
-		SELECT r.short_id, r.entity, r.state, r.started_at, r.finished_at, r.api_calls, s.read, s.changed, s.failed
-		  FROM (SELECT id, short_id, entity, state, started_at, finished_at, api_calls FROM millrace.runs
+		SELECT r.short_id, r.entity, r.state, r.started_at, r.finished_at, r.api_calls, s.read, r.retired + s.changed AS changed, s.failed
+		  FROM (SELECT id, short_id, entity, state, started_at, finished_at, api_calls, retired FROM millrace.runs
 		         WHERE connection_id = $1 AND entity NOT IN ('impact', 'undo') AND state IN `+ended+` AND started_at IS NOT NULL ORDER BY id DESC LIMIT $2) r
 		 CROSS JOIN LATERAL (
 		       SELECT coalesce(sum(read), 0)::bigint AS read, coalesce(sum(created + updated + left_filter), 0)::bigint AS changed, coalesce(sum(failed), 0)::bigint AS failed

@@ -93,6 +93,7 @@ type Run struct {
 	FinishedAt        *time.Time      `db:"finished_at"`
 	ScheduledFor      *time.Time      `db:"scheduled_for"` // the slot of the schedule that started it
 	Whole             bool            `db:"whole"`         // somebody asked that everything be read, changed or not
+	Retired           int64           `db:"retired"`       // records that left because the settings do not ask for them any more
 	Missed            int64           `db:"missed"`        // slots that passed while no runner was there, for which it makes up
 	OfRun             string          `db:"of_run"`        // the short id of the run that it undoes; empty for other runs
 }
@@ -113,7 +114,7 @@ SELECT r.id, r.short_id, r.connection_id, c.name AS connection_name, r.entity, r
        coalesce(nullif(u.name, ''), u.email, '') AS requested_by_name, coalesce(r.settings_version, 0) AS settings_version, r.state, r.outcome, r.phase, r.owner, r.fence,
        r.attempt, r.waits, r.lease_until, r.waiting_until, r.waiting_reason, r.cancel_requested_at, r.cancel_requested_by,
        coalesce(nullif(cu.name, ''), cu.email, '') AS cancelled_by_name, r.cancel_cause, r.error_code, r.error, r.surprising,
-       r.api_calls, r.created_at, r.started_at, r.finished_at, r.scheduled_for, r.whole, r.missed,
+       r.api_calls, r.created_at, r.started_at, r.finished_at, r.scheduled_for, r.whole, r.missed, r.retired,
        coalesce(o.short_id, '') AS of_run
   FROM millrace.runs r
   JOIN millrace.connections c ON c.id = r.connection_id

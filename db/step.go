@@ -33,7 +33,7 @@ type RunStep struct {
 	Elsewhere  int64         `db:"elsewhere"` // taken by an earlier filter, or of an account that is not synced
 	Failed     int64         `db:"failed"`    // listed as errors
 	LeftFilter int64         `db:"left_filter"`
-	Deleted    int64         `db:"deleted"` // of those that left: deleted in Salesforce
+	Deleted    int64         `db:"deleted"` // found deleted in Salesforce, of those that left and of those that had left before
 	StartedAt  *time.Time    `db:"started_at"`
 	FinishedAt *time.Time    `db:"finished_at"`
 

@@ -135,7 +135,7 @@ func sweepMarks(step pipeline.Step, asked sql.NullTime) string {
 			      FROM differ WHERE NOT deleted AND NOT lived)
 			UPDATE millrace.run_steps
 			   SET left_filter = left_filter + (SELECT count(*) FROM differ WHERE leaves),
-			       deleted = deleted + (SELECT count(*) FROM differ WHERE leaves AND deleted)
+			       deleted = deleted + (SELECT count(*) FROM differ WHERE deleted AND lived)
 			 WHERE run_id = $2 AND position = $9`,
 		t.Name, would, sameSet(t, "o."), into, merged, sameSet(t, "t."))
 	return b.String()

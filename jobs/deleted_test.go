@@ -135,3 +135,27 @@ func TestDeletedAreToldApartAfterARunThatEndedEarly(t *testing.T) {
 		})
 	}
 }
+
+// TestDeletedAfterItHadLeft deletes an account that has left the filter with an earlier run. The run that reads of it among the changes counts it, in its step and in its outcome.
+func TestDeletedAfterItHadLeft(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 20})
+	s.filter("Industry != 'Aquaculture'")
+	runs := s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	id := s.accountIDs()[0]
+	s.must(s.org.Update("Account", id, map[string]any{"Industry": "Aquaculture"}))
+	for range 2 {
+		s.org.Advance(time.Hour)
+		runs.run(pipeline.EntityAccounts, false)
+	}
+	s.must(s.org.Delete("Account", id))
+	for _, found := range []int64{1, 0} { // the second run reads of it once more
+		run := runs.run(pipeline.EntityAccounts, false)
+		p := s.step(run, "accounts:customer")
+		want := map[int64]string{1: "1 found deleted in Salesforce", 0: "Nothing changed since the last sync"}[found]
+		if p.Deleted != found || p.LeftFilter != 0 || run.Outcome != want {
+			t.Errorf("%d were found deleted of %d that left, %q; want %d, %q", p.Deleted, p.LeftFilter, run.Outcome, found, want)
+		}
+	}
+}

@@ -550,7 +550,7 @@ func TestIncompleteIsSaid(t *testing.T) {
 	s.must(pipeline.Run(t.Context(), pipeline.Work{Settings: version.Settings, Source: remote.New(client), Store: store, Options: o.Pipeline, Log: s.log}))
 	steps, err := s.db.RunSteps(context.Background(), run.ID)
 	s.must(err)
-	if e := ending(steps, nil); e.State != db.RunCompletedWithErrors || !strings.HasPrefix(e.Outcome, "Incomplete") {
+	if e := ending(steps, 0, nil); e.State != db.RunCompletedWithErrors || !strings.HasPrefix(e.Outcome, "Incomplete") {
 		t.Errorf("the run ends as %+v", e)
 	}
 	if n := s.count(`SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL`); n != 0 {

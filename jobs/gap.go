@@ -9,7 +9,7 @@ import (
 
 // gapClosed says what a run did that was to close a gap.
 func gapClosed(steps []db.RunStep) db.Ending {
-	e := ending(steps, nil)
+	e := ending(steps, 0, nil)
 	var fetched, left, failed int64
 	for _, s := range steps {
 		fetched += s.Created + s.Updated

@@ -14,8 +14,10 @@ import (
 type tally struct {
 	read, created, updated, unchanged, skipped, failed, left, deleted int64
 	earlier, outside                                                  int64    // taken by an earlier filter; of an account that is not synced
+	retired                                                           int64    // left because the settings do not ask for them any more
 	accounts                                                          int64    // read
-	asked                                                             bool     // all accounts were to be read
+	asked                                                             bool     // all accounts of some filter were to be read
+	unasked                                                           bool     // those of some filter were not
 	changes                                                           bool     // of some records, only what had changed was read
 	whole                                                             bool     // of some, everything
 	notMade                                                           string   // what failed besides storing; empty for nothing
@@ -61,7 +63,11 @@ func sum(steps []db.RunStep) tally {
 		t.whole = t.whole || s.Reading == "whole" || s.Reading == ""
 		if s.Records == "Account" {
 			t.accounts += s.Read
-			t.asked = t.asked || s.State != "failed" && s.Reading != "changes"
+			if s.State == "failed" || s.Reading == "changes" || s.Reading == "none" {
+				t.unasked = true
+			} else {
+				t.asked = true
+			}
 			t.earlier += s.Elsewhere
 		} else if !slices.Contains(pipeline.ValueKinds, pipeline.ValueKind(s.Records)) {
 			t.outside += s.Elsewhere
@@ -75,18 +81,19 @@ func sum(steps []db.RunStep) tally {
 	return t
 }
 
-// ending says what a run did that came to its end. here counts the records of a core object that are in step now.
-func ending(steps []db.RunStep, here map[string]int64) db.Ending {
+// ending says what a run did that came to its end. retired counts the records that left with what the settings do not ask for any more; here counts those of a core object that are in step now.
+func ending(steps []db.RunStep, retired int64, here map[string]int64) db.Ending {
 	t := sum(steps)
+	t.retired = retired
 	e := db.Ending{State: db.RunCompleted, Outcome: t.did()}
 	if lost := exodus(steps, here); lost != "" {
 		e.Surprising = true
 		e.Outcome = "Completed, but " + lost + ". If that is a surprise, check the filter's last change. In all: " + t.did()
 	}
-	if len(steps) == 0 {
+	if len(steps) == 0 && retired == 0 {
 		e.Outcome = "Nothing to do: the settings switch this off"
 	}
-	if t.asked && t.accounts == 0 {
+	if t.asked && !t.unasked && t.accounts == 0 {
 		e.Surprising = true
 		e.Outcome = "Nothing matched: no account in Salesforce matches the filter"
 		if t.left > 0 {
@@ -149,6 +156,7 @@ func (t tally) did() string {
 	add(t.created, "created")
 	add(t.updated, "updated")
 	add(t.left, "left the filter")
+	add(t.retired, "not asked for by the settings any more")
 	add(t.deleted, "found deleted in Salesforce") // most of them left with this run, others with an earlier one
 	switch {
 	case len(parts) == 0 && t.changes && !t.whole:

@@ -60,13 +60,17 @@ func (r *Runner) completed(ctx context.Context, run *db.Run, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
+	now, err := r.DB.RunByID(ctx, run.ID)
+	if err != nil {
+		return err
+	}
 	here := map[string]int64{}
 	for _, object := range parted(steps) {
 		if here[object], err = r.DB.InStep(ctx, run.ConnectionID, object); err != nil {
 			return err
 		}
 	}
-	e := ending(steps, here)
+	e := ending(steps, now.Retired, here)
 	e.Outcome = late(e.Outcome, run.Missed)
 	switch run.Entity {
 	case pipeline.EntityImpact:

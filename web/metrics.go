@@ -98,6 +98,7 @@ func (m *Metrics) RunEnded(r db.Run, steps []db.RunStep) {
 	m.runs.WithLabelValues(connection, entity, string(r.State)).Inc()
 	m.runTime.WithLabelValues(entity, string(r.State)).Observe(r.Duration(time.Now()).Seconds())
 	m.apiCalls.WithLabelValues(connection).Add(float64(r.APICalls))
+	m.records.WithLabelValues(connection, entity, "left_filter").Add(float64(r.Retired))
 	for _, s := range steps {
 		for action, n := range map[string]int64{"created": s.Created, "updated": s.Updated, "unchanged": s.Unchanged, "skipped": s.Skipped, "failed": s.Failed, "left_filter": s.LeftFilter} {
 			m.records.WithLabelValues(connection, entity, action).Add(float64(max(n, 0)))

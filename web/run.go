@@ -143,7 +143,10 @@ func stepFacts(step db.RunStep) (facts []string) {
 	case step.Elsewhere > 0:
 		facts = append(facts, ui.Count(step.Elsewhere)+" of accounts that are not synced")
 	}
-	if step.Deleted > 0 {
+	switch {
+	case step.Deleted > step.LeftFilter:
+		facts = append(facts, ui.Count(step.Deleted)+" found deleted in Salesforce, with those that had left before")
+	case step.Deleted > 0:
 		facts = append(facts, ui.Count(step.Deleted)+" of the "+ui.Count(step.LeftFilter)+" that left were deleted in Salesforce")
 	}
 	return facts

@@ -21,7 +21,7 @@ func runTotals(r *http.Request, c db.Connection, run db.Run, steps []db.RunStep)
 	if run.Entity == pipeline.EntityUndo || len(steps) == 0 {
 		return nil
 	}
-	var sum db.RunStep
+	sum := db.RunStep{LeftFilter: run.Retired} // the audit log says of those too that they left
 	for _, s := range steps {
 		sum.Read, sum.Created, sum.Updated, sum.Unchanged, sum.Skipped = sum.Read+s.Read, sum.Created+s.Created, sum.Updated+s.Updated, sum.Unchanged+s.Unchanged, sum.Skipped+s.Skipped
 		sum.LeftFilter, sum.Deleted, sum.Failed = sum.LeftFilter+s.LeftFilter, sum.Deleted+s.Deleted, sum.Failed+s.Failed

@@ -56,6 +56,7 @@ func TestRunSaysWhyRecordsWereSkipped(t *testing.T) {
 	run := a.claimed(c)
 	a.exec(`UPDATE millrace.run_steps SET state = 'done', skipped = 59 WHERE run_id = $1 AND name = 'contacts'`, run.ID)
 	a.exec(`UPDATE millrace.run_steps SET state = 'done', elsewhere = 12, left_filter = 4, deleted = 3 WHERE run_id = $1 AND name = 'accounts:prospect'`, run.ID)
+	a.exec(`UPDATE millrace.run_steps SET state = 'done', left_filter = 1, deleted = 2 WHERE run_id = $1 AND name = 'accounts:customer'`, run.ID)
 	a.exec(`INSERT INTO millrace.skipped_records (connection_id, object, sf_id, account_id, reason, since_run, name)
 		SELECT $1, 'Contact', '003000000000' || lpad(i::text, 3, '0') || 'AAA', '001000000000001AAA', 'The contact has no Email', CASE WHEN i = 1 THEN $2 ELSE $2 - 1 END,
 		       CASE WHEN i <> 2 THEN 'Person ' || i END
@@ -65,7 +66,8 @@ func TestRunSaysWhyRecordsWereSkipped(t *testing.T) {
 	a.finish(run, db.Ending{State: db.RunCompleted, Outcome: "Done"})
 
 	p := b.get(runPath(c.ID, run.ShortID)).is(http.StatusOK)
-	p.says("#run-steps", "59 skipped: the contact has no Email", "12 matched an earlier filter", "3 of the 4 that left were deleted in Salesforce")
+	p.says("#run-steps", "59 skipped: the contact has no Email", "12 matched an earlier filter", "3 of the 4 that left were deleted in Salesforce",
+		"2 found deleted in Salesforce, with those that had left before")
 	p.says("#skipped", "Skipped records (59)", "The contact has no Email", "1–50 of 59 skipped records")
 	p.says("#skipped a[href='https://acme.my.salesforce.com/003000000000001AAA']", "Person 1")
 	p.says("#skipped tbody tr:first-child", "003000000000001AAA")
