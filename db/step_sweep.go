@@ -154,6 +154,8 @@ func inWindow(t pipeline.Table, asked sql.NullTime) string {
 }
 
 // follow brings the records of a set in line with what has become of their parents since the set was last read: those whose parents left leave too, and columns that are looked up from a parent follow it.
+// A record that is skipped, or cannot be stored, is here under the parent that it had before. Of the first kind the skip names the present one; the others were asked for by their Ids, and have left when they
+// were not met.
 func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
 	t := step.Table
 	if t.Parent == "" {
@@ -179,9 +181,23 @@ func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 		return err
 	}
 	if t.Require != "" && t.Under == "" {
-		_, err := tx.ExecContext(ctx, `
+		_, err := tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%s t SET left_filter_at = now() FROM (%s) p JOIN millrace.skipped_records k ON k.connection_id = $1 AND k.account_id = p.sf_id
+		     WHERE k.object = $6 AND k.until_run IS NULL AND t.connection_id = $1 AND t.sf_id = k.sf_id AND t.left_filter_at IS NULL%s`, t.Name, gone, sameSet(t, "t.")), "position = $4"),
+			s.connectionID, s.runID, t.Records(), step.Position, t.Entity, t.Object)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
 			UPDATE millrace.skipped_records k SET until_run = $2 FROM (`+gone+`) p
 			 WHERE k.connection_id = $1 AND k.object = $4 AND k.until_run IS NULL AND k.account_id = p.sf_id`, s.connectionID, s.runID, t.Records(), t.Object)
+		if err != nil {
+			return err
+		}
+	}
+	if step.Batches == nil && step.Reading.Last && len(step.Reading.Again) > 0 && set.Known {
+		_, err := tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%s t SET left_filter_at = now()
+		     WHERE t.connection_id = $1 AND t.sf_id = ANY ($6) AND t.left_filter_at IS NULL%s%s AND %s`, t.Name, sameSet(t, "t."), within(t, set.Clock), unmet("t", "$3")), "position = $4"),
+			s.connectionID, s.runID, t.Records(), step.Position, t.Entity, pq.Array(step.Reading.Again))
 		if err != nil {
 			return err
 		}

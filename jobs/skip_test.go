@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lib/pq"
+
 	"millrace/db"
 	"millrace/pipeline"
 	"millrace/salesforce/sim"
@@ -242,6 +244,47 @@ func (s *scene) namedAsInTheOrg() {
 		if k.Name == "" || k.Name != names[k.SFID] {
 			s.t.Errorf("the skipped contact %s is called %q, in the org %q", k.SFID, k.Name, names[k.SFID])
 		}
+	}
+}
+
+// TestContactsThatCannotBeTakenOverLeaveWithTheirAccount moves a contact that loses its Email, and one that cannot be stored, to another account. They stay here under the one that they came from, and
+// leave with the one that they belong to, also where only changes are read.
+func TestContactsThatCannotBeTakenOverLeaveWithTheirAccount(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter("Industry != 'Aquaculture'")
+	s.mustExec(`ALTER TABLE millrace.contacts ADD CONSTRAINT poison CHECK (last_name NOT LIKE 'poison%')`)
+	runs := s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	var moved []string
+	s.must(s.sql.Select(&moved, `SELECT sf_id FROM millrace.contacts WHERE left_filter_at IS NULL ORDER BY sf_id LIMIT 2`))
+	account := textOf(s, `SELECT sf_id FROM millrace.accounts WHERE left_filter_at IS NULL AND sf_id NOT IN (SELECT account_id FROM millrace.contacts WHERE sf_id = ANY ($1)) ORDER BY sf_id LIMIT 1`, pq.Array(moved))
+	s.must(s.org.Update("Contact", moved[0], map[string]any{"AccountId": account, "Email": nil}))
+	s.must(s.org.Update("Contact", moved[1], map[string]any{"AccountId": account, "LastName": "poison"}))
+	s.org.Advance(time.Hour)
+	const left = `SELECT count(*) FROM millrace.contacts WHERE sf_id = ANY ($1) AND account_id <> $2 AND left_filter_at IS NOT NULL`
+	if run := runs.ended(pipeline.EntityAll, false); s.step(run, "contacts").Failed != 1 || s.step(run, "contacts").Skipped != 1 || s.count(left, pq.Array(moved), account) != 0 {
+		t.Fatalf("the contacts that moved: %q %s", run.Outcome, run.Error)
+	}
+	s.org.Advance(time.Hour)
+	s.must(s.org.Update("Account", account, map[string]any{"Industry": "Aquaculture"}))
+	s.org.Advance(time.Hour)
+	run := runs.ended(pipeline.EntityAll, false)
+	for _, id := range moved {
+		if got := s.action(run, id); got != "left" {
+			t.Errorf("of %s it is audited that it was %q", id, got)
+		}
+	}
+	if n := s.count(left, pq.Array(moved), account); n != 2 || s.step(run, "contacts").Reading != "changes" {
+		t.Errorf("%d of the 2 contacts have left with their account, reading %s", n, s.step(run, "contacts").Reading)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.skipped_records WHERE sf_id = $1 AND until_run IS NULL`, moved[0]); n != 0 {
+		t.Error("the contact without Email is still listed as skipped")
+	}
+	before := s.snapshot()
+	runs.run(pipeline.EntityAll, true)
+	if d := differences(before, s.snapshot()); len(d) > 0 {
+		t.Errorf("reading everything changes %d records:\n%s", len(d), strings.Join(d, "\n"))
 	}
 }
 
