@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/db"
 	"millrace/pipeline"
@@ -197,6 +198,45 @@ func (s *scene) externalID() string {
 	}
 	s.t.Fatal("no External ID on Account")
 	return ""
+}
+
+// TestLinkOfAnotherKind links custom objects otherwise than before: by a lookup instead of an External ID, and to accounts instead of contacts. Nothing of the old link stays.
+func TestLinkOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	key := s.externalID()
+	all := everything()
+	all.CustomObjects = []settings.CustomObject{
+		{Object: "Subscription__c", Name: "Subscriptions", Parent: settings.ParentAccount, Match: "Billing_Reference__c", To: key},
+		{Object: "Success_Plan__c", Name: "Plans", Parent: settings.ParentContact, Match: "Sponsor__c"},
+	}
+	subscription := s.asked("SELECT Id, Account__c FROM Subscription__c ORDER BY Id LIMIT 1")[0]
+	s.must(s.org.Update("Subscription__c", field(subscription, "Id"), map[string]any{"Billing_Reference__c": "Ref-1"}))
+	s.must(s.org.Update("Account", field(subscription, "Account__c"), map[string]any{key: "ref-1"}))
+	s.saveAll(all)
+	runs := s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	const (
+		here = `SELECT count(*) FROM millrace.custom_records WHERE left_filter_at IS NULL AND object = `
+		plan = here + `'Success_Plan__c' AND contact_id IS NOT NULL`
+		sold = here + `'Subscription__c' AND parent_key IS NOT NULL`
+	)
+	if n, m := s.count(plan), s.count(sold); n == 0 || m != 1 {
+		t.Fatalf("%d plans have a contact and %d subscriptions a key", n, m)
+	}
+	all.CustomObjects = []settings.CustomObject{
+		{Object: "Subscription__c", Name: "Subscriptions", Parent: settings.ParentAccount, Match: "Account__c"},
+		{Object: "Success_Plan__c", Name: "Plans", Parent: settings.ParentAccount, Match: "Account__c"},
+	}
+	s.saveAll(all)
+	s.org.Advance(time.Hour)
+	runs.run(pipeline.EntityAll, false)
+	if n, m := s.count(plan), s.count(sold); n != 0 || m != 0 {
+		t.Errorf("%d plans that are linked to accounts have a contact, and %d subscriptions that are linked by a lookup a key", n, m)
+	}
+	if n, m := s.count(here+`'Success_Plan__c' AND account_id IS NOT NULL`), s.count(here+`'Subscription__c' AND account_id IS NOT NULL`); n == 0 || m < 2 {
+		t.Errorf("%d plans and %d subscriptions have an account", n, m)
+	}
 }
 
 // TestCases brings cases and their conversations over.

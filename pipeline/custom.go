@@ -56,6 +56,7 @@ func (p *planner) customObject(s settings.Settings, c settings.CustomObject, obj
 	}
 	t := customRecords(c)
 	t.Columns, t.Lookups, t.Parent, t.Under = customColumns(s, c, object, match)
+	t.Cleared = unlinked(t)
 	fields := c.Fields
 	if len(fields) == 0 {
 		fields = worthwhile(object)
@@ -95,6 +96,13 @@ func customColumns(s settings.Settings, c settings.CustomObject, object *soql.Ob
 		columns = append(columns, Column{"SystemModstamp", "system_modstamp", DateTime})
 	}
 	return columns, lookups, parent, under
+}
+
+// unlinked returns the columns of a link of another kind than the table's: records that were linked otherwise before are still full of them.
+func unlinked(t Table) []string {
+	return slices.DeleteFunc([]string{"contact_id", "parent_key"}, func(name string) bool {
+		return slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Name == name }) || slices.ContainsFunc(t.Lookups, func(l Lookup) bool { return l.Column == name })
+	})
 }
 
 // unread are the fields that reading everything leaves out: they say nothing about a record, or are different for everybody who looks.
