@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -241,6 +242,43 @@ func TestReasonsToReadEverything(t *testing.T) {
 	if got := why(runs.run(pipeline.EntityAll, false)); got != "" {
 		t.Errorf("read in full again because %s", got)
 	}
+}
+
+// TestCurrencyComesWithItsFormula takes the ARR from a formula field in an org with several currencies. When the value of the formula comes or goes by itself, its currency does with it.
+func TestCurrencyComesWithItsFormula(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 10})
+	s.org.SetMultiCurrency(true)
+	all := everything()
+	all.ARR = settings.ValueRule{Mode: settings.DirectValue, Field: "Days_To_Renewal__c"}
+	accounts := s.asked("SELECT Id FROM Account ORDER BY Id LIMIT 2")
+	without, with := field(accounts[0], "Id"), field(accounts[1], "Id")
+	ends := func(id string, day any) {
+		s.must(s.org.Update("Account", id, map[string]any{"Renewal_Date__c": day, "SystemModstamp": "2024-01-01T00:00:00.000Z"})) // as a formula does over other records
+	}
+	ends(without, nil)
+	ends(with, "2031-01-01")
+	s.saveAll(all)
+	o := s.readsByREST()
+	o.Pipeline.Silent = time.Nanosecond
+	runs := s.running(o)
+	runs.run(pipeline.EntityAll, false)
+	has := func(id string, want bool) {
+		t.Helper()
+		if got := textOf(s, `SELECT (arr IS NOT NULL) || ' ' || (arr_currency IS NOT NULL) FROM millrace.accounts WHERE sf_id = $1`, id); got != fmt.Sprint(want, " ", want) {
+			t.Errorf("that %s has an ARR, and a currency: %s, want %t of both", id, got, want)
+		}
+	}
+	has(without, false)
+	has(with, true)
+	ends(without, "2031-01-01")
+	ends(with, nil)
+	s.org.Advance(time.Hour)
+	if p := s.step(runs.run(pipeline.EntityAll, false), "accounts:customer"); p.Reading != "changes" || p.Read != 0 {
+		t.Fatalf("the accounts were read as %s, %d of them", p.Reading, p.Read)
+	}
+	has(without, true)
+	has(with, false)
 }
 
 // TestFormulasHaveTheirCadence reads formula fields of all records when their time has come, and not before.

@@ -62,7 +62,7 @@ func (p *planner) customObject(s settings.Settings, c settings.CustomObject, obj
 		fields = worthwhile(object)
 	}
 	t = t.with(named(t.missing(fields))...)
-	read, count = p.addTyped(t, Step{Name: CustomStep(c.Object), Label: c.Name, own: &c.Filter}, where, c.Filter)
+	read, count = p.addTyped(t, Step{Name: CustomStep(c.Object), Label: c.Name, own: &c.Filter, unsteady: unsteadyLink(match)}, where, c.Filter)
 	return read, count, exact
 }
 

@@ -70,6 +70,14 @@ func linkedTo(c settings.CustomObject, f *soql.Field, filters []settings.Filter)
 	return where, where.String() != linked.String(), nil
 }
 
+// unsteadyLink says why records can come to another parent, or to one at all, although their time of change does not move; it is empty when they cannot.
+func unsteadyLink(f *soql.Field) string {
+	if !silent(f) {
+		return ""
+	}
+	return "they are linked by the formula or roll-up field " + f.Name + ", whose changes do not show on the record"
+}
+
 // externalKeys returns the External ID fields of a parent's object by which custom objects find it: they are synced for that.
 func externalKeys(s settings.Settings, p settings.Parent) []settings.FieldMapping {
 	var out []settings.FieldMapping

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,28 @@ func condition(t *testing.T, p Plan, name string) string {
 	}
 	t.Fatalf("no step %s in %+v", name, p.Steps)
 	return ""
+}
+
+// TestLinkByFormulaIsReadInFull matches records of a custom object by a text that is a formula: which parent they belong to can change although they do not.
+func TestLinkByFormulaIsReadInFull(t *testing.T) {
+	t.Parallel()
+	for _, formula := range []bool{false, true} {
+		schema := objectsSchema()
+		for i := range schema["order__c"].Fields {
+			if f := &schema["order__c"].Fields[i]; f.Name == "Account_Key__c" {
+				f.Calculated = formula
+			}
+		}
+		p, err := MakePlan(settings.Settings{Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Industry = 'Energy'"},
+			CustomObjects: []settings.CustomObject{{Object: "Order__c", Name: "Orders", Parent: settings.ParentAccount, Match: "Account_Key__c", To: "Key__c", Filter: "Status__c = 'Open'"}}}, schema, EntityAll)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[bool]string{true: "they are linked by the formula or roll-up field Account_Key__c, whose changes do not show on the record"}[formula]
+		if s := p.Steps[slices.IndexFunc(p.Steps, func(s Step) bool { return s.Name == "custom:Order__c" })]; s.unsteady != want {
+			t.Errorf("linked by a formula: %t; read in full because %q, want %q", formula, s.unsteady, want)
+		}
+	}
 }
 
 // TestConditionsOfRelatedObjects look at the account through the record where SOQL can say that, and otherwise read what has any parent.

@@ -181,7 +181,9 @@ func (p *planner) addFilter(t Table, label string, f settings.Filter) (read, cou
 
 // addTyped plans a step whose records a typed filter, which may be empty, and a condition of ours select together.
 func (p *planner) addTyped(t Table, s Step, where soql.Expr, filter string) (read, count *soql.Composed) {
-	s.unsteady = p.unsteady("the filter of "+s.Label, filter, t.Object)
+	if s.unsteady == "" {
+		s.unsteady = p.unsteady("the filter of "+s.Label, filter, t.Object)
+	}
 	p.complete(t, s, func(fields []string, window soql.Expr) (string, string, error) {
 		var err error
 		if read, count, err = around(t.Object, fields, soql.AllOf(where, window), filter); err != nil {
@@ -253,9 +255,24 @@ func (s *Step) inspect(object *soql.Object, fields []string) {
 			s.silent, s.silentFields = append(s.silent, c.Name), append(s.silentFields, f.Name)
 		}
 	}
+	s.inspectBeside(fields)
 	if s.own != nil {
 		own := *s.own + "\n" + strings.Join(fields, ",")
 		s.own = &own
+	}
+}
+
+// inspectBeside counts what stands beside a silent field as silent too: it comes and goes with the field's value.
+func (s *Step) inspectBeside(fields []string) {
+	for _, b := range s.Table.Beside {
+		at := slices.IndexFunc(s.Table.Columns, func(c Column) bool { return c.Name == b.Column })
+		if at < 0 || !containsFold(s.silentFields, b.Field) || !containsFold(fields, s.Table.Columns[at].Field) || slices.Contains(s.silent, b.Column) {
+			continue
+		}
+		s.silent = append(s.silent, b.Column)
+		if field := s.Table.Columns[at].Field; !containsFold(s.silentFields, field) {
+			s.silentFields = append(s.silentFields, field)
+		}
 	}
 }
 
