@@ -155,6 +155,7 @@ func (m *model) compare() {
 	}
 	if m.set.Chatter.Enabled {
 		m.same("chatter_posts", m.wantPosts())
+		m.followed()
 		m.same("chatter_comments", m.wantComments())
 	}
 	m.sameLabels()
@@ -250,6 +251,16 @@ func (m *model) same(table string, want rows) {
 		}
 	}
 	same(m.t, table, want, got)
+}
+
+// followed checks that posts on opportunities that are here, however old, are with the account of theirs.
+func (m *model) followed() {
+	m.t.Helper()
+	for id, post := range m.here("chatter_posts") {
+		if account, ok := m.deals[post["parent_id"]]; ok && post["account_id"] != account {
+			m.t.Errorf("post %s is with account %q, and its opportunity with %q", id, post["account_id"], account)
+		}
+	}
 }
 
 func first(a, b string) string {
