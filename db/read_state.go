@@ -58,13 +58,23 @@ func (s *RunStore) forgetStates(ctx context.Context, tx *sqlx.Tx, sets ...string
 }
 
 // SetReading implements pipeline.Store.
-func (s *RunStore) SetReading(ctx context.Context, step pipeline.Step) error {
-	body, err := bodyOf(step)
-	if err != nil {
-		return err
-	}
-	reading, since, why := readingOf(step)
-	return s.update(ctx, "note what "+step.Name+" reads", step, `query = $3, body = $4, reading = $5, since = $6, why = $7, note = $8`, step.Query, body, reading, since, why, step.Note)
+func (s *RunStore) SetReading(ctx context.Context, steps ...pipeline.Step) error {
+	return s.transact(ctx, "note what "+steps[0].Name+" reads", func(tx *sqlx.Tx) error {
+		for _, step := range steps {
+			body, err := bodyOf(step)
+			if err != nil {
+				return err
+			}
+			reading, since, why := readingOf(step)
+			_, err = tx.ExecContext(ctx, `
+				UPDATE millrace.run_steps SET query = $3, body = $4, reading = $5, since = $6, why = $7, note = $8 WHERE run_id = $1 AND position = $2`,
+				s.runID, step.Position, step.Query, body, reading, since, why, step.Note)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // leeway is for a database clock that was set back: what happened since a moment is looked for from a while before it.

@@ -224,6 +224,55 @@ func TestNewParentsGoOnWhereTheyStood(t *testing.T) {
 	s.equalsOrg("Industry != 'Aquaculture'", "Account.Industry != 'Aquaculture' AND AccountId != null")
 }
 
+// TestLongListOfChanges changes more accounts and contacts than a list of changes is gone through for. Each set is read in full, all steps of it, and stays so when the org refuses the first reading for
+// its daily limit; the list is not asked for again.
+func TestLongListOfChanges(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 260, Contacts: 400})
+	typed := settings.AccountFiltering{Mode: settings.TypedFilters, Customer: "Type = 'Customer'", Prospect: "Type != 'Customer'"}
+	s.save(typed)
+	o := s.readsByREST()
+	o.Pipeline.Listing = 250
+	runs := s.running(o)
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	for object, change := range map[string]map[string]any{"Account": {"Description": "Seen"}, "Contact": {"Title": "Boss"}} {
+		if _, err := s.org.UpdateAll(object, nil, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.org.Advance(time.Hour)
+	org := s.server.Config.Handler
+	var lists atomic.Int64
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Sforce-Query-Options", "batchSize=200")
+		if strings.HasSuffix(r.URL.Path, "/queryAll") && strings.Contains(r.URL.Query().Get("q"), "FROM Contact") {
+			lists.Add(1)
+		}
+		org.ServeHTTP(w, r)
+	})
+	end := s.refusing(func() string { return "REQUEST_LIMIT_EXCEEDED" }, "/query ", "FROM Contact WHERE", "Email")
+	run := s.request()
+	s.until(run.ID, inState(db.RunWaiting))
+	end()
+	s.later(run.ID)
+	run = s.completed(s.until(run.ID, ended))
+	for _, name := range []string{"accounts:customer", "accounts:prospect", "contacts"} {
+		if p := s.step(run, name); p.Reading != "whole" || p.Why != "the list of what has changed holds more than 250 records" || p.Updated == 0 || p.LeftFilter > 0 {
+			t.Errorf("%s: read as %s because %q, %d updated and %d left", name, p.Reading, p.Why, p.Updated, p.LeftFilter)
+		}
+	}
+	if n := lists.Load(); n != 1 {
+		t.Errorf("the list of contacts was asked for %d times", n)
+	}
+	s.org.Advance(time.Hour)
+	if p := s.step(runs.run(pipeline.EntityAll, false), "contacts"); p.Reading != "changes" {
+		t.Errorf("the next run reads %s, because %s", p.Reading, p.Why)
+	}
+}
+
 // lateChild is a record that an account gets, itself or through a record that belongs to it.
 type lateChild struct {
 	entity pipeline.Entity // brings it over

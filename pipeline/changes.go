@@ -28,6 +28,7 @@ type Reading struct {
 	Whole   string   // the query that reads everything
 	Anytime string   // the same without the window of the table; empty where there is none
 	List    string   // the query that lists everything of the object that has changed, deleted or not; empty where there is none
+	Listed  int64    // how many records its first page announced, where they are more than that holds
 	Again   []string // records that could not be stored the last time
 	Silent  []string // the columns and further fields that change without the record's time of change moving
 }

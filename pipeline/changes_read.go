@@ -77,7 +77,56 @@ func (j Work) approach(ctx context.Context, s Step) (Step, error) {
 	if l.asked.Before(s.Clock) {
 		s.Clock = l.asked
 	}
-	return s, nil
+	if l.rows.Next == "" {
+		return s, nil
+	}
+	if why := s.whyNotList(l.rows.Total, j.Options.Listing); why != "" {
+		set, err := j.unbegun(ctx, s, why)
+		if err != nil {
+			return s, err
+		}
+		if len(set) > 0 {
+			return s.whole(why), j.Store.SetReading(ctx, set...)
+		}
+	}
+	s.Reading.Listed = l.rows.Total
+	return s, j.Store.SetReading(ctx, s)
+}
+
+// whyNotList says why the list of what has changed is not gone through, which takes a request for each 2,000 records and begins anew whenever the run does: where there are very many, reading everything takes
+// fewer. What is selected by time needs the list also when everything is read, and what is asked for by its parents is not read otherwise.
+func (s Step) whyNotList(listed, limit int64) string {
+	if listed <= limit || s.Batches != nil || s.windowed() {
+		return ""
+	}
+	return "the list of what has changed holds more than " + thousands(limit) + " records"
+}
+
+// unbegun returns the steps of the step's set as ones that read everything, which all of them do or none; none where another step of the set has begun.
+func (j Work) unbegun(ctx context.Context, s Step, why string) (set []Step, err error) {
+	steps, err := j.Store.Steps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, of := range steps {
+		switch {
+		case of.Position == s.Position:
+			set = append(set, s.whole(why))
+		case of.Table.Records() != s.Table.Records() || of.Query == "":
+		case of.Done || of.Mode != "":
+			return nil, nil
+		default:
+			set = append(set, of.whole(why))
+		}
+	}
+	return set, nil
+}
+
+// whole is the step as one that reads everything.
+func (s Step) whole(why string) Step {
+	s.Reading.Changes, s.Reading.Why, s.Reading.Try = false, why, true
+	s.Query = s.Reading.Whole
+	return s
 }
 
 // whyWiden says why news of the parents make a step read everything; doubted, that it is only because so many of them are in doubt.
@@ -118,8 +167,7 @@ func parentLabel(t Table) string {
 
 // widen makes the step read everything.
 func (j Work) widen(ctx context.Context, s Step, why string) (Step, error) {
-	s.Reading.Changes, s.Reading.Why, s.Reading.Try = false, why, true
-	s.Query = s.Reading.Whole
+	s = s.whole(why)
 	return s, j.Store.SetReading(ctx, s)
 }
 

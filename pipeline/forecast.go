@@ -66,10 +66,12 @@ func (j Work) callsOf(ctx context.Context, s Step, coming map[string]int64) (int
 	switch {
 	case s.Batches != nil:
 		return j.callsOfBatches(ctx, s, coming)
-	case !s.Reading.Changes || s.Expected != nil:
+	case !s.Reading.Changes:
 		return callsLeft(s, j.Options), nil
+	case s.Expected != nil:
+		return callsLeft(s, j.Options) + s.callsOfList(), nil
 	}
-	n := 2 + batches(int64(len(s.Reading.Again))) // the list of what has changed, and the records
+	n := 2 + s.callsOfList() + batches(int64(len(s.Reading.Again))) // the list of what has changed, and the records
 	if s.Table.Parent == "" {
 		return n, nil
 	}
@@ -108,6 +110,14 @@ func (j Work) callsOfBatches(ctx context.Context, s Step, coming map[string]int6
 		return 0, err
 	}
 	return n + max(batches(parents+more)+children/restRows-int64(len(done)), 1), nil
+}
+
+// callsOfList is how many requests it takes to go through the list of what has changed again, behind its first page, as far as that has told. The last step of a set does.
+func (s Step) callsOfList() int64 {
+	if !s.Reading.Last {
+		return 0
+	}
+	return s.Reading.Listed / restRows
 }
 
 // countCalls is how many requests ask for so many counts.

@@ -18,8 +18,8 @@ type Store interface {
 	ReadStates(ctx context.Context) (states map[string]ReadState, whole bool, err error)
 	// ForgetStates drops the states of sets, which are then read in full the next time.
 	ForgetStates(ctx context.Context, sets []string) error
-	// SetReading replaces the reading and the query of a step.
-	SetReading(ctx context.Context, s Step) error
+	// SetReading replaces the readings and the queries of steps, of all or none.
+	SetReading(ctx context.Context, steps ...Step) error
 	// ParentNews tells what has become of the parents of s's records since s's set was last read, and counts up to limit of those that have come.
 	ParentNews(ctx context.Context, s Step, limit int) (ParentNews, error)
 	// Entered returns, in order, the next parents after an id that have come into the copy since s's set was last read; fewer than limit when there are no more.
@@ -157,6 +157,7 @@ type Options struct {
 	Overlap   time.Duration // how far before the last read changes are asked for again; 10 min by default
 	Reconcile time.Duration // how often everything is read; 7 days by default
 	Silent    time.Duration // how often fields are read of all records whose changes do not show, such as formulas; 24 h by default
+	Listing   int64         // most records of a list of changes that is gone through; 40,000 by default
 	Entering  int           // most new parents whose children are asked for by name; 2,000 by default
 }
 
@@ -178,6 +179,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Reconcile, 7*24*time.Hour)
 	set(&o.Silent, 24*time.Hour)
 	set(&o.Entering, 2_000)
+	set(&o.Listing, 40_000)
 	return o
 }
 
