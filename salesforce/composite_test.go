@@ -175,7 +175,7 @@ func TestCompositeFails(t *testing.T) {
 	}{
 		"not there":         {answer(404, errorJSON("NOT_FOUND", "The requested resource does not exist")), 2, aloneWhenRefused},
 		"not allowed":       {answer(403, errorJSON("FUNCTIONALITY_NOT_ENABLED", "no")), 2, aloneWhenRefused},
-		"method refused":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>no</html>", 405) }, 2, aloneWhenRefused},
+		"method refused":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>no</html>", http.StatusMethodNotAllowed) }, 2, aloneWhenRefused},
 		"a proxy's page":    {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>no</html>") }, 2, aloneWhenFailed},
 		"too slow":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 2, aloneWhenRefused},
 		"unavailable":       {answer(503, errorJSON("SERVER_UNAVAILABLE", "Server Unavailable")), 2, aloneWhenFailed},
@@ -343,7 +343,7 @@ func TestDescribesAreRevalidatedTogether(t *testing.T) {
 	gone["Case"] = true
 	check("together [3], alone 1", map[string]string{"Account": "Old", "Case": ""})
 	older()
-	c.refused = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 405) }
+	c.refused = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusMethodNotAllowed) }
 	check("together [3], alone 3", map[string]string{"Account": "Old", "Contact": "New", "Case": ""})
 	older()
 	check("together [], alone 3", map[string]string{"Account": "Old", "Contact": "New", "Case": ""})
