@@ -125,7 +125,7 @@ func TestTroubleIsSaidWhereItShows(t *testing.T) {
 		"custom_objects": [{"object": "Subscription__c", "name": "Subscriptions", "parent": "account", "match": "Account__c", "filter": "Auto_Renew__c = true"}]}`)
 	b.open(account)
 	says("#missing", "never runs: currently scheduled: not at all", "press Save Schedule", "within the last 30 days", "can reach back 365", "Priority = 'High'", "in the other source: switch it",
-		"linked by Account__c: look whether that field names this account", "Only those that match its filter", "It is the account's field AnnualRevenue: look at its value in Salesforce",
+		"Not synced yet since it was set up", "It is the account's field AnnualRevenue: look at its value in Salesforce",
 		"Validate shows which of them count")
 	b.click("#missing summary")
 	b.shot("missing")
