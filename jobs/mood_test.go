@@ -41,7 +41,7 @@ func TestScorer(t *testing.T) {
 	refuse.Store(1)
 	down := run()
 	talked := by(pipeline.SentimentMethod)
-	if p := s.step(down, "cases"); !strings.HasSuffix(p.Note, " conversations were rated here, not by the endpoint: it failed.") {
+	if p := s.step(down, "cases"); !strings.Contains(p.Note, " conversations were rated here, not by the endpoint: it failed.") { // those asked at the same time may have used up the calls
 		t.Errorf("of an endpoint that is down the step says %q", p.Note)
 	}
 	if n := asked.Swap(0); n < 3 || n > 6 || talked < 20 || by("llm-1:test") != 0 {
