@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestUnquoted leaves out what a message quotes.
@@ -100,18 +99,6 @@ func TestUnquotedInSeveralLanguages(t *testing.T) {
 			if got := Unquoted("Own.\n\n" + quoted + below); got != "Own." {
 				t.Errorf("below %q there is left %q", quoted, got)
 			}
-		}
-	}
-}
-
-// TestUnquotedTakesLongMessages in little time, whatever their lines look like.
-func TestUnquotedTakesLongMessages(t *testing.T) {
-	t.Parallel()
-	for _, line := range []string{"To: a\n", "Cc:\n\n", "on a\n", "_____________\n", "> a\n", "on 2026 a b wrote:\n> a\n"} {
-		start := time.Now()
-		Unquoted(strings.Repeat(line, 131072/len(line)))
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%q again and again takes %s", line, took)
 		}
 	}
 }
