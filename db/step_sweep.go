@@ -196,7 +196,7 @@ func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 	}
 	if step.Batches == nil && step.Reading.Last && len(step.Reading.Again) > 0 && set.Known {
 		_, err := tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%s t SET left_filter_at = now()
-		     WHERE t.connection_id = $1 AND t.sf_id = ANY ($6) AND t.left_filter_at IS NULL%s%s AND %s`, t.Name, sameSet(t, "t."), within(t, set.Clock), unmet("t", "$3")), "position = $4"),
+		     WHERE t.connection_id = $1 AND t.sf_id = ANY ($6) AND t.left_filter_at IS NULL%s%s AND %s`, t.Name, sameSet(t, "t."), within(t, set.Asked), unmet("t", "$3")), "position = $4"),
 			s.connectionID, s.runID, t.Records(), step.Position, t.Entity, pq.Array(step.Reading.Again))
 		if err != nil {
 			return err
