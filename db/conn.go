@@ -51,7 +51,7 @@ func (c *Conn) release() {
 func (c *Conn) discard() {
 	_ = c.conn.Raw(func(dc any) error {
 		if dc, ok := dc.(driver.Conn); ok {
-			c.db.wires.cut(dc)
+			cut(dc)
 		}
 		return driver.ErrBadConn
 	})

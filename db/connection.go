@@ -230,7 +230,7 @@ func (d *DB) MarkNeedsReconnect(ctx context.Context, id, version int64, reason s
 	err := d.Transact(ctx, func(tx *sqlx.Tx) error {
 		var changed int64
 		err := tx.GetContext(ctx, &changed, `
-			UPDATE millrace.connections SET status = 'needs_reconnect', status_reason = $2 
+			UPDATE millrace.connections SET status = 'needs_reconnect', status_reason = $2
 			 WHERE id = $1 AND status = 'connected' AND ($3 = 0 OR token_version <= $3) RETURNING id`, id, reason, version)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil // known already, or disconnected

@@ -54,7 +54,7 @@ func (c *Conn) copy(ctx context.Context, dc driver.Conn, query string, w *CopyWr
 		return errors.Join(errors.New("the driver cannot stream COPY"), prepared.Close())
 	}
 	// The driver's own watch would start a goroutine per chunk and could not end a stalled write; cutting the socket ends both directions.
-	stop := context.AfterFunc(ctx, func() { c.db.wires.cut(dc) })
+	stop := context.AfterFunc(ctx, func() { cut(dc) })
 	defer stop()
 	w.send = func(chunk []byte) error {
 		// The driver adds the last line's end itself and copies the text before it returns.
@@ -67,7 +67,7 @@ func (c *Conn) copy(ctx context.Context, dc driver.Conn, query string, w *CopyWr
 	}
 	if err != nil && !isServerError(err) {
 		// Closing the statement would complete the COPY and wait for it. Nothing of it is wanted: cut, and let the server roll back.
-		c.db.wires.cut(dc)
+		cut(dc)
 	}
 	closeErr := stmt.Close()
 	if ctxErr := ctx.Err(); ctxErr != nil {

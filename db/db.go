@@ -72,7 +72,6 @@ func (o Options) withDefaults() Options {
 type DB struct {
 	pool    *sqlx.DB
 	opts    Options
-	wires   *connector
 	keys    keyring
 	refresh keyedLock // one grant refresh per connection and process waits in Postgres, the others here
 	hashing chan struct{}
@@ -93,16 +92,16 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("db.Open: %w", err)
 	}
-	wires, err := newConnector(o)
+	connector, err := newConnector(o)
 	if err != nil {
 		return nil, fmt.Errorf("db.Open: %w", err)
 	}
-	pool := sqlx.NewDb(sql.OpenDB(wires), "postgres")
+	pool := sqlx.NewDb(sql.OpenDB(connector), "postgres")
 	pool.SetMaxOpenConns(o.MaxConns)
 	pool.SetMaxIdleConns(o.MaxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	pool.SetConnMaxLifetime(30 * time.Minute) // what polls is never idle, and would stay with the server that it met first
-	d := &DB{pool: pool, opts: o, wires: wires, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing),
+	d := &DB{pool: pool, opts: o, keys: keys, refresh: newKeyedLock(), hashing: make(chan struct{}, maxHashing),
 		counts: counts{of: map[int64]accountCount{}}, kinds: auditKinds{of: map[string][]auditKind{}}, bounds: usualBounds}
 	if err := d.checkServer(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("db.Open: %w", err), pool.Close())

@@ -6,18 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/lib/pq"
 )
 
 // connector opens the pool's connections with a bound on every write and with TCP keepalive: the driver itself would wait for ever on a stalled
-// network. It also remembers the socket under each driver connection, so that a COPY can be ended at once when its context is.
-type connector struct {
-	pq    *pq.Connector
-	wires sync.Map // driver.Conn -> *wire
-}
+// network. Each session knows the socket under it, so that what is done over it can be ended at once.
+type connector struct{ pq *pq.Connector }
 
 func newConnector(o Options) (*connector, error) {
 	cfg, err := pq.NewConfig(o.URL)
@@ -61,10 +57,6 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.Join(errors.New("the driver's connections cannot do what the database layer needs"), raw.Close())
 	}
 	conn := &session{pqConn: able, wire: w}
-	if w != nil {
-		c.wires.Store(conn, w)
-		w.onClose = func() { c.wires.Delete(conn) }
-	}
 	if _, err := conn.ExecContext(ctx, sessionSetup, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up a session: %w", err), conn.Close())
 	}
@@ -75,9 +67,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 func (c *connector) Driver() driver.Driver { return c.pq.Driver() }
 
 // cut closes the socket under conn without a word to the server, which then rolls back.
-func (c *connector) cut(conn driver.Conn) {
-	if w, ok := c.wires.Load(conn); ok {
-		_ = w.(*wire).Close() // the connection is given up
+func cut(conn driver.Conn) {
+	if s, ok := conn.(*session); ok && s.wire != nil {
+		_ = s.wire.Close() // the connection is given up
 	}
 }
 
@@ -111,8 +103,6 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 type wire struct {
 	net.Conn
 	timeout time.Duration
-	once    sync.Once
-	onClose func()
 }
 
 // Write implements net.Conn under the write deadline.
@@ -121,14 +111,4 @@ func (w *wire) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return w.Conn.Write(p)
-}
-
-// Close implements net.Conn.
-func (w *wire) Close() error {
-	w.once.Do(func() {
-		if w.onClose != nil {
-			w.onClose()
-		}
-	})
-	return w.Conn.Close()
 }
