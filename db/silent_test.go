@@ -128,19 +128,26 @@ func TestSilentPostgres(t *testing.T) {
 	}
 }
 
-// TestReadOnlySessionsAreNotKept has new sessions land where nothing can be written for a while, as after a failover: once there is a server that takes changes, the pool finds it.
-func TestReadOnlySessionsAreNotKept(t *testing.T) {
-	t.Parallel()
-	address := dbtest.NewURL(t)
-	d := dbtest.Open(t, db.Options{URL: address})
+// named opens a database, and returns its address and its name besides.
+func named(t *testing.T) (d *db.DB, address, name string) {
+	t.Helper()
+	address = dbtest.NewURL(t)
+	d = dbtest.Open(t, db.Options{URL: address})
 	name, err := d.Name(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d, address, name
+}
+
+// TestReadOnlySessionsAreNotKept has new sessions land where nothing can be written for a while, as after a failover: once there is a server that takes changes, the pool finds it.
+func TestReadOnlySessionsAreNotKept(t *testing.T) {
+	t.Parallel()
+	d, address, name := named(t)
 	writer := dbtest.Open(t, db.Options{URL: address + "&default_transaction_read_only=off"})
 	exec(t, writer, `ALTER DATABASE `+name+` SET default_transaction_read_only = on`)
 	exec(t, writer, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
-	if _, err = d.Claim(t.Context(), "x", time.Second); err == nil || !db.Retryable(err) {
+	if _, err := d.Claim(t.Context(), "x", time.Second); err == nil || !db.Retryable(err) {
 		t.Errorf("while nothing can be written: %v", err)
 	}
 	exec(t, writer, `ALTER DATABASE `+name+` RESET default_transaction_read_only`)
@@ -152,16 +159,11 @@ func TestReadOnlySessionsAreNotKept(t *testing.T) {
 // TestSessionsReadWhatIsCommitted has a database with a stricter isolation level as its default, under which what is written beside a run's heartbeat would fail.
 func TestSessionsReadWhatIsCommitted(t *testing.T) {
 	t.Parallel()
-	address := dbtest.NewURL(t)
-	d := dbtest.Open(t, db.Options{URL: address})
-	name, err := d.Name(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, address, name := named(t)
 	exec(t, d, `ALTER DATABASE `+name+` SET default_transaction_isolation = 'serializable'`)
 	strict := dbtest.Open(t, db.Options{URL: address})
 	var level string
-	err = strict.Transact(t.Context(), func(tx *sqlx.Tx) error { return tx.GetContext(t.Context(), &level, `SHOW transaction_isolation`) })
+	err := strict.Transact(t.Context(), func(tx *sqlx.Tx) error { return tx.GetContext(t.Context(), &level, `SHOW transaction_isolation`) })
 	if err != nil || level != "read committed" {
 		t.Errorf("%q, %v", level, err)
 	}

@@ -173,9 +173,11 @@ func TestCompositeFails(t *testing.T) {
 		alone   int // of the two queries
 		lasts   time.Duration
 	}{
-		"not there":         {answer(404, errorJSON("NOT_FOUND", "The requested resource does not exist")), 2, aloneWhenRefused},
-		"not allowed":       {answer(403, errorJSON("FUNCTIONALITY_NOT_ENABLED", "no")), 2, aloneWhenRefused},
-		"method refused":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>no</html>", http.StatusMethodNotAllowed) }, 2, aloneWhenRefused},
+		"not there":   {answer(404, errorJSON("NOT_FOUND", "The requested resource does not exist")), 2, aloneWhenRefused},
+		"not allowed": {answer(403, errorJSON("FUNCTIONALITY_NOT_ENABLED", "no")), 2, aloneWhenRefused},
+		"method refused": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>no</html>", http.StatusMethodNotAllowed)
+		}, 2, aloneWhenRefused},
 		"a proxy's page":    {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>no</html>") }, 2, aloneWhenFailed},
 		"too slow":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 2, aloneWhenRefused},
 		"unavailable":       {answer(503, errorJSON("SERVER_UNAVAILABLE", "Server Unavailable")), 2, aloneWhenFailed},
@@ -362,17 +364,20 @@ func TestDescribesAreRevalidatedTogether(t *testing.T) {
 	check("together [], alone 1", map[string]string{"Account": "Old"})
 }
 
+// unchanging describes any object, and says that nothing has changed when it is asked.
+func unchanging(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("If-Modified-Since") != "" {
+		w.WriteHeader(304)
+		return
+	}
+	w.Header().Set("Last-Modified", "Tue, 10 Nov 2026 10:00:00 GMT")
+	writeJSON(w, 200, `{"name":"X","queryable":true,"fields":[{"name":"Id","type":"id"}]}`)
+}
+
 // TestManyDescribesAreRevalidated has more objects than one composite request takes.
 func TestManyDescribesAreRevalidated(t *testing.T) {
 	t.Parallel()
-	c := &composites{single: func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("If-Modified-Since") != "" {
-			w.WriteHeader(304)
-			return
-		}
-		w.Header().Set("Last-Modified", "Tue, 10 Nov 2026 10:00:00 GMT")
-		writeJSON(w, 200, `{"name":"X","queryable":true,"fields":[{"name":"Id","type":"id"}]}`)
-	}}
+	c := &composites{single: unchanging}
 	var clock atomic.Int64
 	s := newStand(t, c.ServeHTTP, func(c *Config) { c.Now = func() time.Time { return time.Unix(clock.Load(), 0) } })
 	var objects []string
@@ -448,14 +453,7 @@ func (l *lateDate) WriteHeader(status int) {
 // TestSchemasAtOnce has many ask for describes that have grown old, some of whom go away: nobody waits for ever, and all see them.
 func TestSchemasAtOnce(t *testing.T) {
 	t.Parallel()
-	c := &composites{single: func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("If-Modified-Since") != "" {
-			w.WriteHeader(304)
-			return
-		}
-		w.Header().Set("Last-Modified", "Tue, 10 Nov 2026 10:00:00 GMT")
-		writeJSON(w, 200, `{"name":"X","queryable":true,"fields":[{"name":"Id","type":"id"}]}`)
-	}}
+	c := &composites{single: unchanging}
 	var clock atomic.Int64
 	s := newStand(t, c.ServeHTTP, func(c *Config) { c.Now = func() time.Time { return time.Unix(clock.Load(), 0) } })
 	objects := []string{"A", "B", "c", "D", "b", "C"}
