@@ -110,19 +110,26 @@ func TestWindowEndsWhenItIsAskedFor(t *testing.T) {
 	}
 }
 
+// postOnOpportunity saves settings that look back seven days for posts on opportunities, and has one written on an opportunity. other is an account that the opportunity does not belong to.
+func postOnOpportunity(t *testing.T, o sim.Options) (s *scene, opportunity map[string]any, other, post string) {
+	t.Helper()
+	s = newScene(t, o)
+	all := everything()
+	all.Chatter = settings.Chatter{Enabled: true, Opportunities: true, Comments: true, LookbackDays: 7}
+	s.saveAll(all)
+	opportunity = s.asked("SELECT Id, AccountId FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0]
+	other = field(s.asked("SELECT Id FROM Account WHERE Id != '" + field(opportunity, "AccountId") + "' ORDER BY Id LIMIT 1")[0], "Id")
+	post = s.insert("FeedItem", map[string]any{"ParentId": field(opportunity, "Id"), "Body": "Signed"})
+	return s, opportunity, other, post
+}
+
 // TestOldPostsFollowTheirOpportunity moves an opportunity to another account: a post on it that is too old to be looked back for moves there too, and the comment on it, whether posts are read in full next or only what has changed.
 func TestOldPostsFollowTheirOpportunity(t *testing.T) {
 	t.Parallel()
 	for _, whole := range []bool{false, true} {
 		t.Run(map[bool]string{false: "changes", true: "read in full"}[whole], func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, sim.Options{Accounts: 30})
-			all := everything()
-			all.Chatter = settings.Chatter{Enabled: true, Opportunities: true, Comments: true, LookbackDays: 7}
-			s.saveAll(all)
-			opportunity := s.asked("SELECT Id, AccountId FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0]
-			other := field(s.asked("SELECT Id FROM Account WHERE Id != '" + field(opportunity, "AccountId") + "' ORDER BY Id LIMIT 1")[0], "Id")
-			post := s.insert("FeedItem", map[string]any{"ParentId": field(opportunity, "Id"), "Body": "Signed"})
+			s, opportunity, other, post := postOnOpportunity(t, sim.Options{Accounts: 30})
 			comment := s.insert("FeedComment", map[string]any{"FeedItemId": post, "CommentBody": "Well done"})
 			runs := s.running(s.readsByREST())
 			runs.run(pipeline.EntityAll, false)
@@ -201,13 +208,7 @@ const commentsOn = `SELECT count(*) FROM millrace.chatter_comments WHERE post_id
 // moves with its opportunity; it leaves once it is deleted.
 func TestCommentsOnAnOldPost(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 20})
-	all := everything()
-	all.Chatter = settings.Chatter{Enabled: true, Opportunities: true, Comments: true, LookbackDays: 7}
-	s.saveAll(all)
-	opportunity := s.asked("SELECT Id, AccountId FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0]
-	other := field(s.asked("SELECT Id FROM Account WHERE Id != '" + field(opportunity, "AccountId") + "' ORDER BY Id LIMIT 1")[0], "Id")
-	post := s.insert("FeedItem", map[string]any{"ParentId": field(opportunity, "Id"), "Body": "Quiet so far"})
+	s, opportunity, other, post := postOnOpportunity(t, sim.Options{Accounts: 20})
 	runs := s.running(s.readsByREST())
 	runs.run(pipeline.EntityAll, false)
 	runs.run(pipeline.EntityChatter, false)
