@@ -171,14 +171,14 @@ func moment(at sql.NullTime) string {
 	return "'" + at.Time.UTC().Format(time.RFC3339Nano) + "'::timestamptz"
 }
 
-// endSkips ends the skips of records that the run has not met: a record that is skipped again counts as met.
+// endSkips ends the skips of records that the run has not met: a record that is skipped again counts as met, and one that the run was the first to skip is not looked up, as in markLeft.
 func (s *RunStore) endSkips(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
 	const open = "k.connection_id = $1 AND k.object = $4 AND k.until_run IS NULL"
 	args := []any{s.connectionID, s.runID, step.Table.Records(), step.Table.Object}
 	if all, err := metJust(ctx, tx, "skipped", "k.sf_id", "FROM millrace.skipped_records k WHERE "+open, args...); err != nil || all {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE millrace.skipped_records k SET until_run = $2 WHERE `+open+` AND `+unmetOfAll("k", "$3"), args...)
+	_, err := tx.ExecContext(ctx, `UPDATE millrace.skipped_records k SET until_run = $2 WHERE `+open+` AND k.since_run <> $2 AND `+unmetOfAll("k", "$3"), args...)
 	return err
 }
 

@@ -42,7 +42,7 @@ func (s *RunStore) Behind(ctx context.Context, step pipeline.Step, all []pipelin
 	return out, storeFault("tell what has become too old of "+step.Name, err)
 }
 
-// Sweep implements pipeline.Store.
+// Sweep implements pipeline.Store. What the run itself has brought is not looked up, as in markLeft.
 func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline.Listed) error {
 	var ids, masters, living, parents []string
 	var deleted []bool
@@ -78,7 +78,7 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 			     WHERE ` + unmet("l", "$3") + `)`
 		if step.Table.Quiet {
 			_, err = tx.ExecContext(ctx, missed+fmt.Sprintf(`,
-			gone AS (DELETE FROM millrace.%s t USING missed m WHERE t.connection_id = $1 AND t.sf_id = m.sf_id%s RETURNING 1)
+			gone AS (DELETE FROM millrace.%s t USING missed m WHERE t.connection_id = $1 AND t.sf_id = m.sf_id AND t.first_seen_run <> $2%s RETURNING 1)
 			UPDATE millrace.run_steps SET touched = touched + (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $9`,
 				step.Table.Name, sameSet(step.Table, "t.")), append(args, step.Position)...)
 			return err
@@ -88,7 +88,7 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 		}
 		_, err = tx.ExecContext(ctx, missed+`
 			UPDATE millrace.skipped_records k SET until_run = $2 FROM missed m
-			 WHERE k.connection_id = $1 AND k.object = $9 AND k.sf_id = m.sf_id AND k.until_run IS NULL`, append(args, step.Table.Object)...)
+			 WHERE k.connection_id = $1 AND k.object = $9 AND k.sf_id = m.sf_id AND k.until_run IS NULL AND k.since_run <> $2`, append(args, step.Table.Object)...)
 		return err
 	})
 }
@@ -107,7 +107,7 @@ func sweepMarks(step pipeline.Step, asked sql.NullTime) string {
 	fmt.Fprintf(&b, `,
 			differ AS MATERIALIZED (
 			    SELECT m.sf_id, m.deleted, m.master, o.left_filter_at IS NULL AND (m.deleted OR %[2]s) AS leaves, o.deleted_in_salesforce_at IS NULL AS lived, o.deleted_in_salesforce_at AS was_deleted, %[4]s AS was_merged
-			      FROM missed m JOIN millrace.%[1]s o ON o.connection_id = $1 AND o.sf_id = m.sf_id%[3]s
+			      FROM missed m JOIN millrace.%[1]s o ON o.connection_id = $1 AND o.sf_id = m.sf_id AND o.first_seen_run <> $2%[3]s
 			     WHERE o.left_filter_at IS NULL AND (m.deleted OR %[2]s) OR m.deleted IS DISTINCT FROM (o.deleted_in_salesforce_at IS NOT NULL) AND (m.deleted OR o.left_filter_at IS NOT NULL)
 			        OR m.deleted AND m.master IS DISTINCT FROM %[4]s),
 			marked AS (
