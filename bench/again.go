@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -90,7 +91,7 @@ func (b *bench) laterSyncsOf(ctx context.Context, n int) error {
 
 // ready puts the tables into the state in which a server that has been left alone for a while has them. With full the next run reads everything.
 func (d *database) ready(ctx context.Context, store *db.DB, full bool) error {
-	if err := store.EnsureReadIndexes(ctx, d.connection); err != nil {
+	if err := errors.Join(store.EnsureReadIndexes(ctx, d.connection), store.EnsureNameIndexes(ctx, d.connection)); err != nil {
 		return err
 	}
 	conn, err := d.connect(ctx)

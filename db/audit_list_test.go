@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"millrace/db"
+	"millrace/pipeline"
 )
 
 // fillAudit writes entries of several days, kinds, people and runs, many of them at the same instant, and returns how many.
@@ -311,6 +312,33 @@ func TestAuditSearchOfEarlyInADay(t *testing.T) {
 			if got := readAll(t, d, q); !slices.Equal(ids(got), ids(expected)) {
 				t.Errorf("%+v: read on, there are %d entries of %d", q, len(got), len(expected))
 			}
+		}
+	}
+}
+
+// TestDayInProgressIsIndexedBetweenRuns has the day in progress grow large: it gets its indexes when no run is at work, and none waits for its turn.
+func TestDayInProgressIsIndexedBetweenRuns(t *testing.T) {
+	t.Parallel()
+	d, u, c := connected(t)
+	if _, _, err := d.SaveSettings(t.Context(), c.ID, 0, single("Id != null"), "", u.ID); err != nil {
+		t.Fatal(err)
+	}
+	run, _, err := d.RequestRun(t.Context(), c.ID, pipeline.EntityAll, db.TriggerManual, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, d, `INSERT INTO millrace.audit_log (connection_id, entity, sf_id, action) SELECT $1, 'account', '001' || lpad(i::text, 12, '0') || 'AAA', 'created' FROM generate_series(1, 40000) i`, c.ID)
+	for _, state := range []db.RunState{db.RunQueued, db.RunRunning, db.RunCompleted} {
+		exec(t, d, `UPDATE millrace.runs SET state = $2 WHERE id = $1`, run.ID, state)
+		if err := d.EnsureAuditIndexes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		if state == db.RunCompleted {
+			want = 4
+		}
+		if n := get[int](t, d, `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'audit_log_%_by_%'`); n != want {
+			t.Errorf("with a run that is %s there are %d indexes, want %d", state, n, want)
 		}
 	}
 }

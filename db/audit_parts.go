@@ -128,7 +128,7 @@ func (d *DB) kindsOf(ctx context.Context, p auditPart) ([]auditKind, error) {
 }
 
 // EnsureAuditIndexes makes the indexes of the days of the audit log that are large enough, without hindering readers or runs; call it after a run, and now and
-// then. The day in progress waits for its indexes while another run is at work. Where another process is at it already, it returns at once.
+// then. The day in progress waits for its indexes while a run is at work or about to be. Where another process is at it already, it returns at once.
 func (d *DB) EnsureAuditIndexes(ctx context.Context) error {
 	parts, err := d.auditParts(ctx)
 	if err == nil {
@@ -142,7 +142,7 @@ func (d *DB) EnsureAuditIndexes(ctx context.Context) error {
 			At   time.Time `db:"at"`
 			Busy bool      `db:"busy"`
 		}
-		if err := c.Get(ctx, &now, `SELECT now() AS at, EXISTS (SELECT FROM millrace.runs WHERE state = 'running') AS busy`); err != nil {
+		if err := c.Get(ctx, &now, `SELECT now() AS at, EXISTS (SELECT FROM millrace.runs WHERE state IN ('queued', 'running')) AS busy`); err != nil {
 			return err
 		}
 		parts = slices.DeleteFunc(parts, func(p auditPart) bool {
