@@ -162,7 +162,7 @@ func withPassword(ctx context.Context, c config.User, in io.Reader, out io.Write
 		return err
 	}
 	defer d.close()
-	if err := d.prepare(ctx); err != nil {
+	if err := d.Migrate(ctx); err != nil {
 		return err
 	}
 	return do(d.DB, strings.TrimRight(line, "\r\n"))

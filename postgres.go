@@ -66,17 +66,9 @@ func (d *database) keep(ctx context.Context, log *slog.Logger) error {
 	return d.own.keep(ctx, log)
 }
 
-// prepare brings the schema up to date and makes the audit log's coming days.
-func (d *database) prepare(ctx context.Context) error {
-	if err := d.Migrate(ctx); err != nil {
-		return err
-	}
-	return d.EnsureAuditPartitions(ctx, auditDays)
-}
-
-// prepareToServe prepares and refuses a secret key that does not open what is stored.
+// prepareToServe brings the schema up to date and refuses a secret key that does not open what is stored.
 func (d *database) prepareToServe(ctx context.Context) error {
-	if err := d.prepare(ctx); err != nil {
+	if err := d.Migrate(ctx); err != nil {
 		return err
 	}
 	return d.CheckSecretKey(ctx)

@@ -23,7 +23,7 @@ func exportSettings(ctx context.Context, c config.Export, out io.Writer) error {
 		return err
 	}
 	defer d.close()
-	if err := d.prepare(ctx); err != nil {
+	if err := d.Migrate(ctx); err != nil {
 		return err
 	}
 	connection, err := namedConnection(ctx, d.DB, c.Connection)

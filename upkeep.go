@@ -9,9 +9,6 @@ import (
 	"millrace/db"
 )
 
-// auditDays is how many days ahead the audit log's partitions are made; the app renews them each day that it runs.
-const auditDays = 7
-
 // How often the upkeep of the audit log and the runs is due, and how often it is looked whether it is. Timers do not count the time for which a machine sleeps.
 const (
 	upkeepEvery = time.Hour
@@ -54,7 +51,7 @@ func (u upkeep) keep(ctx context.Context) {
 		what string
 		do   func() error
 	}{
-		{"making the audit log's next days", func() error { return u.db.EnsureAuditPartitions(ctx, auditDays) }},
+		{"making the audit log's next days", func() error { return u.db.EnsureAuditPartitions(ctx, db.AuditAhead) }},
 		{"dropping old audit days", func() error {
 			dropped, err := u.db.RetainAudit(ctx, u.config.AuditDays)
 			if len(dropped) > 0 {

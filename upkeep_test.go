@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"millrace/config"
+	"millrace/db"
 	"millrace/db/dbtest"
 )
 
@@ -39,7 +40,7 @@ func TestUpkeepGoesByTheClockOnTheWall(t *testing.T) {
 	}
 	made := func() bool {
 		for giveUp := time.Now().Add(time.Minute); time.Now().Before(giveUp); time.Sleep(5 * time.Millisecond) {
-			if len(days()) >= auditDays {
+			if len(days()) >= db.AuditAhead {
 				return true
 			}
 		}

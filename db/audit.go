@@ -23,8 +23,8 @@ type AuditEntry struct {
 	Detail       string // a sentence or a name, never a secret
 }
 
-// auditDays is how many days of the audit log are kept ready ahead.
-const auditDays = 14
+// AuditAhead is how many days of the audit log, the present one included, have their parts made ahead.
+const AuditAhead = 14
 
 // EnsureAuditPartitions makes the daily parts of the audit log for the given number of days from today on. Migrate has called it; a process that
 // runs for long calls it daily. Several at the same time do no harm.
@@ -51,7 +51,7 @@ func (d *DB) healAudit(ctx context.Context, err error) error {
 	if !lacksAuditDay(err) {
 		return err
 	}
-	if made := d.EnsureAuditPartitions(ctx, auditDays); made != nil {
+	if made := d.EnsureAuditPartitions(ctx, AuditAhead); made != nil {
 		return fmt.Errorf("%w (%v)", err, made)
 	}
 	return err

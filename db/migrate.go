@@ -49,7 +49,7 @@ func (d *DB) Migrate(ctx context.Context) error {
 	if err := d.migrate(ctx, all); err != nil {
 		return fmt.Errorf("db.Migrate: %w", err)
 	}
-	return d.EnsureAuditPartitions(ctx, auditDays)
+	return d.EnsureAuditPartitions(ctx, AuditAhead)
 }
 
 // A migration that needs a table to itself waits for those who read it, and whoever comes to read meanwhile waits behind the migration. It therefore waits only for a moment, lets everybody pass,
