@@ -347,7 +347,7 @@ func (s *RunStore) finishMissing(ctx context.Context, tx *sqlx.Tx, step pipeline
 		log AS (
 		    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, detail)
 		    SELECT $1, $2, $4, sf_id, 'left', 'Salesforce did not list it when the gap was closed' FROM gone)
-		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
+		UPDATE millrace.run_steps SET left_filter = (SELECT count(*) FROM gone), leavers_open = leavers_open OR EXISTS (SELECT FROM gone) WHERE run_id = $2 AND position = $5 AND object = $3`,
 		s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(names))
 	if err != nil || step.Table.Parent == "" {
 		return err

@@ -175,8 +175,13 @@ func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 			t.Name, gone, t.Parent, sameSet(t, "t.")), s.connectionID, s.runID, t.Records(), step.Position)
 		return err
 	}
+	elsewhere := ""
+	if t.Require != "" && t.Under == "" {
+		elsewhere = fmt.Sprintf(` AND NOT EXISTS (SELECT FROM millrace.skipped_records k JOIN %s h ON h.connection_id = $1 AND h.sf_id = k.account_id AND h.left_filter_at IS NULL
+		                      WHERE k.connection_id = $1 AND k.object = %s AND k.sf_id = t.sf_id AND k.until_run IS NULL)`, parent, pq.QuoteLiteral(t.Object))
+	}
 	_, err = tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%s t SET left_filter_at = now() FROM (%s) p
-		     WHERE t.connection_id = $1 AND t.%s = p.sf_id AND t.left_filter_at IS NULL%s%s`, t.Name, gone, t.Parent, sameSet(t, "t."), within(t, set.Asked)), "position = $4"), s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
+		     WHERE t.connection_id = $1 AND t.%s = p.sf_id AND t.left_filter_at IS NULL%s%s%s AND %s`, t.Name, gone, t.Parent, sameSet(t, "t."), within(t, set.Asked), elsewhere, unmet("t", "$3")), "position = $4"), s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package jobs
 import (
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,30 @@ func (s *scene) checks(run db.Run) map[string]db.Check {
 		out[c.Name] = c
 	}
 	return out
+}
+
+// TestCountOfUsersThatFails has Salesforce refuse to count the users at the end of a sync. The types of accounts are counted by their own filters, and do not wait for that.
+func TestCountOfUsersThatFails(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 60})
+	s.saveAll(settings.Settings{Accounts: typedFilters})
+	s.refusing(func() string { return "FUNCTIONALITY_NOT_ENABLED" }, "/composite")
+	var counts atomic.Int64
+	s.refusing(func() string {
+		if counts.Add(1) == 1 { // to plan the sync
+			return ""
+		}
+		return "INSUFFICIENT_ACCESS"
+	}, "/query ", "COUNT()", "FROM User")
+	checks := s.checks(s.completed(s.sync()))
+	if c := checks["users"]; c.Salesforce != nil || c.Note == "" {
+		t.Errorf("users: %+v", c)
+	}
+	for _, name := range []string{"accounts:customer", "accounts:prospect", "accounts:partner"} {
+		if c := checks[name]; c.Unexplained == nil || *c.Unexplained != 0 {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
 }
 
 // TestCompleteness counts after a sync of typed accounts, contacts without Email and cases: all that is not here is explained. Then it loses records here and in the org, and

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -157,5 +158,97 @@ func TestDeletedAfterItHadLeft(t *testing.T) {
 		if p.Deleted != found || p.LeftFilter != 0 || run.Outcome != want {
 			t.Errorf("%d were found deleted of %d that left, %q; want %d, %q", p.Deleted, p.LeftFilter, run.Outcome, found, want)
 		}
+	}
+}
+
+// TestDeletedOrRestoredBeforeAReadInFull deletes an opportunity that had left with its account, and restores one that had left and was deleted. A run that reads only changes is told so by the list of them; one that
+// reads everything, because somebody asked for it or because too much is new, meets neither, and asks.
+func TestDeletedOrRestoredBeforeAReadInFull(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"changes", "asked for", "many accounts are new", "the list is long"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 12})
+			s.filter("Name != 'Gone'")
+			o := s.readsByREST()
+			o.Pipeline.Entering = 3
+			if how == "the list is long" {
+				o.Pipeline.Listing = 200
+			}
+			runs := s.running(o)
+			runs.run(pipeline.EntityAll, false)
+			of := s.asked("SELECT Id, AccountId FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0]
+			restored, account := field(of, "Id"), field(of, "AccountId")
+			deleted := s.insert("Opportunity", map[string]any{"Name": "Another", "StageName": "Prospecting", "CloseDate": "2026-01-01", "AccountId": account})
+			s.org.Advance(time.Hour)
+			runs.run(pipeline.EntityAll, false)
+			s.must(s.org.Delete("Opportunity", restored))
+			s.must(s.org.Update("Account", account, map[string]any{"Name": "Gone"}))
+			runs.run(pipeline.EntityAll, false)
+			const marked = `SELECT count(*) FROM millrace.opportunities WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND (deleted_in_salesforce_at IS NOT NULL) = $2`
+			if s.count(marked, restored, true) != 1 || s.count(marked, deleted, false) != 1 {
+				t.Fatal("one opportunity was to leave and one to be marked as deleted")
+			}
+			s.org.Advance(time.Hour)
+			s.must(s.org.Undelete("Opportunity", restored))
+			s.must(s.org.Delete("Opportunity", deleted))
+			switch how {
+			case "many accounts are new":
+				for range 6 {
+					s.insert("Account", map[string]any{"Name": "New"})
+				}
+			case "the list is long":
+				for range 201 {
+					s.insert("Opportunity", map[string]any{"Name": "New", "StageName": "Prospecting", "CloseDate": "2026-01-01"})
+				}
+				org := s.server.Config.Handler
+				s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					r.Header.Set("Sforce-Query-Options", "batchSize=200")
+					org.ServeHTTP(w, r)
+				})
+			}
+			s.org.Advance(time.Hour)
+			run := runs.run(pipeline.EntityAll, how == "asked for")
+			if p := s.step(run, "opportunities"); (p.Reading == "changes") != (how == "changes") {
+				t.Errorf("the opportunities were read as %s: %s", p.Reading, p.Why)
+			}
+			for id, gone := range map[string]bool{restored: false, deleted: true} {
+				if s.count(marked, id, gone) != 1 {
+					t.Errorf("that %s was deleted is marked otherwise than %t", id, gone)
+				}
+				if got, want := s.action(run, id), map[bool]string{false: "undeleted", true: "deleted"}[gone]; got != want {
+					t.Errorf("of %s it is audited that it was %q, want %q", id, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestLeaversOfABackfillThatEndsEarly cancels the backfill of a gap that waits before it could ask who of those that left was deleted. The next run asks.
+func TestLeaversOfABackfillThatEndsEarly(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 12})
+	s.filter(allAccounts)
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	id := field(s.asked("SELECT Id FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0], "Id")
+	s.must(s.org.Delete("Opportunity", id))
+	s.org.Advance(5 * time.Hour)
+	s.mustExec(`UPDATE millrace.read_states SET watermark = watermark + interval '4 hours'`) // the deletion was overlooked
+	s.mustExec(`UPDATE millrace.completeness_checks SET unexplained = -1 WHERE connection_id = $1 AND name = 'opportunities'`, s.conn)
+	end := s.refusing(func() string { return "REQUEST_LIMIT_EXCEEDED" }, "/queryAll", "IsDeleted", "Opportunity")
+	run, _, err := s.db.RequestGap(t.Context(), s.conn, s.admin)
+	s.must(err)
+	s.until(run.ID, inState(db.RunWaiting))
+	s.must(s.db.RequestCancel(t.Context(), run.ID, s.admin))
+	end()
+	const marked = `SELECT count(*) FROM millrace.opportunities WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND (deleted_in_salesforce_at IS NOT NULL) = $2`
+	if s.count(marked, id, false) != 1 {
+		t.Fatal("the opportunity was to have left with the backfill")
+	}
+	s.org.Advance(5 * time.Hour)
+	runs.run(pipeline.EntityAll, false)
+	if s.count(marked, id, true) != 1 {
+		t.Error("the opportunity is not marked as deleted")
 	}
 }

@@ -248,7 +248,7 @@ func TestLongListOfChanges(t *testing.T) {
 	var lists atomic.Int64
 	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set("Sforce-Query-Options", "batchSize=200")
-		if strings.HasSuffix(r.URL.Path, "/queryAll") && strings.Contains(r.URL.Query().Get("q"), "FROM Contact") {
+		if strings.HasSuffix(r.URL.Path, "/queryAll") && strings.Contains(r.URL.Query().Get("q"), "FROM Contact") && !strings.Contains(r.URL.Query().Get("q"), "IsDeleted =") {
 			lists.Add(1)
 		}
 		org.ServeHTTP(w, r)

@@ -288,6 +288,39 @@ func TestContactsThatCannotBeTakenOverLeaveWithTheirAccount(t *testing.T) {
 	}
 }
 
+// TestContactsThatCannotBeTakenOverStayWithTheirAccount moves such contacts to another account, and has the one that they came from leave. They are not of that one any more, and stay.
+func TestContactsThatCannotBeTakenOverStayWithTheirAccount(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter("Industry != 'Aquaculture'")
+	s.mustExec(`ALTER TABLE millrace.contacts ADD CONSTRAINT poison CHECK (last_name NOT LIKE 'poison%')`)
+	runs := s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	old := textOf(s, `SELECT account_id FROM millrace.contacts WHERE left_filter_at IS NULL GROUP BY account_id HAVING count(*) >= 3 ORDER BY account_id LIMIT 1`)
+	var of []string
+	s.must(s.sql.Select(&of, `SELECT sf_id FROM millrace.contacts WHERE left_filter_at IS NULL AND account_id = $1 ORDER BY sf_id`, old))
+	account := textOf(s, `SELECT sf_id FROM millrace.accounts WHERE left_filter_at IS NULL AND sf_id <> $1 ORDER BY sf_id LIMIT 1`, old)
+	s.must(s.org.Update("Contact", of[0], map[string]any{"AccountId": account, "Email": nil}))
+	s.must(s.org.Update("Contact", of[1], map[string]any{"AccountId": account, "LastName": "poison"}))
+	s.org.Advance(time.Hour)
+	runs.ended(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	s.must(s.org.Update("Account", old, map[string]any{"Industry": "Aquaculture"}))
+	s.org.Advance(time.Hour)
+	run := runs.ended(pipeline.EntityAll, false)
+	if p := s.step(run, "contacts"); p.Reading != "changes" || p.LeftFilter != int64(len(of)-2) {
+		t.Errorf("%d contacts have left, reading %s, and the account had %d beside those that moved", p.LeftFilter, p.Reading, len(of)-2)
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.contacts WHERE sf_id = ANY ($1) AND left_filter_at IS NULL`, pq.Array(of[:2])); n != 2 {
+		t.Errorf("%d of the 2 contacts that moved have stayed", n)
+	}
+	before := s.snapshot()
+	runs.ended(pipeline.EntityAll, true)
+	if d := differences(before, s.snapshot()); len(d) > 0 {
+		t.Errorf("reading everything changes %d records:\n%s", len(d), strings.Join(d, "\n"))
+	}
+}
+
 // TestNamesOfAFirstLoadAreWhole has names that COPY text and SQL literals write otherwise.
 func TestNamesOfAFirstLoadAreWhole(t *testing.T) {
 	t.Parallel()

@@ -123,7 +123,7 @@ func (j Work) decide(ctx context.Context, plan *Plan) error {
 				s := &plan.Steps[k]
 				s.Query = s.Reading.Whole
 				s.Reading.Changes, s.Reading.Try, s.Reading.Why = false, false, plan.Steps[set[i]].Reading.Why
-				if known && s.windowed() {
+				if known && (s.stamped || s.windowed()) {
 					s.Reading.Since = state.Watermark.Add(-j.Options.Overlap).UTC()
 				}
 			}

@@ -179,7 +179,7 @@ func (j Work) countChecks(ctx context.Context, plan Plan, checks []Check) error 
 	before, known := int64(0), true
 	for i := range checks {
 		c := &checks[i]
-		if c.Note != "" { // it could not be asked
+		if c.Note != "" { // a type that could not be asked for
 			known = false
 			continue
 		}
@@ -196,7 +196,7 @@ func (j Work) countChecks(ctx context.Context, plan Plan, checks []Check) error 
 			own := max(n-before, 0)
 			before, c.Salesforce = n, &own
 		default:
-			known, c.Note = false, uncounted(FaultOf(err))
+			known, c.Note = known && !typed(c), uncounted(FaultOf(err))
 			j.Log.Warn("a count for the completeness check failed", "step", c.Name, "err", err)
 		}
 	}

@@ -79,6 +79,31 @@ func (j Work) askDeleted(ctx context.Context, s Step, leavers []string) (open bo
 	return stop && KindOf(err) == Transient, ends
 }
 
+// tellsDeleted reports whether it is to be asked, at the end of the step, what was deleted since its set was last read. What has left before that is met by no reading of everything, and the
+// next list of changes begins behind its deletion.
+func (s Step) tellsDeleted() bool {
+	return !s.Reading.Changes && s.Reading.Last && !s.Reading.Since.IsZero() && !s.windowed() && s.Batches == nil && !s.Refresh && s.Missing == nil && s.Table.Mortal()
+}
+
+// listDeleted marks what was deleted of the step's object since its set was last read. An object of which Salesforce lists nothing that was deleted is left at that: it says so each time.
+func (j Work) listDeleted(ctx context.Context, s Step) error {
+	since, err := changedSince(s.Reading.Since)
+	if err != nil {
+		return err
+	}
+	err = j.eachDeleted(ctx, s.Table.Object, func(gone []Listed) error {
+		if len(gone) == 0 {
+			return nil
+		}
+		return j.attempt(ctx, func() error { return j.Store.MarkDeleted(ctx, s, gone) })
+	}, since)
+	if KindOf(err) == Refused {
+		j.Log.Warn("cannot list what was deleted", "step", s.Name, "err", err)
+		return nil
+	}
+	return err
+}
+
 // deletedAmong goes through the deleted records of an object that have one of the ids.
 func (j Work) deletedAmong(ctx context.Context, object string, ids []string, do func([]Listed) error) error {
 	for some := range slices.Chunk(ids, askedAtATime) {
@@ -95,7 +120,7 @@ func (j Work) deletedAmong(ctx context.Context, object string, ids []string, do 
 
 // findRestored takes the mark off records that were restored in Salesforce and are not selected: a step that reads changes is told of them, one that reads everything does not meet them.
 func (j Work) findRestored(ctx context.Context, s Step) error {
-	if s.Query == "" || s.Refusal != nil || s.Reading.Changes || s.Reading.List != "" || !s.Reading.Last || s.Refresh || s.Missing != nil {
+	if s.Query == "" || s.Refusal != nil || s.Reading.Changes || s.windowed() && s.Reading.List != "" || !s.Reading.Last || s.Refresh || s.Missing != nil {
 		return nil
 	}
 	ids, err := j.Store.Deleted(ctx, s, maxRestored)

@@ -66,6 +66,8 @@ func (j Work) callsOf(ctx context.Context, s Step, coming map[string]int64) (int
 	switch {
 	case s.Batches != nil:
 		return j.callsOfBatches(ctx, s, coming)
+	case s.tellsDeleted():
+		return callsLeft(s, j.Options) + 1, nil
 	case !s.Reading.Changes:
 		return callsLeft(s, j.Options), nil
 	case s.Expected != nil:
@@ -112,12 +114,17 @@ func (j Work) callsOfBatches(ctx context.Context, s Step, coming map[string]int6
 	return n + max(batches(parents+more)+children/restRows-int64(len(done)), 1), nil
 }
 
-// callsOfList is how many requests it takes to go through the list of what has changed again, behind its first page, as far as that has told. The last step of a set does.
+// callsOfList is how many requests it takes to go through the list of what has changed again, behind its first page, as far as that has told. The last step of a set does, and once more where the list does not
+// tell by itself what has become too old to be looked back for.
 func (s Step) callsOfList() int64 {
 	if !s.Reading.Last {
 		return 0
 	}
-	return s.Reading.Listed / restRows
+	times := int64(1)
+	if w := s.Table.Window; w != nil && w.Under != "" && s.Reading.Anytime != "" {
+		times = 2
+	}
+	return times * (s.Reading.Listed / restRows)
 }
 
 // countCalls is how many requests ask for so many counts.

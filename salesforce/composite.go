@@ -70,6 +70,9 @@ func (c *Client) together(ctx context.Context, kind Call, parts []subrequest, ta
 		err = subanswers(q, resp, len(parts), take)
 		resp.Body.Close()
 	}
+	if renewal := (*RenewalError)(nil); errors.As(err, &renewal) && ctx.Err() == nil && retryable(err) {
+		return errAlone // which tries again
+	}
 	if err == nil || ctx.Err() != nil || !ofOneRequest(err) {
 		return err
 	}

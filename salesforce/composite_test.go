@@ -286,6 +286,40 @@ func TestCountsEnd(t *testing.T) {
 	}
 }
 
+// TestRenewalThatFailsOnceAmongCounts has the access token expire, and the token endpoint be busy once, when counts are asked for together. They are asked for all the same, by themselves this time.
+func TestRenewalThatFailsOnceAmongCounts(t *testing.T) {
+	t.Parallel()
+	c := &composites{single: counting}
+	var busy atomic.Int64
+	busy.Store(1)
+	s := newStand(t, nil)
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/services/oauth2/token" && busy.Add(-1) >= 0:
+			writeJSON(w, 503, `{}`)
+		case r.URL.Path == "/services/oauth2/token":
+			writeJSON(w, 200, fmt.Sprintf(`{"access_token":"00D000000000001!second","instance_url":%q,"issued_at":"1764000000000","id":%q}`, s.url, s.url+"/id/00D000000000001AAA/005000000000001AAA"))
+		case r.Header.Get("Authorization") == "Bearer "+access:
+			writeJSON(w, 401, errorJSON("INVALID_SESSION_ID", "Session expired or invalid"))
+		default:
+			c.ServeHTTP(w, r)
+		}
+	})
+	ask := func(took string) {
+		t.Helper()
+		for i, n := range s.Counts(t.Context(), []string{countOf(1), countOf(2)}) {
+			if n.Err != nil || n.Records != int64(i+1) {
+				t.Errorf("%d: %+v", i, n)
+			}
+		}
+		if got := c.took(); got != took {
+			t.Errorf("%s, want %s", got, took)
+		}
+	}
+	ask("together [], alone 2")
+	ask("together [2], alone 0")
+}
+
 // TestDescribesAreRevalidatedTogether has describes grow old: one request asks whether they hold, what has changed comes with it, and what is gone is asked for by itself.
 func TestDescribesAreRevalidatedTogether(t *testing.T) {
 	t.Parallel()
