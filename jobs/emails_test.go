@@ -152,3 +152,23 @@ func TestEmailsWithoutSightOfHTML(t *testing.T) {
 	}
 	s.bodies(true)
 }
+
+// TestSignInEndsWhileHTMLIsAskedFor renews the sign-in while a page of emails is open in Postgres: nothing that the page has locked stands in the way.
+func TestSignInEndsWhileHTMLIsAskedFor(t *testing.T) {
+	t.Parallel()
+	s, _, queries := emailScene(t)
+	org := s.server.Config.Handler
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Query().Get("q"), "HtmlBody") && queries.Load() == 0 {
+			s.org.ExpireAccessTokens()
+		}
+		org.ServeHTTP(w, r)
+	})
+	before, err := s.db.Grant(t.Context(), s.conn)
+	s.must(err)
+	s.completed(s.sync())
+	s.bodies(true)
+	if after, err := s.db.Grant(t.Context(), s.conn); err != nil || after.Version == before.Version {
+		t.Errorf("the sign-in was not renewed: %v", err)
+	}
+}

@@ -55,7 +55,7 @@ func (o Options) pageRows(s Step, records int64) int {
 	return min(rows, max(leastPageRows, int((records+pages-1)/pages)))
 }
 
-// mostRows is how many records a page of the step has at most. A page for which more is asked beside its records is held in memory meanwhile.
+// mostRows is how many records a page of the step has at most.
 func (o Options) mostRows(s Step) int {
 	if s.Table.Instead != nil {
 		return min(o.PageRows, insteadRows)

@@ -368,9 +368,7 @@ func (j Work) replan(ctx context.Context, s Step) (again Step, there bool, err e
 
 // commit hands a page to the store, with what its records hold in place of empty fields. Its records count as in flight until the store is done with them, whatever became of them.
 func (j Work) commit(ctx context.Context, s Step, p *Page) error {
-	if err := j.instead(ctx, s.Table, p); err != nil {
-		return err
-	}
+	j.instead(ctx, s.Table, p)
 	var arrived int64
 	p.arrived = func() { arrived++; j.InFlight.Add(1) }
 	defer func() { j.InFlight.Add(-arrived) }()
