@@ -161,7 +161,8 @@ func (s *RunStore) letGo(ctx context.Context, tx *sqlx.Tx, r pipeline.Retirement
 // maxConversation bounds the characters of a conversation that are looked at.
 const maxConversation = 100_000
 
-// Conversations implements pipeline.Store. Where customers' own emails are among the messages, only they are looked at: what support writes is always polite.
+// Conversations implements pipeline.Store. Where customers' own emails are among the messages, only they are looked at: what support writes is always polite. Of a long conversation the newest messages are, the oldest of
+// these as far as there is room; all messages count for whether it has changed.
 func (s *RunStore) Conversations(ctx context.Context, wanted pipeline.WantedConversations) ([]pipeline.Conversation, error) {
 	var rows []struct {
 		ID       string         `db:"sf_id"`
@@ -171,18 +172,24 @@ func (s *RunStore) Conversations(ctx context.Context, wanted pipeline.WantedConv
 		Attempts int            `db:"attempts"`
 	}
 	err := s.db.pool.SelectContext(ctx, &rows, `
-		SELECT c.sf_id, m.n, coalesce(m.texts, '{}') AS texts, coalesce(r.text_hash, '') AS text_hash, coalesce(r.attempts, 0) AS attempts
-		  FROM millrace.cases c
-		  LEFT JOIN millrace.sentiment_refusals r ON r.connection_id = $1 AND r.case_id = c.sf_id AND r.method = $6
+		SELECT w.sf_id, w.n, coalesce(m.texts, '{}') AS texts, w.text_hash, w.attempts
+		  FROM (SELECT c.sf_id, m.n, coalesce(r.text_hash, '') AS text_hash, coalesce(r.attempts, 0) AS attempts
+		          FROM millrace.cases c
+		          LEFT JOIN millrace.sentiment_refusals r ON r.connection_id = $1 AND r.case_id = c.sf_id AND r.method = $6
+		         CROSS JOIN LATERAL (
+		               SELECT count(*) AS n, max(last_seen_run) AS latest FROM millrace.case_messages WHERE connection_id = $1 AND case_id = c.sf_id AND left_filter_at IS NULL) m
+		         WHERE c.connection_id = $1 AND c.sf_id > $2 AND c.left_filter_at IS NULL AND (r.case_id IS NOT NULL) = $7
+		           AND (m.n <> coalesce(c.sentiment_messages, 0) OR m.n > 0 AND (c.sentiment_run < m.latest
+		                OR coalesce(c.sentiment_method, '') <> ALL ($3) AND (NOT $7 OR c.sentiment_run IS DISTINCT FROM $8 AND NOT (r.attempts >= $9 AND c.sentiment_method = $10))))
+		         ORDER BY c.sf_id LIMIT $4) w
 		 CROSS JOIN LATERAL (
-		       SELECT count(*) AS n, max(last_seen_run) AS latest,
-		              array_agg(left(concat_ws(E'\n', body), $5) ORDER BY sent_at, sf_id) FILTER (WHERE is_incoming OR NOT some_incoming) AS texts
-		         FROM (SELECT body, sent_at, sf_id, last_seen_run, coalesce(is_incoming, false) AS is_incoming, bool_or(coalesce(is_incoming, false)) OVER () AS some_incoming
-		                 FROM millrace.case_messages WHERE connection_id = $1 AND case_id = c.sf_id AND left_filter_at IS NULL) x) m
-		 WHERE c.connection_id = $1 AND c.sf_id > $2 AND c.left_filter_at IS NULL AND (r.case_id IS NOT NULL) = $7
-		   AND (m.n <> coalesce(c.sentiment_messages, 0) OR m.n > 0 AND (c.sentiment_run < m.latest
-		        OR coalesce(c.sentiment_method, '') <> ALL ($3) AND (NOT $7 OR c.sentiment_run IS DISTINCT FROM $8 AND NOT (r.attempts >= $9 AND c.sentiment_method = $10))))
-		 ORDER BY c.sf_id LIMIT $4`, s.connectionID, wanted.After, pq.Array(wanted.Methods), wanted.Limit, maxConversation, wanted.Asked, wanted.Refused, s.runID,
+		       SELECT array_agg(left(body, room::integer) ORDER BY sent_at, sf_id) AS texts
+		         FROM (SELECT body, sent_at, sf_id, $5 - sum(length(body)) OVER (ORDER BY sent_at DESC, sf_id DESC) + length(body) AS room
+		                 FROM (SELECT coalesce(body, '') AS body, sent_at, sf_id, coalesce(is_incoming, false) AS is_incoming, bool_or(coalesce(is_incoming, false)) OVER () AS some_incoming
+		                         FROM millrace.case_messages WHERE connection_id = $1 AND case_id = w.sf_id AND left_filter_at IS NULL) x
+		                WHERE is_incoming OR NOT some_incoming) y
+		        WHERE room > 0) m
+		 ORDER BY w.sf_id`, s.connectionID, wanted.After, pq.Array(wanted.Methods), wanted.Limit, maxConversation, wanted.Asked, wanted.Refused, s.runID,
 		pipeline.RefusedTries, pipeline.SentimentMethod)
 	if err != nil {
 		return nil, storeFault("read the conversations", err)

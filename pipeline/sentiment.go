@@ -88,7 +88,7 @@ const (
 )
 
 // conversationsAtATime bounds how much text is in memory.
-const conversationsAtATime = 200
+const conversationsAtATime = 50
 
 // asking is what one run knows of the scorer.
 type asking struct {
