@@ -2,8 +2,12 @@ package db
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 
 	"github.com/lib/pq"
+
+	"millrace/pipeline"
 )
 
 // RunCalls is how many API calls of a kind were made for a run.
@@ -71,4 +75,18 @@ func (s *RunStore) CallsOfChanges(ctx context.Context) (map[string]int64, error)
 		out[r.Label] = r.Calls
 	}
 	return out, nil
+}
+
+// QueriesBeside implements pipeline.Store.
+func (s *RunStore) QueriesBeside(ctx context.Context, step pipeline.Step) (queries, records int64, err error) {
+	err = s.db.pool.QueryRowContext(ctx, `
+		SELECT coalesce(sum(c.calls), 0)::bigint, late.read
+		  FROM (SELECT r.id, p.read FROM millrace.runs r JOIN millrace.run_steps p ON p.run_id = r.id AND p.label = $3 AND p.object = $4 AND p.mode = 'bulk' AND p.reading <> 'changes' AND p.state = 'done'
+		         WHERE r.connection_id = $2 AND r.id < $1 AND r.state IN ('completed', 'completed_with_errors') ORDER BY r.id DESC LIMIT 1) late
+		  LEFT JOIN millrace.run_calls c ON c.run_id = late.id AND c.purpose = $3 AND c.kind IN ('query', 'more')
+		 GROUP BY late.id, late.read`, s.runID, s.connectionID, step.Label, step.Table.Object).Scan(&queries, &records)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, 0, nil
+	}
+	return queries, records, storeFault("read how many queries came beside "+step.Name, err)
 }

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -93,4 +94,35 @@ func TestASyncTakesWhatWasForetold(t *testing.T) {
 	expect("as many changes as the last two times", pipeline.EntityChatter, false, 3)
 	s.foretold(o, pipeline.EntityChatter, false)
 	expect("without changes once more", pipeline.EntityChatter, false, 8) // far from what very many changes took
+}
+
+// TestHTMLOfEmailsIsForetold has thousands of emails of HTML alone: how many requests that takes is known once all were read, also by an impact.
+func TestHTMLOfEmailsIsForetold(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 4000, Contacts: 500, Opportunities: 500, DailyAPILimit: 10_000_000})
+	_, err := s.org.UpdateAll("EmailMessage", nil, map[string]any{"TextBody": nil})
+	s.must(err)
+	all := everything()
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 365, Conversation: settings.EmailMessages}
+	s.saveAll(all)
+	o := s.incremental()
+	o.Pipeline.RESTLimit, o.PageRows = 0, 0 // as anywhere else
+	first, made := s.foretold(o, pipeline.EntityAll, false)
+	if made-first < 20 {
+		t.Fatalf("%d requests were foretold, and %d made", first, made)
+	}
+	foretold, made := s.foretold(o, pipeline.EntityCases, true)
+	if foretold < made-made/10 || foretold > made+10 {
+		t.Errorf("read again: %d requests were foretold, and %d made", foretold, made)
+	}
+	run, _, err := s.db.RequestImpact(t.Context(), s.conn, s.admin, 1, all)
+	s.must(err)
+	s.start(o)
+	s.completed(s.until(run.ID, ended))
+	impact, err := s.db.ImpactOf(t.Context(), run.ID)
+	s.must(err)
+	emails := slices.IndexFunc(impact.Forecast, func(f pipeline.Forecast) bool { return f.Label == "Email messages" })
+	if emails < 0 || impact.Forecast[emails].Calls < 20 {
+		t.Errorf("an impact says %+v", impact.Forecast)
+	}
 }

@@ -69,7 +69,7 @@ func (j Work) callsOf(ctx context.Context, s Step, coming map[string]int64) (int
 	case s.tellsDeleted():
 		return callsLeft(s, j.Options) + 1, nil
 	case !s.Reading.Changes:
-		return callsLeft(s, j.Options), nil
+		return j.callsOfAll(ctx, s)
 	case s.Expected != nil:
 		return callsLeft(s, j.Options) + s.callsOfList(), nil
 	}
@@ -84,10 +84,33 @@ func (j Work) callsOf(ctx context.Context, s Step, coming map[string]int64) (int
 	news.Entered += int(coming[s.Table.ParentTable()])
 	if why, _ := s.whyWiden(news, j.Options.Entering); why != "" {
 		here, err := j.Store.Here(ctx, s)
+		if err != nil {
+			return 0, err
+		}
 		s.Expected = &here
-		return 1 + callsLeft(s, j.Options), err
+		n, err := j.callsOfAll(ctx, s)
+		return 1 + n, err
 	}
 	return n + batches(int64(news.Entered+news.Doubted)), nil
+}
+
+// callsOfAll is callsOf for a step that reads everything.
+func (j Work) callsOfAll(ctx context.Context, s Step) (int64, error) {
+	n, err := j.callsInstead(ctx, s)
+	return callsLeft(s, j.Options) + n, err
+}
+
+// callsInstead estimates the requests for what records hold instead of an empty field, by how many of them were without it when all were read last. Before that nothing tells: Salesforce counts no records by fields that
+// are as long.
+func (j Work) callsInstead(ctx context.Context, s Step) (int64, error) {
+	if s.Table.Instead == nil {
+		return 0, nil
+	}
+	queries, records, err := j.Store.QueriesBeside(ctx, s)
+	if err != nil || records == 0 || s.Expected == nil {
+		return queries, err
+	}
+	return (queries**s.Expected + records - 1) / records, nil
 }
 
 // callsOfBatches is callsOf for a step that asks for the children of records here.

@@ -54,20 +54,24 @@ func (p Plan) Aside() Plan {
 const AsidePrefix = "impact_"
 
 // forecast says what each step of the plan would cost.
-func (p Plan) forecast(o Options) []Forecast {
+func (j Work) forecast(ctx context.Context, p Plan) ([]Forecast, error) {
 	var out []Forecast
 	for _, s := range p.Steps {
 		if s.Refusal != nil {
 			continue
 		}
 		f := Forecast{Label: s.Label, Records: s.Expected, Mode: Bulk, Note: s.Note}
-		if s.Expected != nil && *s.Expected <= o.RESTLimit {
+		if s.Expected != nil && *s.Expected <= j.Options.RESTLimit {
 			f.Mode = REST
 		}
-		f.Calls = calls(s, f.Mode, o)
+		beside, err := j.callsInstead(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		f.Calls = calls(s, f.Mode, j.Options) + beside
 		out = append(out, f)
 	}
-	return out
+	return out, nil
 }
 
 // restRows is how many records one page of a REST query holds.

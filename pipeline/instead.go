@@ -66,7 +66,9 @@ func (r *insteadReader) Next() ([][]byte, error) {
 		fields, err := r.records.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			r.end()
+			if err := r.end(); err != nil {
+				return nil, err
+			}
 		case err != nil:
 			return nil, err
 		case r.lacks(fields):
@@ -87,15 +89,19 @@ func (r *insteadReader) lacks(fields [][]byte) bool {
 	return max(r.at, r.id) < len(fields) && len(fields[r.at]) == 0 && idIn(fields[r.id]) != ""
 }
 
-// end closes the answer.
-func (r *insteadReader) end() {
+// end closes the answer, and asks whether the allowance has room for what is to be asked now: a page that runs out of it in the middle has asked in vain.
+func (r *insteadReader) end() error {
 	r.records = nil
-	if r.close == nil {
-		return
+	if r.close != nil {
+		if err := r.close(); err != nil {
+			r.work.Log.Info("could not end an answer that was read", "object", r.table.Object, "err", err)
+		}
 	}
-	if err := r.close(); err != nil {
-		r.work.Log.Info("could not end an answer that was read", "object", r.table.Object, "err", err)
+	if r.work.Afford == nil || len(r.lacking) == 0 {
+		return nil
 	}
+	behind := max(len(r.lacking)-r.atOnce, 0) // the next query
+	return r.work.Afford(r.ctx, int64(1+(behind+insteadAtOnce-1)/insteadAtOnce))
 }
 
 // ask asks for the texts of the first records that wait: for as many as lets the answer have about insteadBytes, by the answer before.

@@ -27,6 +27,7 @@ type mails struct {
 	queries, whileOpen  int
 	closed              bool
 	refuse              func(ids int) error
+	afford              func(context.Context, int64) error
 	seen                map[string]string
 	fields, written     [][]byte
 }
@@ -102,7 +103,7 @@ func (m *mails) load(t *testing.T) error {
 		t.Fatal(err)
 	}
 	p.Declared, p.close = int64(m.count), func() error { m.closed = true; return nil }
-	j := Work{Source: m, Store: m, Log: slog.New(slog.DiscardHandler), InFlight: new(atomic.Int64), poisoned: new(sync.Map)}
+	j := Work{Source: m, Store: m, Log: slog.New(slog.DiscardHandler), InFlight: new(atomic.Int64), poisoned: new(sync.Map), Afford: m.afford}
 	return j.commit(t.Context(), Step{Name: "case_messages", Table: table}, p)
 }
 
@@ -180,6 +181,33 @@ func TestAskingForHTMLFails(t *testing.T) {
 		}
 		if c.fails != errors.Is(err, c.fault) || !c.fails && (err != nil || len(m.seen) != m.count) {
 			t.Errorf("%s: %v, and %d of %d emails came", name, err, len(m.seen), m.count)
+		}
+	}
+}
+
+// TestHTMLIsAffordedTogether asks, before any HTML is asked for, whether there is room for all that a page lacks, and asks for none where there is not; a page that lacks nothing asks nothing.
+func TestHTMLIsAffordedTogether(t *testing.T) {
+	t.Parallel()
+	full := &Fault{Kind: OverBudget, Code: "api_budget"}
+	for name, c := range map[string]struct {
+		every int
+		need  int64
+		room  error
+	}{
+		"room":            {2, 2, nil},
+		"no room":         {1, 4, full},
+		"nothing to ask":  {0, 0, full},
+		"a few are asked": {50, 1, nil},
+	} {
+		asked := int64(0)
+		m := &mails{count: 250, every: c.every, text: "Hello", html: "<p>Hello</p>", afford: func(_ context.Context, need int64) error {
+			asked += need
+			return c.room
+		}}
+		err := m.load(t)
+		refused := c.room != nil && c.need > 0
+		if refused != errors.Is(err, full) || !refused && err != nil || refused && m.queries > 0 || !refused && int64(m.queries) != c.need || asked != c.need {
+			t.Errorf("%s: room for %d was asked for, want %d; %d queries, %v", name, asked, c.need, m.queries, err)
 		}
 	}
 }

@@ -132,7 +132,11 @@ func (j Work) plan(ctx context.Context) error {
 		return err
 	}
 	if j.Entity == EntityImpact {
-		if err := j.Store.SaveForecast(ctx, plan.forecast(j.Options)); err != nil {
+		steps, err := j.forecast(ctx, plan)
+		if err != nil {
+			return err
+		}
+		if err := j.Store.SaveForecast(ctx, steps); err != nil {
 			return err
 		}
 		plan = plan.Aside()

@@ -59,6 +59,8 @@ type Store interface {
 	Here(ctx context.Context, s Step) (int64, error)
 	// CallsOfChanges returns how many API requests those of the run's steps took that read changes, in the last two runs that did so, by their labels: the less of both, since a change of very many records is rare. What is not known is left out.
 	CallsOfChanges(ctx context.Context) (map[string]int64, error)
+	// QueriesBeside returns how many queries were made beside the bulk results when everything of the step was last read through them, and how many records there were; none where that is not known.
+	QueriesBeside(ctx context.Context, s Step) (queries, records int64, err error)
 	// SaveObjects notes the custom objects that the settings name. Together with Retire it makes what is here follow the settings.
 	SaveObjects(ctx context.Context, objects []settings.CustomObject) error
 	// Retire marks the records of a table's other sets as having left.
