@@ -75,12 +75,12 @@ func (s *RunStore) settle(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 	return nil
 }
 
-// openLeavers notes that it is to be asked who of those that have left since there were so many was deleted. The run may not come to ask: the next one of the set does then.
+// openLeavers notes that it is to be asked who of those that have left since there were so many was deleted, and of those that had left before. The run may not come to ask: the next one of the set does then.
 func (s *RunStore) openLeavers(ctx context.Context, tx *sqlx.Tx, step pipeline.Step, left int64) error {
 	if !step.Table.Mortal() {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE millrace.run_steps SET leavers_open = true WHERE run_id = $1 AND position = $2 AND left_filter > $3`, s.runID, step.Position, left)
+	_, err := tx.ExecContext(ctx, `UPDATE millrace.run_steps SET leavers_open = true WHERE run_id = $1 AND position = $2 AND (left_filter > $3 OR $4)`, s.runID, step.Position, left, step.TellsDeleted())
 	return err
 }
 
@@ -201,6 +201,16 @@ func (s *RunStore) Leavers(ctx context.Context, step pipeline.Step, limit int) (
 	return append(ids, aged...), storeFault("list who is too old to be read", err)
 }
 
+// DeletedSince implements pipeline.Store.
+func (s *RunStore) DeletedSince(ctx context.Context, step pipeline.Step) (time.Time, error) {
+	var since sql.NullTime
+	err := s.db.pool.GetContext(ctx, &since, `
+		SELECT min((o.body -> 'Reading' ->> 'Since')::timestamptz) FROM millrace.run_steps o JOIN millrace.runs r ON r.id = o.run_id
+		 WHERE o.leavers_open AND o.records = $1 AND o.run_id <> $2 AND o.reading = 'whole' AND r.connection_id = $3 AND o.body -> 'Reading' ->> 'Since' NOT LIKE '0001-%'`,
+		step.Table.Records(), s.runID, s.connectionID)
+	return since.Time, storeFault("look since when it is open what was deleted", err)
+}
+
 // NoteLeavers implements pipeline.Store. Of other steps of this run it is asked in their turn.
 func (s *RunStore) NoteLeavers(ctx context.Context, step pipeline.Step, known bool) error {
 	if !known {
@@ -266,11 +276,11 @@ func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []p
 			    RETURNING t.sf_id, nullif(l.master, '') AS master, o.left_filter_at IS NULL AS lived),
 			log AS (
 			    INSERT INTO millrace.audit_log (connection_id, run_id, entity, sf_id, action, changes, detail)
+			    SELECT $1::bigint, $2::bigint, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), NULL FROM gone WHERE lived
+			    UNION ALL
 			    SELECT $1::bigint, $2::bigint, $4, sf_id, 'deleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(NULL, now())) ||
 			           CASE WHEN master IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(NULL, master)) END, 'Merged into ' || master
-			      FROM gone
-			    UNION ALL
-			    SELECT $1::bigint, $2::bigint, $4, sf_id, 'left', jsonb_build_object('left_filter_at', jsonb_build_array(NULL, now())), NULL FROM gone WHERE lived)
+			      FROM gone)
 			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone), left_filter = left_filter + (SELECT count(*) FROM gone WHERE lived) WHERE run_id = $2 AND position = $5 AND object = $3`,
 			step.Table.Name, merged, sameSet(step.Table, "t.")), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids), pq.Array(masters))
 		if err != nil || step.Table.Window == nil {

@@ -38,7 +38,7 @@ func TestVeryManyDeleted(t *testing.T) {
 			}
 			want := int64(2100)
 			if refused {
-				s.org.Fail(sim.Fault{Match: allQueries, Count: 1, Status: 400, Code: "MALFORMED_QUERY", Message: "Implementation restriction: name the records."})
+				s.org.Fail(sim.Fault{Match: allQueries, Count: 2, Status: 400, Code: "MALFORMED_QUERY", Message: "Implementation restriction: name the records."})
 				want = 2000
 			}
 			run := s.completed(s.sync())
@@ -221,6 +221,34 @@ func TestDeletedOrRestoredBeforeAReadInFull(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDeletedEarlierIsAskedAgain deletes an account that has left the filter with an earlier run, and has Salesforce not answer at the end of a run that reads everything. The next one asks, though its list of what has changed
+// begins behind the deletion.
+func TestDeletedEarlierIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 30})
+	s.filter("Industry != 'Aquaculture'")
+	runs := s.running(s.incremental())
+	runs.run(pipeline.EntityAll, false)
+	id := s.accountIDs()[0]
+	s.must(s.org.Update("Account", id, map[string]any{"Industry": "Aquaculture"}))
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	s.must(s.org.Delete("Account", id))
+	s.org.Advance(time.Hour)
+	s.org.Fail(sim.Fault{Match: allQueries, Count: -1, Status: 500})
+	if run := runs.run(pipeline.EntityAll, true); run.State != db.RunCompleted || s.count(deletedHere) != 0 {
+		t.Fatalf("the run is %s, %s", run.State, run.Error)
+	}
+	s.org.ClearFaults(0)
+	s.org.Advance(time.Hour)
+	if run := runs.run(pipeline.EntityAll, false); s.step(run, "accounts:customer").Reading != "changes" || s.action(run, id) != "deleted" || s.count(deletedHere) != 1 {
+		t.Errorf("of the account it is audited that it was %q", s.action(run, id))
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.run_steps WHERE leavers_open`); n != 0 {
+		t.Errorf("of %d steps it is still open who was deleted", n)
 	}
 }
 

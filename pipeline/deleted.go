@@ -29,6 +29,11 @@ func (j Work) findDeleted(ctx context.Context) error {
 		if !s.Table.Mortal() {
 			continue
 		}
+		if !silent {
+			if silent, err = j.listDeleted(ctx, s); err != nil {
+				return err
+			}
+		}
 		ids, err := j.Store.Leavers(ctx, s, maxAsked+1)
 		if err != nil {
 			return err
@@ -56,52 +61,63 @@ func (j Work) findDeleted(ctx context.Context) error {
 // askDeleted asks which of the leavers of a step were deleted, and marks them. Where they are very many, it goes through what was deleted of the object: records that are here are marked, others are
 // none of them. What Salesforce does not list it may tell of some records by their ids. It reports whether that is open, because Salesforce did not answer: what is refused once is refused again.
 func (j Work) askDeleted(ctx context.Context, s Step, leavers []string) (open bool, err error) {
+	return j.marking(ctx, s, func(mark func([]Listed) error) error {
+		if len(leavers) > maxAsked {
+			var stored error
+			err := j.eachDeleted(ctx, s.Table.Object, func(gone []Listed) error {
+				stored = mark(gone)
+				return stored
+			})
+			if k := KindOf(err); err == nil || stored != nil || ctx.Err() != nil || k == OverBudget || k == DailyLimit {
+				return err
+			}
+		}
+		return j.deletedAmong(ctx, s.Table.Object, leavers[:min(len(leavers), maxAsked)], mark)
+	})
+}
+
+// TellsDeleted reports whether it is to be asked what was deleted since the step's set was last read. What has left before that is met by no reading of everything, and the next list of changes begins behind its
+// deletion.
+func (s Step) TellsDeleted() bool {
+	return !s.Reading.Changes && s.Reading.Last && !s.Reading.Since.IsZero() && !s.windowed() && s.Batches == nil && !s.Refresh && s.Missing == nil && s.Table.Mortal()
+}
+
+// listDeleted marks what was deleted of the step's object since its set was last read, or since the reading before a run that did not come to ask. It reports whether that is open, as askDeleted does.
+func (j Work) listDeleted(ctx context.Context, s Step) (open bool, err error) {
+	if !s.Reading.Last {
+		return false, nil
+	}
+	since, err := j.Store.DeletedSince(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	if s.TellsDeleted() && (since.IsZero() || s.Reading.Since.Before(since)) {
+		since = s.Reading.Since
+	}
+	if since.IsZero() {
+		return false, nil
+	}
+	changed, err := changedSince(since)
+	if err != nil {
+		return false, err
+	}
+	return j.marking(ctx, s, func(mark func([]Listed) error) error { return j.eachDeleted(ctx, s.Table.Object, mark, changed) })
+}
+
+// marking has ask hand deleted records over, which are marked, and reports whether the question is open: Salesforce did not answer, and what is refused once is refused again.
+func (j Work) marking(ctx context.Context, s Step, ask func(mark func([]Listed) error) error) (open bool, err error) {
 	var stored error
-	mark := func(gone []Listed) error {
+	err = ask(func(gone []Listed) error {
 		if len(gone) > 0 {
 			stored = j.Store.MarkDeleted(ctx, s, gone)
 		}
 		return stored
-	}
-	byID := len(leavers) <= maxAsked
-	if !byID {
-		err = j.eachDeleted(ctx, s.Table.Object, mark)
-		k := KindOf(err)
-		byID = err != nil && stored == nil && ctx.Err() == nil && k != OverBudget && k != DailyLimit
-	}
-	if byID {
-		err = j.deletedAmong(ctx, s.Table.Object, leavers[:min(len(leavers), maxAsked)], mark)
-	}
+	})
 	if stored != nil {
 		return false, stored
 	}
 	stop, ends := j.unasked(ctx, s, err)
 	return stop && KindOf(err) == Transient, ends
-}
-
-// tellsDeleted reports whether it is to be asked, at the end of the step, what was deleted since its set was last read. What has left before that is met by no reading of everything, and the
-// next list of changes begins behind its deletion.
-func (s Step) tellsDeleted() bool {
-	return !s.Reading.Changes && s.Reading.Last && !s.Reading.Since.IsZero() && !s.windowed() && s.Batches == nil && !s.Refresh && s.Missing == nil && s.Table.Mortal()
-}
-
-// listDeleted marks what was deleted of the step's object since its set was last read. An object of which Salesforce lists nothing that was deleted is left at that: it says so each time.
-func (j Work) listDeleted(ctx context.Context, s Step) error {
-	since, err := changedSince(s.Reading.Since)
-	if err != nil {
-		return err
-	}
-	err = j.eachDeleted(ctx, s.Table.Object, func(gone []Listed) error {
-		if len(gone) == 0 {
-			return nil
-		}
-		return j.attempt(ctx, func() error { return j.Store.MarkDeleted(ctx, s, gone) })
-	}, since)
-	if KindOf(err) == Refused {
-		j.Log.Warn("cannot list what was deleted", "step", s.Name, "err", err)
-		return nil
-	}
-	return err
 }
 
 // deletedAmong goes through the deleted records of an object that have one of the ids.

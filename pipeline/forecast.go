@@ -66,7 +66,7 @@ func (j Work) callsOf(ctx context.Context, s Step, coming map[string]int64) (int
 	switch {
 	case s.Batches != nil:
 		return j.callsOfBatches(ctx, s, coming)
-	case s.tellsDeleted():
+	case s.TellsDeleted():
 		return callsLeft(s, j.Options) + 1, nil
 	case !s.Reading.Changes:
 		return j.callsOfAll(ctx, s)

@@ -276,11 +276,6 @@ func (j Work) finish(ctx context.Context, s Step) error {
 			return err
 		}
 	}
-	if s.tellsDeleted() {
-		if err := j.listDeleted(forPurpose(ctx, purposeDeleted), s); err != nil {
-			return err
-		}
-	}
 	if s.Calculation != nil {
 		if err := j.Store.SetPhase(ctx, "Working out "+lower(s.Calculation.Kind.Label())); err != nil {
 			return err

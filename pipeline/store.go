@@ -102,6 +102,8 @@ type Store interface {
 	// Leavers returns up to limit of the records that FinishStep has marked as having left with this step, or with those of earlier runs of which NoteLeavers has not said that it is known, and that
 	// are not known to be deleted, and of those that the step read nothing of, nor of a list of changes, because they have not been changed for so long.
 	Leavers(ctx context.Context, s Step, limit int) ([]string, error)
+	// DeletedSince says since when it is open what was deleted of a step's object, by steps of earlier runs which TellsDeleted and of which NoteLeavers has not said that it is known; zero for nothing.
+	DeletedSince(ctx context.Context, s Step) (time.Time, error)
 	// NoteLeavers notes whether it is known now which of the Leavers of a step were deleted.
 	NoteLeavers(ctx context.Context, s Step, known bool) error
 	// Deleted lists records of a step's set that are marked as deleted in Salesforce, the newest marks first, as far back as Salesforce may have restored them.
