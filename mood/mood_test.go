@@ -139,6 +139,40 @@ func TestScore(t *testing.T) {
 	}
 }
 
+// TestAnswerIsReadOnce reads no part of an answer twice, whatever the endpoint makes of it, and takes no long one for a number.
+func TestAnswerIsReadOnce(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{`{`, `{"":`, `{"a":{},"b":`, `{"a":{},`, `{"":[`, `{x`, `{"`, `{"\u`, `{}`, `{"a":1}{`, "{\n"} {
+		for _, end := range []string{"", "x", "}", `"`, `{"sentiment": 0.5}`} {
+			text := strings.Repeat(part, (16<<10)/len(part)) + end
+			left := len(text)
+			for _, read := range objectsIn(text) {
+				if left -= len(read); read == "" || left < 0 {
+					t.Errorf("of %q repeated, with %q at the end, a part is read more than once", part, end)
+					break
+				}
+			}
+			if got, err := numberIn(text); err != errNoNumber {
+				t.Errorf("%q repeated, with %q at the end: %q, %v", part, end, got, err)
+			}
+		}
+	}
+	// What is broken may have held another number; what the model thinks aloud is no part of its answer.
+	for content, want := range map[string]string{
+		`{x} {"sentiment": 0.5}`:                                          "0.5",
+		`{{"sentiment": 0.5}}`:                                            "0.5",
+		`{"a": [{}}, {"sentiment": 0.5}`:                                  "0.5",
+		`{"a": {"sentiment": -1} x {"sentiment": 1}`:                      "",
+		`{"sentiment": 1} {"sentiment": -1`:                               "",
+		strings.Repeat("x", maxContent) + `{"sentiment": 0.5}`:            "",
+		strings.Repeat("x{", maxContent) + `</think> {"sentiment": 0.25}`: "0.25",
+	} {
+		if got, err := numberIn(content); got != want || (err == nil) != (want != "") {
+			t.Errorf("%.60q: %q, %v; want %q", content, got, err, want)
+		}
+	}
+}
+
 // TestQuestion sends the conversation as a JSON string, so that it cannot end the data and begin instructions, its end when it is long, and the key as a header.
 func TestQuestion(t *testing.T) {
 	t.Parallel()
