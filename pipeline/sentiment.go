@@ -19,7 +19,7 @@ import (
 )
 
 // SentimentMethod names the way in which sentiments are worked out, with its version: another one has them worked out anew.
-const SentimentMethod = "vader-2"
+const SentimentMethod = "vader-3"
 
 // Conversation is what is said in a case.
 type Conversation struct {
