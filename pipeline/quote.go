@@ -3,6 +3,8 @@ package pipeline
 import (
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // What mail programs write above the text that they quote; each is a line by itself. Everything from there on was said before.
@@ -15,8 +17,19 @@ var quoteBegins = []*regexp.Regexp{
 // attribution is the line that says who wrote what is quoted below it.
 var attribution = regexp.MustCompile(`(?i)^(on|am|le|el|op|il|em|den|(man|tir|ons|tor|fre|lør|søn)\pL*\.?,?) .{4,} (wrote|a écrit|escribió|ha scritto|escreveu|(schrieb|schreef|skrev)( .{0,80})?) ?:$`)
 
-// writtenAt is what an attribution says of the time, or of the writer's address, and a sentence seldom does.
-var writtenAt = regexp.MustCompile(`\d{4}|\d[:.h] ?\d\d|\d[/.-]\d{1,2}[/.-] ?\d|@`)
+// Below what is dated or addressed, in the forms that mail programs have, everything is quoted although no lines begin with >. What stands for a name in the first is looked at too.
+var (
+	dated = regexp.MustCompile(`(?i)^(?:\pL+\.?,? ){1,4}(?:\d{1,2}\.?,?(?: de)? \pL+\.?,?(?: de)? \d{2,4}|\d{1,2},? \d{4}|\d{1,4}[./-] ?\d{1,2}[./-] ?\d{1,4})` +
+		`(?:,?(?: \pL+\.?,?){0,2} \d{1,2}[:.h] ?\d\d(?::\d\d)?(?: ?[ap]\.? ?m\.?)?(?: (?:uhr|uur|h))?(?: \(?(?-i:[A-Z]{2,5})(?:[+-]\d{1,2}(?::?\d\d)?)?\)?)?(?: [+-]\d{4})?)?,? ` +
+		`(?:(?:schrieb|schreef|skrev) (.+?)|(.+?),? (?:wrote|a écrit|escribió|ha scritto|escreveu|schrieb|schreef|skrev)) ?:$`)
+	addressed = regexp.MustCompile(`(?i)@\S+,? (?:wrote|a écrit|escribió|ha scritto|escreveu|schrieb|schreef|skrev) ?:$|\b(?:schrieb|schreef|skrev)\b.*@\S+ ?:$`)
+)
+
+// namedWith are words in small letters that a name has, and unnamed are no names.
+var (
+	namedWith = setOf(`al at bei ben bin chez da de del della den der di du from la le of ten van via von y`)
+	unnamed   = setOf(`du ella elle er everybody he i ich ihr ik il io je jeg nobody nous she sie somebody someone they vi we wij wir yo you`)
+)
 
 // Mail programs fold an attribution over so many lines, which have so many bytes together.
 const (
@@ -35,6 +48,9 @@ var underscores = regexp.MustCompile(`^_{10,}$`)
 
 // headerLine is a header line of a quoted message. The French write a space before the colon, some programs put asterisks around what was bold.
 var headerLine = regexp.MustCompile(`^\*?(\pL[\pL ]{0,14}?)\*? ?:\*? ?(.*)$`)
+
+// timeOfDay is a time of day in a header line.
+var timeOfDay = regexp.MustCompile(`\b\d\d?:\d\d\b`)
 
 // headerKind tells what a header line of a quoted message says.
 type headerKind uint8
@@ -75,7 +91,7 @@ func Unquoted(text string) string {
 				i += n - 1
 				continue
 			}
-			if writtenAt.MatchString(strings.Join(m.plain[i:i+n], " ")) {
+			if byProgram(strings.Join(m.plain[i:i+n], " ")) {
 				break
 			}
 		}
@@ -85,7 +101,7 @@ func Unquoted(text string) string {
 			}
 			break
 		}
-		if m.headers(i) || underscores.MatchString(m.plain[i]) && m.headers(m.next[i]) {
+		if m.headers(i, false) || underscores.MatchString(m.plain[i]) && m.headers(m.next[i], true) {
 			break
 		}
 		kept = append(kept, strings.TrimRight(m.lines[i], " \t"))
@@ -155,13 +171,35 @@ func (m *messageText) attributed(i int) bool {
 	return strings.HasSuffix(m.plain[i], ":") && len(m.plain[i]) <= attributionBytes && attribution.MatchString(m.plain[i])
 }
 
-// headers reports whether the header lines of a quoted message begin at line i; there may be empty lines between them.
-func (m *messageText) headers(i int) bool {
+// byProgram reports whether a mail program and no person wrote an attribution: it says the address, or the day and no more than a name.
+func byProgram(attribution string) bool {
+	if addressed.MatchString(attribution) {
+		return true
+	}
+	match := dated.FindStringSubmatch(attribution)
+	return match != nil && isWriter(match[1]+match[2])
+}
+
+// isWriter reports whether an attribution names its writer by these words: they are written as names are, or are one word.
+func isWriter(name string) bool {
+	words := strings.Fields(name)
+	for _, w := range words {
+		first, _ := utf8.DecodeRuneInString(w)
+		if lower := strings.ToLower(w); unnamed[lower] || len(words) > 1 && unicode.IsLower(first) && !namedWith[lower] {
+			return false
+		}
+	}
+	return len(words) > 0
+}
+
+// headers reports whether the header lines of a quoted message begin at line i; there may be empty lines between them. People write such lines of parcels and journeys: those of mail programs have a subject, an
+// address, the time of day below the writer, or stand below a line of underscores.
+func (m *messageText) headers(i int, below bool) bool {
 	if i < m.none {
 		return false
 	}
-	var found headerKind
-	different := 0
+	var found, last headerKind
+	different, sure := 0, below
 	for ; i < len(m.lines); i = m.next[i] {
 		kind := headerOf(m.plain[i])
 		if kind == 0 {
@@ -170,9 +208,17 @@ func (m *messageText) headers(i int) bool {
 		if found&kind == 0 {
 			different++
 		}
-		found |= kind
+		switch kind {
+		case headerSubject:
+			sure = true
+		case headerFrom, headerTo:
+			sure = sure || strings.Contains(m.plain[i], "@")
+		case headerSent:
+			sure = sure || last == headerFrom && timeOfDay.MatchString(m.plain[i])
+		}
+		found, last = found|kind, kind
 	}
-	if different >= leastHeaders && found&headerFrom != 0 && found&headerSent != 0 {
+	if sure && different >= leastHeaders && found&headerFrom != 0 && found&headerSent != 0 {
 		return true
 	}
 	m.none = max(m.none, i) // a part of these lines says no more than all of them

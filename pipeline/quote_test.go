@@ -50,9 +50,23 @@ func TestUnquotedKeepsWhatOnlyLooksQuoted(t *testing.T) {
 		"On Monday your colleague wrote:\nIt is repaired.\nIt is not.",
 		"Am 3. Mai schrieb ich Ihnen:\nEs ist kaputt.",
 		"On May 3, 2026 I wrote to you, and I ask again:\nWhere is it?",
+		"Please check my booking:\nFrom: Hamburg\nTo: Lyon\nDate: 12 June\n\nThe driver never came and I am furious. This was a horrible disaster.",
+		"Please check my booking:\nFrom: Hamburg\nTo: Lyon\nDate: 12 June, 10:30\nThe driver never came.",
+		"Von: Hamburg\nAn: Lyon\nDatum: 12.06.2026\nNiemand kam.",
+		"Von: Hamburg\nDatum: 12.06.2026\nAn: Lyon\nNiemand kam.",
+		"De : Hambourg\nDate : 12 juin\nÀ : Lyon\nPersonne.",
+		"Am 3.5. um 10:30 war niemand da, wie mir Herr Meier schrieb:\nEs ist eine Katastrophe.",
+		"Am 3.5.2026 um 10:30 war niemand da, wie mir Herr Meier schrieb:\nEs ist eine Katastrophe.",
+		"Am 3. Mai 2026 schrieb ich:\nEs ist kaputt.",
+		"Am 3. Mai 2026 um 10:30 schrieb ich Ihnen:\nEs ist kaputt.",
+		"On May 3, 2026 at 10:30 nobody came, as Bob wrote:\nIt is a disaster.",
+		"On May 3, 2026 I wrote:\nWhere is it?",
+		"On Monday bob@example.com did nothing, as Ada wrote:\nIt is a disaster.",
 	} {
-		if got := Unquoted(text); got != text {
-			t.Errorf("%q becomes %q", text, got)
+		for _, text := range []string{text, "Own.\n" + text} { // a message that is nothing but a quotation stays
+			if got := Unquoted(text); got != text {
+				t.Errorf("%q becomes %q", text, got)
+			}
 		}
 	}
 }
@@ -71,7 +85,7 @@ func TestUnquotedInSeveralLanguages(t *testing.T) {
 		"De\u202f: Ada\n\nDate\u202f: lundi\n\n\u00a0\nÀ\u202f: Bob\n\nObjet\u202f:\u00a0x",
 		"De: Ada\nEnviado: lunes\nPara: Bob\nAsunto: x",
 		"De: Ada\nEnviado el: lunes\nPara: Bob\nAsunto: x",
-		"De: Ada\nFecha: lunes\nPara: Bob",
+		"De: Ada\nFecha: lunes, 2 de enero de 2026 10:00\nPara: Bob",
 		"Van: Ada\nVerzonden: maandag\nAan: Bob\nOnderwerp: x",
 		"Van: Ada\nDatum: maandag\nAan: Bob\nOnderwerp: x",
 		"Da: Ada\nInviato: lunedì\nA: Bob\nOggetto: x",
@@ -92,6 +106,22 @@ func TestUnquotedInSeveralLanguages(t *testing.T) {
 		"Em seg., 2 de jan. de 2026 às 10:00, Ada <ada@example.com> escreveu:",
 		"Den mån 2 jan. 2026 kl 10:00 skrev Ada <ada@example.com>:",
 		"man. 2. jan. 2026 kl. 10:00 skrev Ada <ada@example.com>:",
+		"From: Ada <ada@example.com>\nTo: Bob\nDate: Monday",
+		"Von: Ada\nGesendet: Montag, 2. Januar 2026 10:00\nAn: Bob",
+		"On 1/2/26 10:00 AM, ada wrote:",
+		"On January 2, 2026 10:00:12 AM GMT+01:00, Ada van Dyke wrote:",
+		"On Mon, Jan 02, 2026 at 10:00:00AM +0100, Ada Lovelace wrote:",
+		"On Thu, 2 Jan 2026, 10:00 Ada Lovelace, wrote:",
+		"On Jan 2, 2026, Ada Lovelace wrote:",
+		"On Monday ada@example.com wrote:",
+		"Am 02.01.2026 um 10:00 schrieb Ada Lovelace:",
+		"Am Donnerstag, dem 2. Januar 2026, um 10.00 Uhr schrieb Ada:",
+		"Le 02/01/2026 à 10h00, Ada a écrit :",
+		"Il giorno lun 2 gen 2026 alle ore 10:00 Ada ha scritto:",
+		"El lun, 2 de ene de 2026 a las 10:00, Ada escribió:",
+		"Op 02-01-2026 om 10:00 schreef Ada van Dyke:",
+		"Em seg., 2 de jan. de 2026 às 10:00, Ada escreveu:",
+		"Den mån 2 jan. 2026 kl 10:00 skrev Ada Lovelace:",
 		"On Mon, Jan 2, 2026 at 10:00 a.m.\nAda Lovelace\n<ada.lovelace@example.com> wrote:",
 		"Le lun. 2 janv. 2026 à 10:00, Ada Lovelace de la Maison\n<ada.lovelace@example.com> a\nécrit\u00a0:",
 	} {
