@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"millrace/db"
+	"millrace/mood"
 	"millrace/pipeline"
 	"millrace/salesforce/sim"
 	"millrace/settings"
@@ -99,10 +103,14 @@ func TestRefusedConversations(t *testing.T) {
 		_, err := s.org.Insert("CaseComment", map[string]any{"ParentId": field(r, "Id"), "CommentBody": "This is the word canary, and it is terrible."})
 		s.must(err)
 	}
-	var asked, refused, rest atomic.Int64
+	var asked, refused, rest, trials atomic.Int64
 	rest.Store(-1) // how many were asked about before the first that is refused
 	o := s.quick()
 	o.Scorer = &pipeline.Scorer{Method: "llm-1:test", DailyCalls: 1_000_000, Score: func(_ context.Context, text string, _ func() bool) (float64, error) {
+		if text == pipeline.TrialText {
+			trials.Add(1)
+			return 0.2, nil
+		}
 		n := asked.Add(1)
 		if strings.Contains(text, "canary") {
 			refused.Add(1)
@@ -115,6 +123,7 @@ func TestRefusedConversations(t *testing.T) {
 		t.Helper()
 		asked.Store(0)
 		refused.Store(0)
+		trials.Store(0)
 		rest.Store(-1)
 		return s.completed(s.syncWith(o))
 	}
@@ -139,9 +148,9 @@ func TestRefusedConversations(t *testing.T) {
 	if run(); refused.Load() != filtered || asked.Load() != filtered+1 || rest.Load() != 1 {
 		t.Errorf("asked %d times, refused %d times, asked about %d others before", asked.Load(), refused.Load(), rest.Load())
 	}
-	for want := int64(filtered); want >= 0; want -= filtered {
-		if run(); refused.Load() != want || asked.Load() != want {
-			t.Errorf("asked %d times, refused %d times, want %d", asked.Load(), refused.Load(), want)
+	for want := int64(filtered); want >= 0; want -= filtered { // nothing else is asked about: one trial tells that the endpoint works
+		if run(); refused.Load() != want || asked.Load() != want || trials.Load() != min(want, 1) {
+			t.Errorf("asked %d times, refused %d times, put to the trial %d times, want %d", asked.Load(), refused.Load(), trials.Load(), want)
 		}
 	}
 
@@ -163,6 +172,84 @@ func TestRefusedConversations(t *testing.T) {
 	if p := s.step(run(), "cases"); p.Note != "" {
 		t.Errorf("with nothing refused the step says %q", p.Note)
 	}
+	if n := s.count(`SELECT count(*) FROM millrace.sentiment_refusals`); n != 0 || there() != talked {
+		t.Errorf("%d refusals are kept of what is rated, %d of %d cases are rated there", n, there(), talked)
+	}
+}
+
+// TestEndpointThatRefusesEverything meets an endpoint whose key, account or model is at fault, and which says so as if it refused the text: it is soon not asked any more, nothing is held against the
+// conversations, and all are rated once it is mended. It may begin in the middle of a run.
+func TestEndpointThatRefusesEverything(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 120})
+	all := everything()
+	all.Cases = settings.Cases{Enabled: true, LookbackDays: 365}
+	s.saveAll(all)
+	var asked, rates atomic.Int64 // rates is how many questions are answered well
+	var answer atomic.Value
+	refuse := func(status int, body string) {
+		answer.Store(func(w http.ResponseWriter) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		})
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) > rates.Load() {
+			answer.Load().(func(http.ResponseWriter))(w)
+			return
+		}
+		_, _ = io.WriteString(w, `{"choices": [{"message": {"content": "{\"sentiment\": 0.5}"}}]}`)
+	}))
+	t.Cleanup(server.Close)
+	client := mood.New(mood.Config{BaseURL: server.URL, Model: "m-1"})
+	o := s.quick()
+	o.Scorer = &pipeline.Scorer{Method: client.Method(), DailyCalls: 1_000_000, Score: func(ctx context.Context, text string, again func() bool) (float64, error) {
+		n, err := client.Score(ctx, text, again)
+		if why := new(mood.Error); errors.As(err, &why) {
+			err = &pipeline.ScoreError{Says: why.Says, Text: why.Text}
+		}
+		return n, err
+	}}
+	there := func() int64 {
+		return s.count(`SELECT count(*) FROM millrace.cases WHERE sentiment_method = $1`, o.Scorer.Method)
+	}
+	run := func(well int64) db.Run {
+		t.Helper()
+		asked.Store(0)
+		rates.Store(well)
+		return s.completed(s.syncWith(o))
+	}
+
+	for _, refusal := range []struct {
+		status     int
+		body, says string
+	}{
+		{http.StatusBadRequest, `{"error": {"message": "API key not valid. Please pass a valid API key."}}`, "it answered with status 400, whatever it is asked about"},
+		{http.StatusBadRequest, `{"error": {"message": "Billing hard limit has been reached"}}`, "it answered with status 400, whatever it is asked about"},
+		{http.StatusUnprocessableEntity, `{"detail": "The model has been retired."}`, "it answered with status 422, whatever it is asked about"},
+		{http.StatusOK, `{"error": {"message": "The model has been retired."}}`, "its answer is not of the expected form, whatever it is asked about"},
+	} {
+		refuse(refusal.status, refusal.body)
+		ended := run(0)
+		if p := s.step(ended, "cases"); !strings.HasSuffix(p.Note, " conversations were rated here, not by the endpoint: "+refusal.says+".") {
+			t.Errorf("%s: the step says %q", refusal.body, p.Note)
+		}
+		if n := s.count(`SELECT count(*) FROM millrace.sentiment_refusals`); n != 0 || asked.Load() < 6 || asked.Load() > 10 || there() != 0 {
+			t.Errorf("%s: asked %d times, %d refusals are kept", refusal.body, asked.Load(), n)
+		}
+	}
+	run(1_000_000)
+	talked := s.count(`SELECT count(*) FROM millrace.cases c WHERE EXISTS (SELECT FROM millrace.case_messages m WHERE m.case_id = c.sf_id)`)
+	if there() != talked || asked.Load() != talked || talked < 40 {
+		t.Errorf("once mended it is asked %d times, %d of %d cases are rated there", asked.Load(), there(), talked)
+	}
+
+	s.mustExec(`UPDATE millrace.cases SET sentiment_method = 'vader-1' WHERE sentiment_method = $1`, o.Scorer.Method)
+	run(5)
+	if n := s.count(`SELECT count(*) FROM millrace.sentiment_refusals`); n > 15 || asked.Load() > 35 || there() != 5 {
+		t.Errorf("refusing everything from its sixth answer on it is asked %d times, %d refusals are kept", asked.Load(), n)
+	}
+	run(1_000_000)
 	if n := s.count(`SELECT count(*) FROM millrace.sentiment_refusals`); n != 0 || there() != talked {
 		t.Errorf("%d refusals are kept of what is rated, %d of %d cases are rated there", n, there(), talked)
 	}

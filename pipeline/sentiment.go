@@ -77,6 +77,12 @@ const (
 	scorerCalls    = 4
 )
 
+// TrialText is what the scorer is asked about to find out whether it refuses a text or everything.
+const TrialText = "The parcel arrived on Monday. Thank you."
+
+// refusalsInRow is after how many refusals in a row a scorer that has rated texts is put to the trial again.
+const refusalsInRow = 10
+
 // RefusedTries is how often the scorer is asked about a text that it refuses.
 const RefusedTries = 3
 
@@ -94,6 +100,9 @@ const conversationsAtATime = 50
 type asking struct {
 	failures atomic.Int64 // of the endpoint, in a row
 	spent    atomic.Bool  // the daily calls are
+	refusals atomic.Int64 // of texts, since it last rated one
+	works    atomic.Bool  // it has rated a text, and not refused the trial since
+	trial    sync.Mutex   // of one trial at a time
 
 	mu     sync.Mutex
 	failed string           // why the endpoint failed last
@@ -161,7 +170,8 @@ var ratedHere = regexp.MustCompile(` ?\d+ conversations? (?:was|were) rated here
 func (a *asking) over() bool { return a.spent.Load() || a.failures.Load() >= scorerFailures }
 
 // sentiments works out how the conversations sound that are new or have changed. Where a scorer is configured it is asked first, as long as it answers and its daily calls last; a
-// conversation that it does not rate is rated by VADER, and asked about again by the next run. Those that it refused before come last.
+// conversation that it does not rate is rated by VADER, and asked about again by the next run. Those that it refused before come last. An endpoint whose key, account or model is at fault may answer as if it
+// refused the text: see refused.
 func (j Work) sentiments(ctx context.Context) error {
 	wanted := WantedConversations{Methods: []string{SentimentMethod}, Limit: conversationsAtATime}
 	if j.Scorer == nil {
@@ -264,40 +274,101 @@ func (j Work) rated(ctx context.Context, c Conversation, a *asking) (Sentiment, 
 	if a.over() {
 		return here(a.why()), nil
 	}
-	if ok, err := j.mayAsk(ctx, a); err != nil {
+	n, why, err := j.score(ctx, a, text)
+	if err != nil {
 		return Sentiment{}, err
+	}
+	if why == nil {
+		return Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.Round(n*1e4) / 1e4, Label: labelOf(n), Method: j.Scorer.Method}, nil
+	}
+	says, about := why.Says, false
+	switch {
+	case why.Text:
+		says, about, err = j.refused(ctx, a, says)
+	case why != errSpent:
+		j.fails(a, says)
+	}
+	if about {
+		refusal.Attempts++
+	}
+	return here(says), err
+}
+
+// errSpent is why there is no rating when no call is left.
+var errSpent = &ScoreError{Says: whySpent}
+
+// score asks the scorer about a text. why is nil when it rated it.
+func (j Work) score(ctx context.Context, a *asking, text string) (n float64, why *ScoreError, err error) {
+	if ok, err := j.mayAsk(ctx, a); err != nil {
+		return 0, nil, err
 	} else if !ok {
-		return here(whySpent), nil
+		return 0, errSpent, nil
 	}
 	var failed error
 	denied := false
-	n, err := j.Scorer.Score(ctx, text, func() bool {
+	n, err = j.Scorer.Score(ctx, text, func() bool {
 		ok, err := j.mayAsk(ctx, a)
 		failed, denied = err, !ok
 		return ok
 	})
 	switch {
 	case ctx.Err() != nil:
-		return Sentiment{}, context.Cause(ctx)
+		return 0, nil, context.Cause(ctx)
 	case failed != nil:
-		return Sentiment{}, failed
+		return 0, nil, failed
 	case err != nil && denied: // what a second call would have said is not known
-		return here(whySpent), nil
+		return 0, errSpent, nil
 	case err != nil:
-		why := &ScoreError{Says: "it failed"}
+		j.Log.Info("the sentiment endpoint gave no rating", "err", err)
+		why = &ScoreError{Says: "it failed"}
 		errors.As(err, &why)
-		if why.Text {
-			refusal.Attempts++
-			j.Log.Info("the sentiment endpoint gave no rating", "err", err)
-		} else if a.fail(why.Says) == scorerFailures {
-			j.Log.Warn("the sentiment endpoint fails again and again; going on without it in this run", "err", err)
-		} else {
-			j.Log.Info("the sentiment endpoint fails", "err", err)
-		}
-		return here(why.Says), nil
+		return 0, why, nil
 	}
 	a.failures.Store(0)
-	return Sentiment{CaseID: c.CaseID, Messages: c.Messages, Compound: math.Round(n*1e4) / 1e4, Label: labelOf(n), Method: j.Scorer.Method}, nil
+	a.refusals.Store(0)
+	a.works.Store(true)
+	return n, nil, nil
+}
+
+// refused reports whether a refusal is about the text, and says why there is no rating. It is, unless the scorer refuses the trial text too, which is asked about before it has rated anything in the run, and
+// after many refusals in a row: then the endpoint fails, and nothing is held against the texts.
+func (j Work) refused(ctx context.Context, a *asking, why string) (says string, about bool, err error) {
+	known := func() bool { return a.works.Load() && a.refusals.Load() < refusalsInRow }
+	a.refusals.Add(1)
+	if known() {
+		return why, true, nil
+	}
+	a.trial.Lock()
+	defer a.trial.Unlock()
+	switch {
+	case known(): // found out meanwhile
+		return why, true, nil
+	case a.spent.Load():
+		return why, false, nil
+	case a.over():
+		return a.why(), false, nil
+	}
+	_, trial, err := j.score(ctx, a, TrialText)
+	switch {
+	case err != nil:
+		return "", false, err
+	case trial == nil:
+		return why, true, nil
+	case trial == errSpent:
+		return why, false, nil
+	case trial.Text:
+		trial = &ScoreError{Says: trial.Says + ", whatever it is asked about"}
+	}
+	a.works.Store(false)
+	j.fails(a, trial.Says)
+	return trial.Says, false, nil
+}
+
+// fails counts a failure of the endpoint.
+func (j Work) fails(a *asking, why string) {
+	if a.fail(why) == scorerFailures {
+		j.Log.Warn("the sentiment endpoint fails again and again; going on without it in this run", "err", why)
+	}
 }
 
 // mayAsk takes one of the day's calls.
