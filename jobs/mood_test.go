@@ -227,6 +227,8 @@ func TestEndpointThatRefusesEverything(t *testing.T) {
 		{http.StatusBadRequest, `{"error": {"message": "API key not valid. Please pass a valid API key."}}`, "it answered with status 400, whatever it is asked about"},
 		{http.StatusBadRequest, `{"error": {"message": "Billing hard limit has been reached"}}`, "it answered with status 400, whatever it is asked about"},
 		{http.StatusUnprocessableEntity, `{"detail": "The model has been retired."}`, "it answered with status 422, whatever it is asked about"},
+		{http.StatusOK, `{"choices": [{"finish_reason": "length", "message": {"content": ""}}]}`,
+			"it used up the tokens of its answer before it came to a number, as models do that think for long, whatever it is asked about"},
 		{http.StatusOK, `{"error": {"message": "The model has been retired."}}`, "its answer is not of the expected form, whatever it is asked about"},
 	} {
 		refuse(refusal.status, refusal.body)

@@ -59,7 +59,7 @@ func TestNewerModels(t *testing.T) {
 				http.Error(w, refusal, http.StatusBadRequest)
 				return
 			}
-			if n, ok := asked["max_completion_tokens"].(float64); !ok || n < 200 {
+			if n, ok := asked["max_completion_tokens"].(float64); !ok || n < 1000 || n > 4000 { // room to think, and no more than a call may cost
 				t.Errorf("asked for %v tokens", n)
 			}
 			newer++
@@ -135,6 +135,25 @@ func TestScore(t *testing.T) {
 		got, err := c.Score(t.Context(), "hello", once(t))
 		if err == nil && fmt.Sprint(got) != want || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v; want %s", content, got, err, want)
+		}
+	}
+}
+
+// TestAnswerThatIsCutOff says of a model that thought until its tokens were used up that it did, and takes a number that it came to all the same.
+func TestAnswerThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ content, finish, want string }{
+		{``, "length", "used up the tokens of its answer"},
+		{`<think>The customer waits since`, "length", "used up the tokens of its answer"},
+		{`{"sentiment": 0.`, "length", "used up the tokens of its answer"},
+		{`{"sentiment": 0.5} I say so since`, "length", "0.5"},
+		{`{"sentiment": 0.5} {"sentiment": 1}`, "length", "more than one number"},
+		{``, "stop", "one number"},
+		{``, "content_filter", "one number"},
+	} {
+		got, err := parse([]byte(strings.Replace(answerOf(c.content), `"message"`, `"finish_reason": "`+c.finish+`", "message"`, 1)))
+		if err == nil && fmt.Sprint(got) != c.want || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q, ended by %s: %v, %v; want %s", c.content, c.finish, got, err, c.want)
 		}
 	}
 }
