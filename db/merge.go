@@ -332,6 +332,17 @@ func (m merge) endSkips() string {
 		"k.sf_id BETWEEN $5 AND $6\n    AND k.sf_id IN (SELECT s.sf_id FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict <> 'skipped'))"
 }
 
+// noteAstray notes which records that are here have come and belong to none that is here any more, where a reading of everything tells nothing of those that it does not meet: ones that were too old when they were stored
+// count as too old still.
+func (m merge) noteAstray() string {
+	t := m.step.Table
+	if t.Window == nil || t.Quiet || m.step.Reading.Changes {
+		return ""
+	}
+	return ",\nastray AS (INSERT INTO millrace.run_seen (run_id, object, position, n, least, greatest, ids)\n    SELECT $2, " + astray("$9") + ", $8, count(*), min(v.sf_id), max(v.sf_id), array_agg(v.sf_id)\n      FROM verdict v JOIN " +
+		m.table + " t ON t.connection_id = $1 AND t.sf_id = v.sf_id AND t.left_filter_at IS NULL" + sameSet(t, "t.") + " WHERE v.verdict = 'elsewhere' HAVING count(*) > 0)"
+}
+
 // general takes a page over by comparing it with what is here. Rows that are here just so are not touched, not even locked.
 func (m merge) general() string {
 	skips := ""
@@ -354,7 +365,7 @@ func (m merge) general() string {
 		"ins AS (" + m.insertInto() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict = 'created'),\n" +
 		"upd AS (UPDATE " + m.table + " t SET " + m.assignments() + "\n    FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid\n" +
 		"    WHERE v.verdict IN ('updated', 'returned', 'amended') AND t.connection_id = $1 AND t.sf_id = s.sf_id" + sameSet(m.step.Table, "t.") + "),\n" + log +
-		"seen AS (" + seenInto("verdict") + ")" + skips + "\n" +
+		"seen AS (" + seenInto("verdict") + ")" + skips + m.noteAstray() + "\n" +
 		"SELECT verdict, " + counted + " AS n, (SELECT coalesce(sum(n), 0) FROM seen) AS seen FROM verdict GROUP BY verdict"
 }
 

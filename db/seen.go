@@ -23,6 +23,9 @@ func metEarlier() string {
 	return met("$9") + " AND e.position < $8 AND e.least <= $6 AND e.greatest >= $5"
 }
 
+// astray names the list of the records of a set that noteAstray has noted.
+func astray(set string) string { return set + "::text || ' astray'" }
+
 // unmet is the condition that the run has not met the record under an alias. Postgres keeps all ids that were met in memory for it, which serves where few records are asked about and the
 // run has read only changes; see unmetOfAll.
 func unmet(alias, set string) string { return alias + ".sf_id NOT IN (" + met(set) + ")" }

@@ -66,6 +66,9 @@ func (s *RunStore) settle(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 	if err := s.parted(ctx, tx, step); err != nil || step.Table.Window == nil {
 		return err
 	}
+	if err := s.leaveAstray(ctx, tx, step); err != nil {
+		return err
+	}
 	// What is too old to be looked back for was not read, and its parent may be another's since.
 	for _, l := range step.Table.Lookups {
 		if err := s.lookAgain(ctx, tx, step, l, ""); err != nil {
@@ -132,6 +135,18 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 	}
 	_, err = tx.ExecContext(ctx, leave(table+" SET left_filter_at = now() WHERE "+stays+" AND "+unmetOfAll("t", "$3"), "position = $4"),
 		s.connectionID, s.runID, step.Table.Records(), step.Position, step.Table.Entity)
+	return err
+}
+
+// leaveAstray marks the records that have come and belong to none that is here any more.
+func (s *RunStore) leaveAstray(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
+	t := step.Table
+	if t.Quiet {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%s t SET left_filter_at = now()
+		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL%s AND t.sf_id IN (%s) AND %s`, t.Name, sameSet(t, "t."), met(astray("$3")), unmet("t", "$3")), "position = $4"),
+		s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
 	return err
 }
 

@@ -196,7 +196,7 @@ func (s *RunStore) RestartStep(ctx context.Context, step pipeline.Step) error {
 		if err := s.forget(ctx, tx, `position = $2`, step.Position); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1 AND object = $2 AND position = $3`,
+		_, err := tx.ExecContext(ctx, `DELETE FROM millrace.run_seen WHERE run_id = $1 AND object IN ($2, `+astray("$2")+`) AND position = $3`,
 			s.runID, step.Table.Records(), step.Position)
 		return err
 	})

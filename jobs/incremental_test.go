@@ -622,6 +622,56 @@ func TestOldCaseThatIsSelectedNoMore(t *testing.T) {
 	}
 }
 
+// TestOldCaseOfAnAccountThatLeft has a case get too old to be read, its account leave by a filter that the question for cases cannot repeat, and the case change. It comes, is read to belong to no account that is here, and leaves
+// with its comments, also where there is no earlier read from which a list of what has changed could begin.
+func TestOldCaseOfAnAccountThatLeft(t *testing.T) {
+	t.Parallel()
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprint("known ", known), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sim.Options{Accounts: 20})
+			s.saveAll(settings.Settings{
+				Accounts: settings.AccountFiltering{Mode: settings.SingleFilter, Single: "Id IN (SELECT AccountId FROM Contact WHERE LastName = 'Keeper')"},
+				Cases:    settings.Cases{Enabled: true, LookbackDays: 10, Conversation: settings.CaseComments},
+			})
+			account := s.insert("Account", map[string]any{"Name": "Leaving"})
+			keeper := s.insert("Contact", map[string]any{"LastName": "Keeper", "AccountId": account})
+			s.insert("Contact", map[string]any{"LastName": "Keeper", "AccountId": s.insert("Account", map[string]any{"Name": "Staying"})})
+			var of []string
+			for range 2 {
+				id := s.insert("Case", map[string]any{"Subject": "Old", "AccountId": account})
+				s.insert("CaseComment", map[string]any{"ParentId": id, "CommentBody": "Hello"})
+				of = append(of, id)
+			}
+			runs := s.running(s.incremental())
+			for range 2 { // the list of what has changed reaches back behind the first run, and not to the cases
+				runs.run(pipeline.EntityAll, false)
+				s.org.Advance(time.Hour)
+			}
+			s.org.Advance(11 * 24 * time.Hour)
+			s.must(s.org.Update("Contact", keeper, map[string]any{"LastName": "Other"}))
+			s.must(s.org.Update("Case", of[0], map[string]any{"Subject": "New"}))
+			if !known {
+				s.mustExec(`DELETE FROM millrace.read_states WHERE records = 'Case'`)
+			}
+			run := runs.run(pipeline.EntityAll, false)
+			for _, table := range []string{"cases WHERE sf_id", "case_messages WHERE case_id"} {
+				for i, want := range []int64{0, 1} {
+					if n := s.count(`SELECT count(*) FROM millrace.`+table+` = $1 AND left_filter_at IS NULL`, of[i]); n != want {
+						t.Errorf("%s: %d of case %d are in step, want %d", table, n, i, want)
+					}
+				}
+			}
+			if got := s.action(run, of[0]); got != "left" {
+				t.Errorf("of the case it is audited that it was %q", got)
+			}
+			if p := s.step(run, "cases"); p.LeftFilter != 1 {
+				t.Errorf("%d cases have left", p.LeftFilter)
+			}
+		})
+	}
+}
+
 // TestFirstCasesOfFilter has a filter for whose sake cases are read in full each time, and that selects none at first.
 func TestFirstCasesOfFilter(t *testing.T) {
 	t.Parallel()
