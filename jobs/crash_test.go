@@ -111,7 +111,7 @@ func (s *scene) expire(p *os.Process) {
 	s.t.Helper()
 	owner := strconv.Itoa(p.Pid)
 	for _, table := range []string{"runs", "run_units", "left_leases"} {
-		_, err := s.sql.Exec(`UPDATE millrace.`+table+` SET lease_until = now() - interval '1 second' WHERE owner = $1 AND lease_until IS NOT NULL`, owner)
+		_, err := s.sql.Exec(`UPDATE millrace.`+table+` SET lease_until = now() - interval '1 millisecond' WHERE owner = $1 AND lease_until IS NOT NULL`, owner)
 		s.must(err)
 	}
 }
