@@ -99,6 +99,7 @@ type simulation struct {
 	set        settings.Settings
 	mayPurge   bool // records may vanish without trace, which only reading everything finds
 	purges     bool
+	setBack    bool        // the clock of Postgres was
 	hidden     [][2]string // fields that the connected user does not see for a while
 	faulty     bool
 	plagued    func(run db.Run, kill func()) // plans the faults of a process instead of chance
@@ -249,6 +250,7 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 			t.Logf("what happened with seed %d:\n%s", seed, s.story)
 		}
 	}()
+	s.setBack = false
 	s.set = s.anySettings()
 	s.save("first settings")
 	var runs []db.Run
@@ -359,6 +361,10 @@ func (s *simulation) pass() {
 	s.tell("%s pass", d)
 	if s.chance(6) {
 		jump := pick(s, 25*time.Hour, 8*24*time.Hour, 15*24*time.Hour, -50*time.Minute)
+		if jump < 0 && s.setBack { // twice is more than the hour that is allowed for between two reads of a set
+			return
+		}
+		s.setBack = s.setBack || jump < 0
 		s.tell("the clock of Postgres jumps by %s", jump)
 		s.jump(jump)
 	}
