@@ -66,9 +66,6 @@ func (s *RunStore) settle(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) 
 	if err := s.parted(ctx, tx, step); err != nil || step.Table.Window == nil {
 		return err
 	}
-	if err := s.leaveAstray(ctx, tx, step); err != nil {
-		return err
-	}
 	// What is too old to be looked back for was not read, and its parent may be another's since.
 	for _, l := range step.Table.Lookups {
 		if err := s.lookAgain(ctx, tx, step, l, ""); err != nil {
@@ -129,24 +126,15 @@ func (s *RunStore) markLeft(ctx context.Context, tx *sqlx.Tx, step pipeline.Step
 		return err
 	}
 	table := "millrace." + step.Table.Name + " t"
-	stays := "t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2" + sameSet(step.Table, "t.") + within(step.Table, set.Asked)
+	stays := "t.connection_id = $1 AND t.left_filter_at IS NULL AND t.first_seen_run <> $2" + sameSet(step.Table, "t.")
+	if step.Table.Window != nil {
+		stays += " AND (true" + within(step.Table, set.Asked) + " OR t.sf_id IN (" + met(astray("$3")) + "))"
+	}
 	if all, err := metJust(ctx, tx, "kept", "t.sf_id", "FROM "+table+" WHERE "+stays, s.connectionID, s.runID, step.Table.Records()); err != nil || all {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, leave(table+" SET left_filter_at = now() WHERE "+stays+" AND "+unmetOfAll("t", "$3"), "position = $4"),
 		s.connectionID, s.runID, step.Table.Records(), step.Position, step.Table.Entity)
-	return err
-}
-
-// leaveAstray marks the records that have come and belong to none that is here any more.
-func (s *RunStore) leaveAstray(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
-	t := step.Table
-	if t.Quiet {
-		return nil
-	}
-	_, err := tx.ExecContext(ctx, leave(fmt.Sprintf(`millrace.%s t SET left_filter_at = now()
-		     WHERE t.connection_id = $1 AND t.left_filter_at IS NULL%s AND t.sf_id IN (%s) AND %s`, t.Name, sameSet(t, "t."), met(astray("$3")), unmet("t", "$3")), "position = $4"),
-		s.connectionID, s.runID, t.Records(), step.Position, t.Entity)
 	return err
 }
 

@@ -154,8 +154,8 @@ func inWindow(t pipeline.Table, asked sql.NullTime) string {
 }
 
 // follow brings the records of a set in line with what has become of their parents since the set was last read: those whose parents left leave too, and columns that are looked up from a parent follow it.
-// A record that is skipped, or cannot be stored, is here under the parent that it had before. Of the first kind the skip names the present one; the others were asked for by their Ids, and have left when they
-// were not met.
+// A record that is skipped, or cannot be stored, is here under the parent that it had before. Of the first kind the skip names the present one; the others were asked for by their Ids: they
+// belong to another now when they were met, and have left when they were not.
 func (s *RunStore) follow(ctx context.Context, tx *sqlx.Tx, step pipeline.Step) error {
 	t := step.Table
 	if t.Parent == "" {

@@ -17,6 +17,8 @@ const allQueries = "/services/data/*/queryAll"
 const (
 	deletedHere = `SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NOT NULL`
 	leftHere    = `SELECT count(*) FROM millrace.accounts WHERE left_filter_at IS NOT NULL AND deleted_in_salesforce_at IS NULL`
+	// Whether the opportunity $1 has left, and is marked as deleted ($2) or not.
+	opportunityLeft = `SELECT count(*) FROM millrace.opportunities WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND (deleted_in_salesforce_at IS NOT NULL) = $2`
 )
 
 // TestVeryManyDeleted deletes more records between two readings of everything than are asked for by their ids, while others leave the filter. Each is told from the others by the list of what was
@@ -185,8 +187,7 @@ func TestDeletedOrRestoredBeforeAReadInFull(t *testing.T) {
 			s.must(s.org.Delete("Opportunity", restored))
 			s.must(s.org.Update("Account", account, map[string]any{"Name": "Gone"}))
 			runs.run(pipeline.EntityAll, false)
-			const marked = `SELECT count(*) FROM millrace.opportunities WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND (deleted_in_salesforce_at IS NOT NULL) = $2`
-			if s.count(marked, restored, true) != 1 || s.count(marked, deleted, false) != 1 {
+			if s.count(opportunityLeft, restored, true) != 1 || s.count(opportunityLeft, deleted, false) != 1 {
 				t.Fatal("one opportunity was to leave and one to be marked as deleted")
 			}
 			s.org.Advance(time.Hour)
@@ -201,11 +202,7 @@ func TestDeletedOrRestoredBeforeAReadInFull(t *testing.T) {
 				for range 201 {
 					s.insert("Opportunity", map[string]any{"Name": "New", "StageName": "Prospecting", "CloseDate": "2026-01-01"})
 				}
-				org := s.server.Config.Handler
-				s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					r.Header.Set("Sforce-Query-Options", "batchSize=200")
-					org.ServeHTTP(w, r)
-				})
+				s.smallPages(func(*http.Request) {})
 			}
 			s.org.Advance(time.Hour)
 			run := runs.run(pipeline.EntityAll, how == "asked for")
@@ -213,7 +210,7 @@ func TestDeletedOrRestoredBeforeAReadInFull(t *testing.T) {
 				t.Errorf("the opportunities were read as %s: %s", p.Reading, p.Why)
 			}
 			for id, gone := range map[string]bool{restored: false, deleted: true} {
-				if s.count(marked, id, gone) != 1 {
+				if s.count(opportunityLeft, id, gone) != 1 {
 					t.Errorf("that %s was deleted is marked otherwise than %t", id, gone)
 				}
 				if got, want := s.action(run, id), map[bool]string{false: "undeleted", true: "deleted"}[gone]; got != want {
@@ -270,13 +267,12 @@ func TestLeaversOfABackfillThatEndsEarly(t *testing.T) {
 	s.until(run.ID, inState(db.RunWaiting))
 	s.must(s.db.RequestCancel(t.Context(), run.ID, s.admin))
 	end()
-	const marked = `SELECT count(*) FROM millrace.opportunities WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND (deleted_in_salesforce_at IS NOT NULL) = $2`
-	if s.count(marked, id, false) != 1 {
+	if s.count(opportunityLeft, id, false) != 1 {
 		t.Fatal("the opportunity was to have left with the backfill")
 	}
 	s.org.Advance(5 * time.Hour)
 	runs.run(pipeline.EntityAll, false)
-	if s.count(marked, id, true) != 1 {
+	if s.count(opportunityLeft, id, true) != 1 {
 		t.Error("the opportunity is not marked as deleted")
 	}
 }

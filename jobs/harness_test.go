@@ -157,6 +157,16 @@ func (s *scene) refusing(code func() string, parts ...string) (end func()) {
 	return func() { over.Store(true) }
 }
 
+// smallPages has the org answer queries in pages of 200 records, the least that Salesforce has, and tells asked of each request.
+func (s *scene) smallPages(asked func(r *http.Request)) {
+	org := s.server.Config.Handler
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Sforce-Query-Options", "batchSize=200")
+		asked(r)
+		org.ServeHTTP(w, r)
+	})
+}
+
 // leadingBack is an answer whose page names another page as the next one.
 type leadingBack struct {
 	http.ResponseWriter

@@ -159,7 +159,7 @@ func (s *simulation) begin(t *testing.T, seed uint64) {
 	s.org, s.known = org, nil
 	s.mutator = newMutator(org, seed)
 	s.mutator.Rand = s.Rand
-	s.requests, s.at, s.purges, s.mayPurge, s.faulty, s.hidden = 0, map[int]func(){}, false, s.chance(8), false, nil
+	s.requests, s.at, s.purges, s.setBack, s.mayPurge, s.faulty, s.hidden = 0, map[int]func(){}, false, false, s.chance(8), false, nil
 	s.helps, s.labels, s.currencies = 0, map[string]string{}, s.chance(3)
 	org.SetMultiCurrency(s.currencies)
 	s.wire.clear()
@@ -250,7 +250,6 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 			t.Logf("what happened with seed %d:\n%s", seed, s.story)
 		}
 	}()
-	s.setBack = false
 	s.set = s.anySettings()
 	s.save("first settings")
 	var runs []db.Run

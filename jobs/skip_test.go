@@ -247,21 +247,34 @@ func (s *scene) namedAsInTheOrg() {
 	}
 }
 
-// TestContactsThatCannotBeTakenOverLeaveWithTheirAccount moves a contact that loses its Email, and one that cannot be stored, to another account. They stay here under the one that they came from, and
-// leave with the one that they belong to, also where only changes are read.
-func TestContactsThatCannotBeTakenOverLeaveWithTheirAccount(t *testing.T) {
-	t.Parallel()
+// contactsScene has read accounts and their contacts. A filter leaves accounts of an industry out, and Postgres refuses contacts of a name.
+func contactsScene(t *testing.T) (*scene, *syncs) {
+	t.Helper()
 	s := newScene(t, sim.Options{Accounts: 30})
 	s.filter("Industry != 'Aquaculture'")
 	s.mustExec(`ALTER TABLE millrace.contacts ADD CONSTRAINT poison CHECK (last_name NOT LIKE 'poison%')`)
 	runs := s.running(s.readsByREST())
 	runs.run(pipeline.EntityAll, false)
+	return s, runs
+}
+
+// moveContacts moves the first two of the contacts to another account. The first loses its Email, the second cannot be stored.
+func (s *scene) moveContacts(ids []string, account string) {
+	s.t.Helper()
+	s.must(s.org.Update("Contact", ids[0], map[string]any{"AccountId": account, "Email": nil}))
+	s.must(s.org.Update("Contact", ids[1], map[string]any{"AccountId": account, "LastName": "poison"}))
+	s.org.Advance(time.Hour)
+}
+
+// TestContactsThatCannotBeTakenOverLeaveWithTheirAccount moves a contact that loses its Email, and one that cannot be stored, to another account. They stay here under the one that they came from, and
+// leave with the one that they belong to, also where only changes are read.
+func TestContactsThatCannotBeTakenOverLeaveWithTheirAccount(t *testing.T) {
+	t.Parallel()
+	s, runs := contactsScene(t)
 	var moved []string
 	s.must(s.sql.Select(&moved, `SELECT sf_id FROM millrace.contacts WHERE left_filter_at IS NULL ORDER BY sf_id LIMIT 2`))
 	account := textOf(s, `SELECT sf_id FROM millrace.accounts WHERE left_filter_at IS NULL AND sf_id NOT IN (SELECT account_id FROM millrace.contacts WHERE sf_id = ANY ($1)) ORDER BY sf_id LIMIT 1`, pq.Array(moved))
-	s.must(s.org.Update("Contact", moved[0], map[string]any{"AccountId": account, "Email": nil}))
-	s.must(s.org.Update("Contact", moved[1], map[string]any{"AccountId": account, "LastName": "poison"}))
-	s.org.Advance(time.Hour)
+	s.moveContacts(moved, account)
 	const left = `SELECT count(*) FROM millrace.contacts WHERE sf_id = ANY ($1) AND account_id <> $2 AND left_filter_at IS NOT NULL`
 	if run := runs.ended(pipeline.EntityAll, false); s.step(run, "contacts").Failed != 1 || s.step(run, "contacts").Skipped != 1 || s.count(left, pq.Array(moved), account) != 0 {
 		t.Fatalf("the contacts that moved: %q %s", run.Outcome, run.Error)
@@ -291,18 +304,12 @@ func TestContactsThatCannotBeTakenOverLeaveWithTheirAccount(t *testing.T) {
 // TestContactsThatCannotBeTakenOverStayWithTheirAccount moves such contacts to another account, and has the one that they came from leave. They are not of that one any more, and stay.
 func TestContactsThatCannotBeTakenOverStayWithTheirAccount(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, sim.Options{Accounts: 30})
-	s.filter("Industry != 'Aquaculture'")
-	s.mustExec(`ALTER TABLE millrace.contacts ADD CONSTRAINT poison CHECK (last_name NOT LIKE 'poison%')`)
-	runs := s.running(s.readsByREST())
-	runs.run(pipeline.EntityAll, false)
+	s, runs := contactsScene(t)
 	old := textOf(s, `SELECT account_id FROM millrace.contacts WHERE left_filter_at IS NULL GROUP BY account_id HAVING count(*) >= 3 ORDER BY account_id LIMIT 1`)
 	var of []string
 	s.must(s.sql.Select(&of, `SELECT sf_id FROM millrace.contacts WHERE left_filter_at IS NULL AND account_id = $1 ORDER BY sf_id`, old))
 	account := textOf(s, `SELECT sf_id FROM millrace.accounts WHERE left_filter_at IS NULL AND sf_id <> $1 ORDER BY sf_id LIMIT 1`, old)
-	s.must(s.org.Update("Contact", of[0], map[string]any{"AccountId": account, "Email": nil}))
-	s.must(s.org.Update("Contact", of[1], map[string]any{"AccountId": account, "LastName": "poison"}))
-	s.org.Advance(time.Hour)
+	s.moveContacts(of, account)
 	runs.ended(pipeline.EntityAll, false)
 	s.org.Advance(time.Hour)
 	s.must(s.org.Update("Account", old, map[string]any{"Industry": "Aquaculture"}))

@@ -79,7 +79,12 @@ func (j Work) askDeleted(ctx context.Context, s Step, leavers []string) (open bo
 // TellsDeleted reports whether it is to be asked what was deleted since the step's set was last read. What has left before that is met by no reading of everything, and the next list of changes begins behind its
 // deletion.
 func (s Step) TellsDeleted() bool {
-	return !s.Reading.Changes && s.Reading.Last && !s.Reading.Since.IsZero() && !s.windowed() && s.Batches == nil && !s.Refresh && s.Missing == nil && s.Table.Mortal()
+	return s.endsWhole() && !s.Reading.Since.IsZero() && !s.windowed() && s.Batches == nil && s.Table.Mortal()
+}
+
+// endsWhole reports whether the step is the last one of a set that is read in full.
+func (s Step) endsWhole() bool {
+	return s.Query != "" && s.Refusal == nil && !s.Reading.Changes && s.Reading.Last && !s.Refresh && s.Missing == nil
 }
 
 // listDeleted marks what was deleted of the step's object since its set was last read, or since the reading before a run that did not come to ask. It reports whether that is open, as askDeleted does.
@@ -136,7 +141,7 @@ func (j Work) deletedAmong(ctx context.Context, object string, ids []string, do 
 
 // findRestored takes the mark off records that were restored in Salesforce and are not selected: a step that reads changes is told of them, one that reads everything does not meet them.
 func (j Work) findRestored(ctx context.Context, s Step) error {
-	if s.Query == "" || s.Refusal != nil || s.Reading.Changes || s.windowed() && s.Reading.List != "" || !s.Reading.Last || s.Refresh || s.Missing != nil {
+	if !s.endsWhole() || s.windowed() && s.Reading.List != "" {
 		return nil
 	}
 	ids, err := j.Store.Deleted(ctx, s, maxRestored)

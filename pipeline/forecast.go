@@ -66,8 +66,6 @@ func (j Work) callsOf(ctx context.Context, s Step, coming map[string]int64) (int
 	switch {
 	case s.Batches != nil:
 		return j.callsOfBatches(ctx, s, coming)
-	case s.TellsDeleted():
-		return callsLeft(s, j.Options) + 1, nil
 	case !s.Reading.Changes:
 		return j.callsOfAll(ctx, s)
 	case s.Expected != nil:
@@ -97,6 +95,9 @@ func (j Work) callsOf(ctx context.Context, s Step, coming map[string]int64) (int
 // callsOfAll is callsOf for a step that reads everything.
 func (j Work) callsOfAll(ctx context.Context, s Step) (int64, error) {
 	n, err := j.callsInstead(ctx, s)
+	if s.TellsDeleted() {
+		n++
+	}
 	return callsLeft(s, j.Options) + n, err
 }
 
