@@ -292,12 +292,17 @@ func (s *simulation) live(t *testing.T, seed uint64) {
 	s.consistent()
 }
 
-// lastRun runs what is asked for by the newest settings. A run that had begun when these were saved goes by its own to its end, and then it is another's turn.
+// lastRun runs what is asked for by the newest settings, from its first step on. A run that had begun before, of older settings or of an older org, goes by its own to its end, and then it is another's turn.
 func (s *simulation) lastRun(ask func() (db.Run, error)) db.Run {
 	newest, err := s.behind.CurrentSettings(context.Background(), s.conn)
 	s.must(err)
-	run := s.run(ask)
-	if run.SettingsVersion < newest.Version {
+	begun := false
+	run := s.run(func() (db.Run, error) {
+		asked, err := ask()
+		begun = asked.Attempt > 0
+		return asked, err
+	})
+	if begun || run.SettingsVersion < newest.Version {
 		run = s.run(ask)
 	}
 	return run
