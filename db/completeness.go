@@ -140,8 +140,9 @@ func (s *RunStore) NotStored(ctx context.Context, t pipeline.Table, offset, limi
 }
 
 // SaveChecks implements pipeline.Store.
-func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) error {
-	return s.transactLong(ctx, "hold the copy against the counts", func(tx *sqlx.Tx) error {
+func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) (missing []string, err error) {
+	err = s.transactLong(ctx, "hold the copy against the counts", func(tx *sqlx.Tx) error {
+		missing = nil
 		if _, err := tx.ExecContext(ctx, `SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1`); err != nil {
 			return err
 		}
@@ -161,9 +162,13 @@ func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) erro
 			if err != nil {
 				return err
 			}
+			if row.Open() && *row.Unexplained > 0 {
+				missing = append(missing, row.Name)
+			}
 		}
 		return nil
 	})
+	return missing, err
 }
 
 // failedSpan is how far back records that could not be stored explain that they are not here.
@@ -250,6 +255,7 @@ func (s *RunStore) measure(ctx context.Context, tx *sqlx.Tx, c pipeline.Check) (
 			return out, err
 		}
 		out.Elsewhere += min(orphans, missing())
+		out.Elsewhere += min(max(c.Orphans-out.Elsewhere, 0), missing())
 	}
 	// A run that reads changes may read as many as that: some twice, and none of accounts that have left.
 	if c.Loose && (!step.Whole || step.Read < *c.Salesforce) && missing() != 0 {

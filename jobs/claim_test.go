@@ -223,6 +223,7 @@ func TestNothingOfAZombieIsStored(t *testing.T) {
 	}
 	store, ctx, step, refused := s.db.RunStore(run), t.Context(), steps[1], steps[1]
 	refused.Refusal = &pipeline.Refusal{Code: "refused", Message: "No."}
+	_, unsaved := store.SaveChecks(ctx, []pipeline.Check{{Name: "contacts", Part: pipeline.EntityContacts, Position: 1, Table: step.Table}})
 	for what, err := range map[string]error{
 		"its phase":             store.SetPhase(ctx, "Awake"),
 		"its plan":              store.SaveSteps(ctx, steps),
@@ -237,7 +238,7 @@ func TestNothingOfAZombieIsStored(t *testing.T) {
 		"changes in the org":    store.NoteDrifts(ctx, nil),
 		"a note":                store.SetNote(ctx, step),
 		"labels":                store.SaveLabels(ctx, []pipeline.PicklistLabel{{Object: "Account", Field: "Type", Value: "Old", Label: "New"}}),
-		"the counts at its end": store.SaveChecks(ctx, []pipeline.Check{{Name: "contacts", Part: pipeline.EntityContacts, Position: 1, Table: step.Table}}),
+		"the counts at its end": unsaved,
 	} {
 		if !errors.Is(err, db.ErrFenced) {
 			t.Errorf("%s of a zombie: %v", what, err)

@@ -24,6 +24,7 @@ type Check struct {
 	Loose       bool      // the count holds records that are not to be here: those of accounts that are not synced
 	Note        string    // why it was not counted
 	Waiting     int64     // of Salesforce's count, how many belong to records that could not be stored: they come with these
+	Orphans     int64     // of Salesforce's count, how many belong to deleted records; asked for when records are missing
 }
 
 // check counts in Salesforce what the plan of the run selects, with a request for every five steps, and has it held against what is here. The copy is
@@ -65,7 +66,58 @@ func (j Work) check(ctx context.Context) error {
 			return err
 		}
 	}
-	return j.Store.SaveChecks(ctx, checks)
+	missing, err := j.Store.SaveChecks(ctx, checks)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	// Other filters may select what no complete read has met.
+	checks = slices.DeleteFunc(checks, func(c Check) bool { return !slices.Contains(missing, c.Name) })
+	for i := range checks {
+		if err := j.countOrphans(ctx, plan, schema, &checks[i]); err != nil {
+			return err
+		}
+	}
+	checks = slices.DeleteFunc(checks, func(c Check) bool { return c.Orphans == 0 })
+	if len(checks) > 0 {
+		_, err = j.Store.SaveChecks(ctx, checks)
+	}
+	return err
+}
+
+// countOrphans asks Salesforce how many of the records of a check belong to deleted ones, which it counts as long as these are in the Recycle Bin. What it is not told stays unexplained.
+func (j Work) countOrphans(ctx context.Context, plan Plan, schema soql.Schema, c *Check) error {
+	object := schema.Object(c.Table.Object)
+	if object == nil || c.Table.parentField() == "" {
+		return nil
+	}
+	f := fieldOf(object, c.Table.parentField())
+	if f == nil || len(f.ReferenceTo) != 1 || f.RelationshipName == "" {
+		return nil
+	}
+	deleted, err := soql.Compare(f.RelationshipName+".IsDeleted", soql.Equal, soql.Bool(true))
+	if err != nil {
+		return err
+	}
+	c.Orphans, err = j.countAmong(ctx, plan.Steps[c.Position-1], deleted)
+	return err
+}
+
+// countAmong asks how many of what a step selects meet a condition: 0 when Salesforce cannot be asked.
+func (j Work) countAmong(ctx context.Context, s Step, among soql.Expr) (int64, error) {
+	query, err := narrow(s.CountQuery, among)
+	if err != nil {
+		return 0, err
+	}
+	if j.Afford != nil {
+		if err := j.Afford(ctx, 1); err != nil {
+			return 0, j.unchecked(ctx, err)
+		}
+	}
+	n, err := j.Source.Count(ctx, query)
+	if err != nil {
+		return 0, j.unchecked(ctx, err)
+	}
+	return n, nil
 }
 
 // mostWaitedFor is how many records that could not be stored one count of their children names, and how many such counts there are.
@@ -114,18 +166,9 @@ func (j Work) countWaiting(ctx context.Context, plan Plan, schema soql.Schema, c
 		if len(of) == 0 {
 			return nil
 		}
-		query, err := narrow(plan.Steps[c.Position-1].CountQuery, soql.AnyOf(of...))
+		n, err := j.countAmong(ctx, plan.Steps[c.Position-1], soql.AnyOf(of...))
 		if err != nil {
 			return err
-		}
-		if j.Afford != nil {
-			if err := j.Afford(ctx, 1); err != nil {
-				return j.unchecked(ctx, err)
-			}
-		}
-		n, err := j.Source.Count(ctx, query)
-		if err != nil {
-			return j.unchecked(ctx, err)
 		}
 		c.Waiting += n
 	}

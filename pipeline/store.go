@@ -112,8 +112,8 @@ type Store interface {
 	MarkDeleted(ctx context.Context, s Step, gone []Listed) error
 	// NotStored returns, in order, a part of the Ids of the records of a table that could not be stored and that are not here.
 	NotStored(ctx context.Context, t Table, offset, limit int) ([]string, error)
-	// SaveChecks holds what is here against what Salesforce counts, and keeps how they differ.
-	SaveChecks(ctx context.Context, checks []Check) error
+	// SaveChecks holds what is here against what Salesforce counts, and keeps how they differ. It returns the names of those by which records are missing here.
+	SaveChecks(ctx context.Context, checks []Check) (missing []string, err error)
 	// Gaps returns the names of the steps that the latest checks found incomplete.
 	Gaps(ctx context.Context) ([]string, error)
 	// Retries returns the sets of which the run was asked to read records once more.
