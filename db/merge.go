@@ -332,6 +332,18 @@ func (m merge) endSkips() string {
 		"k.sf_id BETWEEN $5 AND $6\n    AND k.sf_id IN (SELECT s.sf_id FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict <> 'skipped'))"
 }
 
+// restoreSkipped takes the marks of a deletion off records that have left and come again, although they are skipped.
+func (m merge) restoreSkipped() string {
+	merged, was, becomes := "", "", ""
+	if merges(m.step.Table) {
+		merged, was = ", merged_into_id = NULL", ", o.merged_into_id AS was_merged"
+		becomes = " || CASE WHEN was_merged IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(was_merged, NULL)) END"
+	}
+	return ",\nrestored AS (UPDATE " + m.table + " t SET deleted_in_salesforce_at = NULL" + merged + "\n    FROM verdict v JOIN " + m.table + " o ON o.connection_id = $1 AND o.sf_id = v.sf_id AND o.deleted_in_salesforce_at IS NOT NULL" +
+		sameSet(m.step.Table, "o.") + "\n    WHERE v.verdict = 'skipped' AND t.connection_id = $1 AND t.sf_id = v.sf_id" + sameSet(m.step.Table, "t.") + "\n    RETURNING t.sf_id, o.deleted_in_salesforce_at AS was_deleted" + was + "),\n" +
+		"restoredlog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'undeleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(was_deleted, NULL))" + becomes + ", NULL FROM restored)"
+}
+
 // noteAstray notes which records that are here have come and belong to none that is here any more, where a reading of everything tells nothing of those that it does not meet: ones that were too old when they were stored
 // count as too old still.
 func (m merge) noteAstray() string {
@@ -347,7 +359,7 @@ func (m merge) noteAstray() string {
 func (m merge) general() string {
 	skips := ""
 	if m.step.Table.Require != "" {
-		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'", m.nameOf("s.")) + m.endSkips()
+		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'", m.nameOf("s.")) + m.endSkips() + m.restoreSkipped()
 	}
 	log, changes := "log AS ("+auditInto+"\n    SELECT $1, $2, $3, sf_id, verdict, changes, NULL FROM verdict WHERE verdict IN ('created', 'updated', 'returned')),\n", ", "+m.changes()+" AS changes"
 	if m.step.Table.Quiet {

@@ -221,6 +221,37 @@ func TestDeletedOrRestoredBeforeAReadInFull(t *testing.T) {
 	}
 }
 
+// TestRestoredWithoutItsEmail restores a contact that was deleted, and takes its email address away before the next run: it is skipped, stays out of step, and is not said to be deleted any more.
+func TestRestoredWithoutItsEmail(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		s := newScene(t, sim.Options{Accounts: 12})
+		s.filter(allAccounts)
+		runs := s.running(s.incremental())
+		runs.run(pipeline.EntityAll, false)
+		contact := field(s.asked("SELECT Id FROM Contact WHERE Email != null AND AccountId != null ORDER BY Id LIMIT 1")[0], "Id")
+		marked := func(deleted bool) int64 {
+			return s.count(`SELECT count(*) FROM millrace.contacts WHERE sf_id = $1 AND left_filter_at IS NOT NULL AND (deleted_in_salesforce_at IS NOT NULL) = $2`, contact, deleted)
+		}
+		s.org.Advance(time.Hour)
+		s.must(s.org.Delete("Contact", contact))
+		runs.run(pipeline.EntityAll, false)
+		if marked(true) != 1 {
+			t.Fatal("the contact was to be marked as deleted")
+		}
+		s.org.Advance(time.Hour)
+		s.must(s.org.Undelete("Contact", contact))
+		s.must(s.org.Update("Contact", contact, map[string]any{"Email": nil}))
+		run := runs.run(pipeline.EntityAll, whole)
+		if got := s.action(run, contact); marked(false) != 1 || got != "undeleted, skipped" && got != "skipped, undeleted" {
+			t.Errorf("read in full %t: the contact is still marked as deleted, or does not count as having left; audited: %q", whole, got)
+		}
+		if got := s.action(runs.run(pipeline.EntityAll, whole), contact); got != "" {
+			t.Errorf("read in full %t: once more, %q is audited", whole, got)
+		}
+	}
+}
+
 // TestDeletedEarlierIsAskedAgain deletes an account that has left the filter with an earlier run, and has Salesforce not answer at the end of a run that reads everything. The next one asks, though its list of what has changed
 // begins behind the deletion.
 func TestDeletedEarlierIsAskedAgain(t *testing.T) {
