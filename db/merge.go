@@ -332,15 +332,16 @@ func (m merge) endSkips() string {
 		"k.sf_id BETWEEN $5 AND $6\n    AND k.sf_id IN (SELECT s.sf_id FROM verdict v JOIN " + stage + " s ON s.ctid = v.tid WHERE v.verdict <> 'skipped'))"
 }
 
-// restoreSkipped takes the marks of a deletion off records that have left and come again, although they are skipped.
-func (m merge) restoreSkipped() string {
+// restored takes the marks of a deletion off those records of a table that have come again and are not stored, whose ids are the column sf_id of the relation from. $1 is the connection, $2 the run and $3 the entity.
+func restored(t pipeline.Table, from string) string {
 	merged, was, becomes := "", "", ""
-	if merges(m.step.Table) {
+	if merges(t) {
 		merged, was = ", merged_into_id = NULL", ", o.merged_into_id AS was_merged"
 		becomes = " || CASE WHEN was_merged IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(was_merged, NULL)) END"
 	}
-	return ",\nrestored AS (UPDATE " + m.table + " t SET deleted_in_salesforce_at = NULL" + merged + "\n    FROM verdict v JOIN " + m.table + " o ON o.connection_id = $1 AND o.sf_id = v.sf_id AND o.deleted_in_salesforce_at IS NOT NULL" +
-		sameSet(m.step.Table, "o.") + "\n    WHERE v.verdict = 'skipped' AND t.connection_id = $1 AND t.sf_id = v.sf_id" + sameSet(m.step.Table, "t.") + "\n    RETURNING t.sf_id, o.deleted_in_salesforce_at AS was_deleted" + was + "),\n" +
+	return "restored AS (UPDATE millrace." + t.Name + " t SET deleted_in_salesforce_at = NULL" + merged + "\n    FROM " + from + " v JOIN millrace." + t.Name +
+		" o ON o.connection_id = $1 AND o.sf_id = v.sf_id AND o.deleted_in_salesforce_at IS NOT NULL" + sameSet(t, "o.") + "\n    WHERE t.connection_id = $1 AND t.sf_id = v.sf_id" + sameSet(t, "t.") +
+		"\n    RETURNING t.sf_id, o.deleted_in_salesforce_at AS was_deleted" + was + "),\n" +
 		"restoredlog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'undeleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(was_deleted, NULL))" + becomes + ", NULL FROM restored)"
 }
 
@@ -359,7 +360,8 @@ func (m merge) noteAstray() string {
 func (m merge) general() string {
 	skips := ""
 	if m.step.Table.Require != "" {
-		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'", m.nameOf("s.")) + m.endSkips() + m.restoreSkipped()
+		skips = m.noteSkips("FROM verdict v JOIN "+stage+" s ON s.ctid = v.tid WHERE v.verdict = 'skipped'", m.nameOf("s.")) + m.endSkips() +
+			",\n" + restored(m.step.Table, "(SELECT sf_id FROM verdict WHERE verdict = 'skipped')")
 	}
 	log, changes := "log AS ("+auditInto+"\n    SELECT $1, $2, $3, sf_id, verdict, changes, NULL FROM verdict WHERE verdict IN ('created', 'updated', 'returned')),\n", ", "+m.changes()+" AS changes"
 	if m.step.Table.Quiet {

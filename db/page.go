@@ -218,11 +218,17 @@ func (w *pageWork) seenIntact(ctx context.Context) error {
 	return err
 }
 
-// noteErrors lists the records with bad values. They count as met: the org still has them, only their new values could not be stored.
+// noteErrors lists the records with bad values. They count as met, and not as deleted: the org still has them, only their new values could not be stored.
 func (w *pageWork) noteErrors(ctx context.Context) error {
 	if len(w.report.BadIDs) > 0 && !w.step.Fresh && !w.step.Refresh {
 		if err := w.noteMet(ctx, w.report.BadIDs); err != nil {
 			return err
+		}
+		if !w.step.Table.Quiet {
+			_, err := w.conn.Exec(ctx, "WITH "+restored(w.step.Table, "(SELECT unnest($4::text[]) AS sf_id)")+"\nSELECT", w.connectionID, w.runID, w.step.Table.Entity, pq.Array(w.report.BadIDs))
+			if err != nil {
+				return err
+			}
 		}
 	}
 	if err := w.listedBefore(ctx); err != nil {

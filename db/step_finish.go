@@ -260,7 +260,7 @@ func (s *RunStore) Deleted(ctx context.Context, step pipeline.Step, limit int) (
 	return ids, storeFault("list who was deleted", err)
 }
 
-// MarkDeleted implements pipeline.Store. Records that are too old to be read leave with it.
+// MarkDeleted implements pipeline.Store. Records that are too old to be read leave with it, and nothing that was deleted is skipped any more.
 func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []pipeline.Listed) error {
 	var ids, masters []string
 	for _, l := range gone {
@@ -286,6 +286,10 @@ func (s *RunStore) MarkDeleted(ctx context.Context, step pipeline.Step, gone []p
 			      FROM gone)
 			UPDATE millrace.run_steps SET deleted = deleted + (SELECT count(*) FROM gone), left_filter = left_filter + (SELECT count(*) FROM gone WHERE lived) WHERE run_id = $2 AND position = $5 AND object = $3`,
 			step.Table.Name, merged, sameSet(step.Table, "t.")), s.connectionID, s.runID, step.Table.Object, step.Table.Entity, step.Position, pq.Array(ids), pq.Array(masters))
+		if err == nil && step.Table.Require != "" {
+			_, err = tx.ExecContext(ctx, `UPDATE millrace.skipped_records SET until_run = $2 WHERE connection_id = $1 AND object = $3 AND sf_id = ANY ($4) AND until_run IS NULL`,
+				s.connectionID, s.runID, step.Table.Object, pq.Array(ids))
+		}
 		if err != nil || step.Table.Window == nil {
 			return err
 		}

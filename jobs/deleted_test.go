@@ -3,6 +3,7 @@ package jobs
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -248,6 +249,67 @@ func TestRestoredWithoutItsEmail(t *testing.T) {
 		}
 		if got := s.action(runs.run(pipeline.EntityAll, whole), contact); got != "" {
 			t.Errorf("read in full %t: once more, %q is audited", whole, got)
+		}
+	}
+}
+
+// TestDeletedJustAfterItWasSkipped deletes a contact that a run which reads everything has skipped, before that run asks what was deleted, and restores it.
+func TestDeletedJustAfterItWasSkipped(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 12})
+	s.filter(allAccounts)
+	runs := s.running(s.readsByREST())
+	runs.run(pipeline.EntityAll, false)
+	contact := field(s.asked("SELECT Id FROM Contact WHERE Email != null AND AccountId != null ORDER BY Id LIMIT 1")[0], "Id")
+	s.org.Advance(time.Hour)
+	s.must(s.org.Update("Contact", contact, map[string]any{"Email": nil}))
+	runs.run(pipeline.EntityAll, false)
+	s.org.Advance(time.Hour)
+	var once sync.Once
+	s.smallPages(func(r *http.Request) {
+		if q := r.URL.Query().Get("q"); strings.Contains(q, "FROM Contact") && strings.Contains(q, "IsDeleted = TRUE") {
+			once.Do(func() { s.must(s.org.Delete("Contact", contact)) })
+		}
+	})
+	const marked = `SELECT count(*) FROM millrace.contacts WHERE sf_id = $1 AND deleted_in_salesforce_at IS NOT NULL`
+	if runs.run(pipeline.EntityAll, true); s.count(marked, contact) != 1 {
+		t.Fatal("the contact was to be marked as deleted")
+	}
+	if n := s.count(`SELECT count(*) FROM millrace.skipped_records WHERE sf_id = $1 AND until_run IS NULL`, contact); n != 0 {
+		t.Error("a contact that was deleted is listed as skipped")
+	}
+	s.org.Advance(time.Hour)
+	s.must(s.org.Undelete("Contact", contact))
+	if runs.run(pipeline.EntityAll, false); s.count(marked, contact) != 0 {
+		t.Error("it is still marked as deleted after it was restored")
+	}
+}
+
+// TestRestoredThatCannotBeStored restores an opportunity that was deleted, with a value that Postgres refuses: it is listed as such, stays out of step, and is not said to be deleted any more.
+func TestRestoredThatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	for _, reads := range []string{"changes", "all"} {
+		s := newScene(t, sim.Options{Accounts: 12})
+		s.filter(allAccounts)
+		s.mustExec(`ALTER TABLE millrace.opportunities ADD CONSTRAINT poison CHECK (name NOT LIKE 'poison%')`)
+		s.syncWith(s.incremental())
+		id := field(s.asked("SELECT Id FROM Opportunity WHERE AccountId != null ORDER BY Id LIMIT 1")[0], "Id")
+		s.org.Advance(time.Hour)
+		s.must(s.org.Delete("Opportunity", id))
+		s.syncWith(s.incremental())
+		if s.count(opportunityLeft, id, true) != 1 {
+			t.Fatal("the opportunity was to be marked as deleted")
+		}
+		s.org.Advance(time.Hour)
+		s.must(s.org.Undelete("Opportunity", id))
+		s.must(s.org.Update("Opportunity", id, map[string]any{"Name": "poison"}))
+		sync := s.sync
+		if reads == "changes" {
+			sync = func() db.Run { return s.syncWith(s.incremental()) }
+		}
+		run := sync()
+		if got := s.action(run, id); s.count(opportunityLeft, id, false) != 1 || got != "undeleted, failed" && got != "failed, undeleted" {
+			t.Errorf("after a run of %s: the opportunity is still marked as deleted, or does not count as having left; audited: %q", reads, got)
 		}
 	}
 }
