@@ -39,7 +39,8 @@ func (s *RunStore) workOut(ctx context.Context, tx *sqlx.Tx, step pipeline.Step)
 		changes = append(changes, fmt.Sprintf("('%s', to_jsonb(d.old_%s), to_jsonb(d.%s))", c, c, c))
 	}
 	if !step.Table.Aside {
-		assign = append(assign, sameLine("a"))
+		// A hash from before the run may be of a line with the value that Salesforce had, under settings that take it from a field and may come back: that one does not hold on.
+		assign = append(assign, sameLine("a", "a.last_seen_run = $2"))
 	}
 	row := func(alias string) string {
 		return "ROW(" + alias + strings.Join(kind.Columns(), ", "+alias) + ")"

@@ -100,3 +100,27 @@ func TestCalculatedValuesThatAreSwitchedOff(t *testing.T) {
 		}
 	}
 }
+
+// TestCalculatedValuesThatComeFromAFieldAgain has a renewal date be calculated for a while that came from a field before and comes from it again: it is the field's then, although no account has changed.
+func TestCalculatedValuesThatComeFromAFieldAgain(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, sim.Options{Accounts: 150})
+	direct, calculated := everything(), everything()
+	direct.Renewal = settings.ValueRule{Mode: settings.DirectValue, Field: "Renewal_Date__c"}
+	calculated.Renewal = settings.ValueRule{Mode: settings.CalculatedValue, Object: "Subscription__c", Link: "Account__c", Value: "End_Date__c", Combine: settings.Max}
+	const dates = `SELECT coalesce(string_agg(sf_id || ' ' || coalesce(renewal_date::text, ''), ',' ORDER BY sf_id), '') FROM millrace.accounts`
+	var read []string
+	for _, all := range []settings.Settings{direct, calculated, direct} {
+		s.saveAll(all)
+		s.completed(s.sync())
+		var now string
+		s.must(s.sql.Get(&now, dates))
+		read = append(read, now)
+	}
+	if read[0] == read[1] {
+		t.Fatal("the dates are calculated as the field says: this test shows nothing")
+	}
+	if read[2] != read[0] {
+		t.Errorf("the renewal dates were\n%s\nand are\n%s", read[0], read[2])
+	}
+}
