@@ -162,7 +162,7 @@ func (s *RunStore) SaveChecks(ctx context.Context, checks []pipeline.Check) (mis
 			if err != nil {
 				return err
 			}
-			if row.Open() && *row.Unexplained > 0 {
+			if n := row.Unexplained; n != nil && *n > 0 {
 				missing = append(missing, row.Name)
 			}
 		}

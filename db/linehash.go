@@ -57,8 +57,7 @@ func markOf(xid string) string { return "(" + xid + "::text::bigint << 32)" }
 // topTransaction is, as xid in SQL, the transaction in progress: the number that rows have which it writes outside of a savepoint.
 const topTransaction = "pg_current_xact_id()::xid"
 
-// sameLine is the assignment of an UPDATE that changes nothing of what a record came with: where a condition is met, the hash holds on.
-func sameLine(alias, where string) string {
-	hash := alias + "." + hashColumn
-	return hashColumn + " = CASE WHEN " + where + " THEN " + hash + " # " + markOf(alias+".xmin") + " # " + markOf(topTransaction) + " ELSE " + hash + " END"
+// sameLine is the hash of a record that an UPDATE writes without changing anything of what it came with: the hash holds on.
+func sameLine(alias string) string {
+	return alias + "." + hashColumn + " # " + markOf(alias+".xmin") + " # " + markOf(topTransaction)
 }

@@ -334,15 +334,14 @@ func (m merge) endSkips() string {
 
 // restored takes the marks of a deletion off those records of a table that have come again and are not stored, whose ids are the column sf_id of the relation from. $1 is the connection, $2 the run and $3 the entity.
 func restored(t pipeline.Table, from string) string {
-	merged, was, becomes := "", "", ""
+	merged, into := "", "NULL::text"
 	if merges(t) {
-		merged, was = ", merged_into_id = NULL", ", o.merged_into_id AS was_merged"
-		becomes = " || CASE WHEN was_merged IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(was_merged, NULL)) END"
+		merged, into = ", merged_into_id = NULL", "o.merged_into_id"
 	}
 	return "restored AS (UPDATE millrace." + t.Name + " t SET deleted_in_salesforce_at = NULL" + merged + "\n    FROM " + from + " v JOIN millrace." + t.Name +
 		" o ON o.connection_id = $1 AND o.sf_id = v.sf_id AND o.deleted_in_salesforce_at IS NOT NULL" + sameSet(t, "o.") + "\n    WHERE t.connection_id = $1 AND t.sf_id = v.sf_id" + sameSet(t, "t.") +
-		"\n    RETURNING t.sf_id, o.deleted_in_salesforce_at AS was_deleted" + was + "),\n" +
-		"restoredlog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'undeleted', jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(was_deleted, NULL))" + becomes + ", NULL FROM restored)"
+		"\n    RETURNING t.sf_id, o.deleted_in_salesforce_at AS was_deleted, " + into + " AS was_merged),\n" +
+		"restoredlog AS (" + auditInto + "\n    SELECT $1, $2, $3, sf_id, 'undeleted', " + undeletedChanges + ", NULL FROM restored)"
 }
 
 // noteAstray notes which records that are here have come and belong to none that is here any more, where a reading of everything tells nothing of those that it does not meet: ones that were too old when they were stored

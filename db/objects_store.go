@@ -223,7 +223,7 @@ func (s *RunStore) SaveSentiments(ctx context.Context, all []pipeline.Sentiment)
 	return s.transact(ctx, "store the sentiments", func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE millrace.cases c
-			   SET sentiment = n.compound, sentiment_label = n.label, sentiment_messages = n.messages, sentiment_method = n.method, sentiment_run = $2, `+sameLine("c", "true")+`
+			   SET sentiment = n.compound, sentiment_label = n.label, sentiment_messages = n.messages, sentiment_method = n.method, sentiment_run = $2, `+hashColumn+` = `+sameLine("c")+`
 			  FROM unnest($3::text[], $4::integer[], $5::numeric[], $6::text[], $7::text[]) AS n (sf_id, messages, compound, label, method)
 			 WHERE c.connection_id = $1 AND c.sf_id = n.sf_id`,
 			s.connectionID, s.runID, pq.Array(ids), pq.Array(messages), pq.Array(compound), pq.Array(label), pq.Array(method))

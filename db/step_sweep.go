@@ -93,6 +93,10 @@ func (s *RunStore) Sweep(ctx context.Context, step pipeline.Step, all []pipeline
 	})
 }
 
+// undeletedChanges is what the audit log says of a record that is not deleted any more, as SQL over was_deleted and was_merged.
+const undeletedChanges = `jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(was_deleted, NULL)) ||
+			           CASE WHEN was_merged IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(was_merged, NULL)) END`
+
 // sweepMarks marks the records missed that are here: as having left, as deleted, as merged into another, or as not deleted any more. $9 is the position and $10 the entity.
 func sweepMarks(step pipeline.Step, asked sql.NullTime) string {
 	t, would := step.Table, "true"
@@ -130,8 +134,7 @@ func sweepMarks(step pipeline.Step, asked sql.NullTime) string {
 			      FROM differ WHERE deleted AND NOT lived AND master IS DISTINCT FROM was_merged
 			    UNION ALL
 			    SELECT $1, $2, $10, sf_id, 'undeleted',
-			           jsonb_build_object('deleted_in_salesforce_at', jsonb_build_array(was_deleted, NULL)) ||
-			           CASE WHEN was_merged IS NULL THEN '{}' ELSE jsonb_build_object('merged_into_id', jsonb_build_array(was_merged, NULL)) END, NULL
+			           `+undeletedChanges+`, NULL
 			      FROM differ WHERE NOT deleted AND NOT lived)
 			UPDATE millrace.run_steps
 			   SET left_filter = left_filter + (SELECT count(*) FROM differ WHERE leaves),

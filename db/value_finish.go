@@ -40,7 +40,7 @@ func (s *RunStore) workOut(ctx context.Context, tx *sqlx.Tx, step pipeline.Step)
 	}
 	if !step.Table.Aside {
 		// A hash from before the run may be of a line with the value that Salesforce had, under settings that take it from a field and may come back: that one does not hold on.
-		assign = append(assign, sameLine("a", "a.last_seen_run = $2"))
+		assign = append(assign, hashColumn+" = CASE WHEN a.last_seen_run = $2 THEN "+sameLine("a")+" ELSE a."+hashColumn+" END")
 	}
 	row := func(alias string) string {
 		return "ROW(" + alias + strings.Join(kind.Columns(), ", "+alias) + ")"

@@ -303,11 +303,12 @@ func TestRestoredThatCannotBeStored(t *testing.T) {
 		s.org.Advance(time.Hour)
 		s.must(s.org.Undelete("Opportunity", id))
 		s.must(s.org.Update("Opportunity", id, map[string]any{"Name": "poison"}))
-		sync := s.sync
+		var run db.Run
 		if reads == "changes" {
-			sync = func() db.Run { return s.syncWith(s.incremental()) }
+			run = s.syncWith(s.incremental())
+		} else {
+			run = s.sync()
 		}
-		run := sync()
 		if got := s.action(run, id); s.count(opportunityLeft, id, false) != 1 || got != "undeleted, failed" && got != "failed, undeleted" {
 			t.Errorf("after a run of %s: the opportunity is still marked as deleted, or does not count as having left; audited: %q", reads, got)
 		}

@@ -157,6 +157,15 @@ func (s *scene) refusing(code func() string, parts ...string) (end func()) {
 	return func() { over.Store(true) }
 }
 
+// insertOld adds a record that nobody has changed for twenty years.
+func (s *scene) insertOld(object string, fields map[string]any) string {
+	s.t.Helper()
+	for _, field := range []string{"CreatedDate", "LastModifiedDate", "SystemModstamp"} {
+		fields[field] = "2006-01-02T15:04:05.000Z"
+	}
+	return s.insert(object, fields)
+}
+
 // smallPages has the org answer queries in pages of 200 records, the least that Salesforce has, and tells asked of each request.
 func (s *scene) smallPages(asked func(r *http.Request)) {
 	org := s.server.Config.Handler

@@ -73,23 +73,16 @@ func TestLateCommit(t *testing.T) {
 func TestRecordsHoweverOldComeOver(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, sim.Options{Accounts: 20})
-	old := func(object string, fields map[string]any) string {
-		t.Helper()
-		for _, field := range []string{"CreatedDate", "LastModifiedDate", "SystemModstamp"} {
-			fields[field] = "2006-01-02T15:04:05.000Z"
-		}
-		return s.insert(object, fields)
-	}
 	ids := map[string][]string{}
 	for _, name := range []string{"In from the first", "In later"} {
-		account := old("Account", map[string]any{"Name": name})
+		account := s.insertOld("Account", map[string]any{"Name": name})
 		ids["accounts"] = append(ids["accounts"], account)
-		ids["contacts"] = append(ids["contacts"], old("Contact", map[string]any{"AccountId": account, "LastName": "Old", "Email": "old@example.com"}))
-		ids["opportunities"] = append(ids["opportunities"], old("Opportunity", map[string]any{"AccountId": account, "Name": "Old", "StageName": "Closed Won", "CloseDate": "2006-01-31"}))
-		ids["custom_records"] = append(ids["custom_records"], old("Subscription__c", map[string]any{"Account__c": account, "Status__c": "Expired"}))
-		post := old("FeedItem", map[string]any{"ParentId": account, "Body": "Old"})
+		ids["contacts"] = append(ids["contacts"], s.insertOld("Contact", map[string]any{"AccountId": account, "LastName": "Old", "Email": "old@example.com"}))
+		ids["opportunities"] = append(ids["opportunities"], s.insertOld("Opportunity", map[string]any{"AccountId": account, "Name": "Old", "StageName": "Closed Won", "CloseDate": "2006-01-31"}))
+		ids["custom_records"] = append(ids["custom_records"], s.insertOld("Subscription__c", map[string]any{"Account__c": account, "Status__c": "Expired"}))
+		post := s.insertOld("FeedItem", map[string]any{"ParentId": account, "Body": "Old"})
 		ids["chatter_posts"] = append(ids["chatter_posts"], post)
-		ids["chatter_comments"] = append(ids["chatter_comments"], old("FeedComment", map[string]any{"FeedItemId": post, "CommentBody": "Old"}))
+		ids["chatter_comments"] = append(ids["chatter_comments"], s.insertOld("FeedComment", map[string]any{"FeedItemId": post, "CommentBody": "Old"}))
 	}
 	here := func(when string, of int, tables ...string) {
 		t.Helper()

@@ -70,7 +70,7 @@ func (j Work) check(ctx context.Context) error {
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	// Other filters may select what no complete read has met.
+	// A filter that was changed may select records of deleted accounts that no read in full has met.
 	checks = slices.DeleteFunc(checks, func(c Check) bool { return !slices.Contains(missing, c.Name) })
 	for i := range checks {
 		if err := j.countOrphans(ctx, plan, schema, &checks[i]); err != nil {
@@ -98,26 +98,25 @@ func (j Work) countOrphans(ctx context.Context, plan Plan, schema soql.Schema, c
 	if err != nil {
 		return err
 	}
-	c.Orphans, err = j.countAmong(ctx, plan.Steps[c.Position-1], deleted)
+	c.Orphans, _, err = j.countAmong(ctx, plan.Steps[c.Position-1], deleted)
 	return err
 }
 
-// countAmong asks how many of what a step selects meet a condition: 0 when Salesforce cannot be asked.
-func (j Work) countAmong(ctx context.Context, s Step, among soql.Expr) (int64, error) {
+// countAmong asks how many of what a step selects meet a condition, and reports whether Salesforce has told.
+func (j Work) countAmong(ctx context.Context, s Step, among soql.Expr) (n int64, told bool, err error) {
 	query, err := narrow(s.CountQuery, among)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if j.Afford != nil {
 		if err := j.Afford(ctx, 1); err != nil {
-			return 0, j.unchecked(ctx, err)
+			return 0, false, j.unchecked(ctx, err)
 		}
 	}
-	n, err := j.Source.Count(ctx, query)
-	if err != nil {
-		return 0, j.unchecked(ctx, err)
+	if n, err = j.Source.Count(ctx, query); err != nil {
+		return 0, false, j.unchecked(ctx, err)
 	}
-	return n, nil
+	return n, true, nil
 }
 
 // mostWaitedFor is how many records that could not be stored one count of their children names, and how many such counts there are.
@@ -166,8 +165,8 @@ func (j Work) countWaiting(ctx context.Context, plan Plan, schema soql.Schema, c
 		if len(of) == 0 {
 			return nil
 		}
-		n, err := j.countAmong(ctx, plan.Steps[c.Position-1], soql.AnyOf(of...))
-		if err != nil {
+		n, told, err := j.countAmong(ctx, plan.Steps[c.Position-1], soql.AnyOf(of...))
+		if err != nil || !told {
 			return err
 		}
 		c.Waiting += n
