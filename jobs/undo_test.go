@@ -289,8 +289,12 @@ func TestUndoGoesOn(t *testing.T) {
 	if err := zombie.Undo(ctx, 10); err == nil {
 		t.Log("the undo was faster than its runner's death")
 	}
-	heir, err := s.db.Claim(t.Context(), "heir", time.Minute)
-	if err != nil || heir == nil || heir.ID != undo.ID {
+	var heir *db.Run
+	s.eventually("the end of the transaction that was broken off", func() bool {
+		heir, err = s.db.Claim(t.Context(), "heir", time.Minute)
+		return err != nil || heir != nil
+	})
+	if err != nil || heir.ID != undo.ID {
 		t.Fatalf("claimed %+v: %v", heir, err)
 	}
 	if steps, err := s.db.RunSteps(t.Context(), undo.ID); err != nil || steps[len(steps)-1].State != "done" {
