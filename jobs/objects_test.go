@@ -76,7 +76,6 @@ func TestPreviewsOfObjects(t *testing.T) {
 		t.Errorf("%d emails, want %d", cases.Emails, n)
 	}
 
-	all.Chatter.LookbackDays = 365 // the org's records are dated from the start of the month on: on its last day hardly one is younger than 30 days
 	for _, on := range pipeline.FeedParents {
 		posts, err := pipeline.PreviewChatter(t.Context(), source, all, on, schema)
 		s.must(err)

@@ -217,9 +217,14 @@ func readerPermissions(set value, secured []*object) (objects, fields [][]value)
 	return objects, fields
 }
 
-// monthStart is the moment that generated dates lie around when the options name none: stable for a month, so that a restarted org has the
-// same records with the same stamps.
-func monthStart(now time.Time) time.Time {
-	y, m, _ := now.UTC().Date()
-	return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+// halfMonthStart is the moment that generated dates lie around when the options name none: stable for half a month, so that a restarted org has
+// the same records with the same stamps, and never so long ago that a lookback of 30 days finds nothing.
+func halfMonthStart(now time.Time) time.Time {
+	y, m, d := now.UTC().Date()
+	if d < 16 {
+		d = 1
+	} else {
+		d = 16
+	}
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }

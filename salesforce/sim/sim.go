@@ -32,7 +32,7 @@ type Options struct {
 	DailyAPILimit       int              // calls in 24 hours before REQUEST_LIMIT_EXCEEDED
 	RotateRefreshTokens bool             // each refresh returns a new refresh token and ends the old one
 	Now                 func() time.Time // the clock; time.Now by default
-	Epoch               time.Time        // generated dates lie around it; by default the start of the current month in UTC
+	Epoch               time.Time        // generated dates lie around it; by default the 1st or the 16th of the current month, whichever was last, in UTC
 	BaseURL             string           // the org's origin; by default what each request's Host says
 	RedirectURIs        []string         // registered callbacks besides every loopback address
 	ClientID            string
@@ -105,7 +105,7 @@ func New(opt Options) (*Org, error) {
 	}
 	o := &Org{opt: opt, zone: zone, orgID: idText(rowID(prefixOrg, orgRow(opt.Seed)))}
 	if opt.Epoch.IsZero() {
-		opt.Epoch = monthStart(opt.Now())
+		opt.Epoch = halfMonthStart(opt.Now())
 	}
 	o.gen = newGen(opt.Seed, opt.Accounts, opt.Epoch)
 	o.gen.n.resize(opt.Contacts, opt.Opportunities)
