@@ -311,7 +311,7 @@ func TestDisconnectDuringAnImpact(t *testing.T) {
 	s.until(run.ID, func(db.Run) bool {
 		return s.count(`SELECT count(*) FROM millrace.impacts WHERE run_id = $1 AND forecast IS NOT NULL`, run.ID) == 1
 	})
-	s.mustExec(`INSERT INTO millrace.impact_accounts (connection_id, sf_id, account_type, first_seen_run, last_seen_run) SELECT connection_id, sf_id, account_type, $1, $1 FROM millrace.accounts LIMIT 5`, run.ID)
+	s.mustExec(`INSERT INTO millrace.impact_accounts (connection_id, sf_id, account_type, first_seen_run, last_seen_run) SELECT connection_id, sf_id, account_type, $1, $1 FROM millrace.accounts LIMIT 5 ON CONFLICT DO NOTHING`, run.ID)
 	s.must(s.db.Disconnect(t.Context(), s.conn, s.admin))
 	over := s.until(run.ID, ended)
 	if over.State != db.RunCancelled || over.CancelCause != db.CauseDisconnected {
