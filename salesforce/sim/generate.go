@@ -49,6 +49,18 @@ type sizes struct {
 	accounts, contacts, opportunities, users, cases, caseComments, emails, feedItems, feedComments, subscriptions, plans, roles, tasks int
 }
 
+// halfMonthStart is the moment that generated dates lie around when the options name none: stable for half a month, so that a restarted org has
+// the same records with the same stamps, and never so long ago that a lookback of 30 days finds nothing.
+func halfMonthStart(now time.Time) time.Time {
+	y, m, d := now.UTC().Date()
+	if d < 16 {
+		d = 1
+	} else {
+		d = 16
+	}
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+}
+
 func newGen(seed int64, accounts int, epoch time.Time) *gen {
 	a := accounts
 	return &gen{seed: uint64(seed)*0x9E3779B97F4A7C15 + 0xD1B54A32D192ED03, epoch: epoch.UnixMilli(), years: 6, n: sizes{

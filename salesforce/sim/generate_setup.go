@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // person is one of the company's own users.
 type person struct{ given, family, title string }
@@ -215,16 +212,4 @@ func readerPermissions(set value, secured []*object) (objects, fields [][]value)
 		}
 	}
 	return objects, fields
-}
-
-// halfMonthStart is the moment that generated dates lie around when the options name none: stable for half a month, so that a restarted org has
-// the same records with the same stamps, and never so long ago that a lookback of 30 days finds nothing.
-func halfMonthStart(now time.Time) time.Time {
-	y, m, d := now.UTC().Date()
-	if d < 16 {
-		d = 1
-	} else {
-		d = 16
-	}
-	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
