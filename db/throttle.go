@@ -58,7 +58,8 @@ func network(ip string) string {
 }
 
 // spend takes one try under key before the password is looked at, so that many tries at once count as many. It returns a *ThrottledError when it is
-// too early for one.
+// too early for one. The moment that counts is the one at which the row is free: a statement that has waited for another try would else, by its own
+// now(), come before the moment that the other has just stored.
 func (d *DB) spend(ctx context.Context, key string, b brake) error {
 	var failures int
 	err := d.pool.GetContext(ctx, &failures, `
@@ -69,7 +70,7 @@ func (d *DB) spend(ctx context.Context, key string, b brake) error {
 		        WHEN f.updated_at < now() - interval '1 hour' OR f.failures + 1 < $2 THEN interval '0'
 		        ELSE make_interval(secs => least($4::float8, $3 * 2 ^ least(f.failures + 1 - $2, 30))) END,
 		    updated_at = now()
-		WHERE f.next_allowed_at <= now()
+		WHERE f.next_allowed_at <= clock_timestamp()
 		RETURNING failures`, key, b.free, b.first.Seconds(), b.limit.Seconds())
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err

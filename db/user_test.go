@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"millrace/db"
 	"millrace/db/dbtest"
 )
@@ -152,6 +154,41 @@ func TestThrottlePerAccount(t *testing.T) {
 	}
 	if got := get[int](t, d, `SELECT count(*) FROM millrace.sign_in_failures WHERE key LIKE 'account:%' AND key NOT LIKE '% from %'`); got != 0 {
 		t.Error("a success did not clear the account's failures")
+	}
+}
+
+// TestThrottleWaitsForNobody has two first tries from one network meet: the second began before the first was written down, and goes on after it.
+func TestThrottleWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	const key = `'network:192.0.2.0/24'`
+	exec(t, d, `INSERT INTO millrace.sign_in_failures (key, failures, next_allowed_at) VALUES (`+key+`, 0, now())`)
+	answer := make(chan error, 1)
+	if err := d.Transact(t.Context(), func(tx *sqlx.Tx) error {
+		if _, err := tx.Exec(`SELECT FROM millrace.sign_in_failures WHERE key = ` + key + ` FOR UPDATE`); err != nil {
+			return err
+		}
+		go func() {
+			_, err := d.Authenticate(t.Context(), "second@example.com", "wrong", "192.0.2.7")
+			answer <- err
+		}()
+		const waiting = `SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))`
+		for began, n := time.Now(), 0; n == 0; time.Sleep(10 * time.Millisecond) {
+			if err := tx.Get(&n, waiting); err != nil {
+				return err
+			}
+			if time.Since(began) > 10*time.Second {
+				t.Error("nobody waits for the row")
+				break
+			}
+		}
+		_, err := tx.Exec(`UPDATE millrace.sign_in_failures SET failures = 1, next_allowed_at = clock_timestamp() WHERE key = ` + key)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; !errors.Is(err, db.ErrBadCredentials) {
+		t.Errorf("the second of two first tries: %v", err)
 	}
 }
 
